@@ -1,0 +1,1 @@
+//! ZeroMQ's sockets as a layered Rust stack: the library, and the ferromq program.

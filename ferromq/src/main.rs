@@ -1,0 +1,2 @@
+//! The ferromq program.
+fn main() {}

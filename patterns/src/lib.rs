@@ -1,0 +1,1 @@
+//! ZeroMQ's socket types as sans-IO state machines: who gets which message.

@@ -1,0 +1,1 @@
+//! FerroMQ's event loop on mio: contexts, sockets, pipes, reconnection, monitoring.

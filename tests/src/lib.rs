@@ -1,0 +1,1 @@
+//! Interoperation, conformance and hostile-input tests of whole sockets.

@@ -1,0 +1,1 @@
+//! rdma:// for FerroMQ: the place in the picture, not built yet.

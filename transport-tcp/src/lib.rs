@@ -1,0 +1,1 @@
+//! tcp:// and ipc:// for FerroMQ.

@@ -1,0 +1,1 @@
+//! What a FerroMQ transport is: traits and the endpoint grammar.

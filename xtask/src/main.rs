@@ -1,0 +1,2 @@
+//! The tool runner.
+fn main() {}
