@@ -1,0 +1,181 @@
+//! An open connection, as the runtime and `wire` see it.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::memory::Memory;
+
+/// A reliable, ordered byte stream between two processes.
+///
+/// ZMTP runs unchanged over every link, so a link promises what a TCP
+/// connection does: bytes arrive once, whole and in order, or the link fails.
+/// Where the carrier is not a stream of the kernel's, the link makes one:
+///
+/// - **Shared memory**: one ring of bytes in each direction. `write` copies
+///   into the ring and publishes its head, `read` copies out and returns the
+///   room. `fd` is an eventfd (or the hang-up descriptor of the process), which
+///   the peer signals only when `prepare_wait` announced a sleeper;
+///   `wait_direct` waits on the ring's futex.
+/// - **RDMA verbs**: both directions are rings in registered memory. `write`
+///   copies into the send ring and posts it, spending credits for the peer's
+///   receive ring; `read` polls the completion queue and copies out. `fd` is
+///   the completion channel, armed by `prepare_wait` and drained by
+///   `after_wake`; `wait_direct` spins on the completion queue.
+///
+/// These copies are the price of a stream. What is to cross without copies goes
+/// through [`Link::memory`].
+///
+/// # Contract
+/// - No call blocks but `wait_direct`. `ErrorKind::WouldBlock` means that the
+///   carrier was found empty (or full), so that an edge-triggered poller sees
+///   the next edge; a short count alone does not promise that.
+///   `ErrorKind::Interrupted` is never returned.
+/// - A read of 0 bytes into a non-empty buffer is the end of the stream.
+/// - Any other error is the end of the link.
+/// - Writing to a peer that is gone is an error, never a SIGPIPE.
+/// - `fd` stays the same from the link's creation to its drop.
+pub trait Link: Send {
+    /// The descriptor to register, once and edge-triggered, for both directions.
+    fn fd(&self) -> RawFd;
+
+    /// Reads what is there, up to the buffer's length.
+    ///
+    /// # Errors
+    /// See the trait's contract.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Reads into several buffers in turn, each filled before the next one is
+    /// touched. At least one buffer's worth may be used a call; the system's
+    /// limit on their number (1,024 on Linux) is the link's to observe.
+    ///
+    /// # Errors
+    /// See the trait's contract.
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+
+    /// Writes a first part of the buffer.
+    ///
+    /// # Errors
+    /// See the trait's contract.
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
+
+    /// Writes a first part of the buffers' concatenation, in one operation
+    /// where the carrier can.
+    ///
+    /// # Errors
+    /// See the trait's contract.
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Whether [`prepare_wait`](Self::prepare_wait) and
+    /// [`after_wake`](Self::after_wake) do anything. Constant, so that a
+    /// runtime asks once and saves two calls a sleep on kernel sockets.
+    fn needs_prepare(&self) -> bool {
+        false
+    }
+
+    /// Called before sleeping on `fd`: arms whatever makes it readable.
+    ///
+    /// Arming comes first and looking second, so that what arrives in between
+    /// either answers [`Wait::Ready`] or wakes the sleeper.
+    fn prepare_wait(&mut self) -> Wait {
+        Wait::Sleep
+    }
+
+    /// Waits for input in a way that beats sleeping on `fd`, at most for
+    /// `timeout` (`None`: for ever). Answers `None` at once where there is none.
+    ///
+    /// `Some(Ok(()))` means that reading is worth a try: input, the end, or an
+    /// expired timeout; the caller looks.
+    ///
+    /// # Errors
+    /// See the trait's contract.
+    fn wait_direct(&mut self, timeout: Option<Duration>) -> Option<io::Result<()>> {
+        let _ = timeout;
+        None
+    }
+
+    /// Called after a sleep on `fd`: disarms, and takes from `fd` what made it
+    /// readable.
+    fn after_wake(&mut self) {}
+
+    /// Whether the peer's bytes were last handled on the CPU that the calling
+    /// thread is on: spinning for input then only delays who is to send it.
+    ///
+    /// A hint, at the cost of a system call; `false` where it is not known.
+    fn shares_core(&self) -> bool {
+        false
+    }
+
+    /// Who is on the other end.
+    fn peer(&self) -> &PeerAddress;
+
+    /// Our own end, where it has a name. May cost a system call.
+    fn local_endpoint(&self) -> Option<Endpoint> {
+        None
+    }
+
+    /// The one-sided operations of this link, where the carrier has them.
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        None
+    }
+
+    /// Ends both directions. What was written before still reaches the peer
+    /// where the carrier can see to it; reading and writing fail or end from
+    /// now on, on both sides. Idempotent.
+    fn shutdown(&mut self);
+}
+
+/// What to do after [`Link::prepare_wait`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Wait {
+    /// Input came meanwhile, or the end: read instead of sleeping.
+    Ready,
+    /// Sleep until the link's `fd` is readable.
+    Sleep,
+}
+
+/// The other end of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerAddress {
+    /// Where the peer is. For TCP its numeric address and port; for a local
+    /// transport, whose connecting side has no name, the listener's endpoint.
+    pub endpoint: Endpoint,
+    /// Who the peer is, if the kernel vouches for it (local transports).
+    pub credentials: Option<Credentials>,
+}
+
+/// What the kernel says about the process on the other end, as it was when the
+/// connection was opened (or, seen from there, when the listener began).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credentials {
+    /// The process id, where the system tells. It may be reused once the
+    /// process is gone: for messages to people, not for decisions.
+    pub pid: Option<u32>,
+    /// The effective user id.
+    pub uid: u32,
+    /// The effective group id.
+    pub gid: u32,
+}
+
+impl PeerAddress {
+    /// A peer that no kernel vouches for.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            credentials: None,
+        }
+    }
+
+    /// The same with credentials.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self {
+            credentials: Some(credentials),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How links come about: transports, listeners and connections on their way.
+
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+use crate::endpoint::Endpoint;
+use crate::error::TransportError;
+use crate::link::Link;
+use crate::options::LinkOptions;
+
+/// A family of endpoints and the way to open links between them.
+///
+/// A transport keeps no threads and no event loop: whatever takes time is a
+/// descriptor to wait for, except looking up names, which [`resolve`] may block
+/// on and which the runtime therefore calls from a thread of its own.
+///
+/// [`resolve`]: Self::resolve
+pub trait Transport: Send + Sync {
+    /// The schemes it serves, such as `["tcp"]`. Constant.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// Whether [`resolve`](Self::resolve) may block for this endpoint (it has a
+    /// name to look up). Does not block itself.
+    fn needs_resolver(&self, endpoint: &Endpoint) -> bool {
+        let _ = endpoint;
+        false
+    }
+
+    /// Finds where an endpoint to connect to is now. Called again before each
+    /// reconnection, because the answer may have changed.
+    ///
+    /// # Errors
+    /// The name is not known, or the endpoint can only be bound.
+    fn resolve(&self, endpoint: &Endpoint) -> Result<Route, TransportError>;
+
+    /// Starts to listen. Looks names up itself, so it blocks where
+    /// [`needs_resolver`](Self::needs_resolver) says so.
+    ///
+    /// # Errors
+    /// The address is in use, not ours, not permitted, …
+    fn bind(
+        &self,
+        endpoint: &Endpoint,
+        options: &LinkOptions,
+    ) -> Result<Box<dyn Listener>, TransportError>;
+
+    /// Starts to connect. Never blocks.
+    ///
+    /// # Errors
+    /// Every address of the route failed at once.
+    fn connect(
+        &self,
+        route: &Route,
+        options: &LinkOptions,
+    ) -> Result<Box<dyn Connecting>, TransportError>;
+}
+
+/// A connection on its way.
+///
+/// Drive it like this: register [`fd`](Self::fd) for writability, and at each
+/// event call [`poll_connected`](Self::poll_connected); as long as that answers
+/// `Ok(None)`, look at `fd` again and register it anew if it changed. Dropping
+/// it gives up.
+pub trait Connecting: Send {
+    /// The descriptor to wait for writability on. It changes when the next
+    /// address is tried, and never to the same number: the transport opens the
+    /// new descriptor before it closes the old one.
+    fn fd(&self) -> RawFd;
+
+    /// Looks whether the link is there. `Ok(None)`: not yet. Worth calling right
+    /// after `connect` too: local connections are often complete by then. Not
+    /// to be called again after it gave the link or an error.
+    ///
+    /// # Errors
+    /// The last address failed, and why.
+    fn poll_connected(&mut self) -> Result<Option<Box<dyn Link>>, TransportError>;
+
+    /// Gives up the address that is being tried, for the caller's patience is
+    /// at an end, and goes on with the next one.
+    ///
+    /// # Errors
+    /// It was the last one: [`Cause::TimedOut`](crate::Cause::TimedOut).
+    fn timed_out(&mut self) -> Result<(), TransportError>;
+}
+
+/// A place that peers connect to. Dropping it stops listening and removes what
+/// it left in the file system; accepted links stay.
+pub trait Listener: Send {
+    /// The descriptor to register for readability.
+    fn fd(&self) -> RawFd;
+
+    /// Where it listens, with real values for wildcard ports and paths.
+    fn local_endpoint(&self) -> &Endpoint;
+
+    /// Takes one waiting connection; at most one a call, so that the caller
+    /// sets the pace. `Ok(None)`: nobody waits, and the next one makes `fd`
+    /// readable (an edge, too).
+    ///
+    /// # Errors
+    /// - [`is_exhausted`](TransportError::is_exhausted): no descriptors or
+    ///   memory left. The connection still waits, and no edge announces it:
+    ///   pause, then call again.
+    /// - [`is_refused`](TransportError::is_refused): a peer was turned away, or
+    ///   some were gone. Call again at once.
+    /// - Others: the listener is broken.
+    fn accept(&mut self) -> Result<Option<Box<dyn Link>>, TransportError>;
+}
+
+/// Where an endpoint is at the moment: what `resolve` found for `connect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// The endpoint that was resolved. Transports without IP addresses need
+    /// nothing else; one with names of its own may resolve to another endpoint
+    /// here.
+    pub endpoint: Endpoint,
+    /// The addresses to try, in the resolver's order. Empty for transports
+    /// without IP addresses.
+    pub addresses: Vec<SocketAddr>,
+    /// The local addresses to connect from; the first one of the right IP
+    /// version is taken. Empty: the system chooses.
+    pub sources: Vec<SocketAddr>,
+}
+
+impl Route {
+    /// A route that is nothing but its endpoint.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            addresses: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// The same with addresses to try and local addresses to try them from.
+    #[must_use]
+    pub fn with_addresses(self, addresses: Vec<SocketAddr>, sources: Vec<SocketAddr>) -> Self {
+        Self {
+            addresses,
+            sources,
+            ..self
+        }
+    }
+}
