@@ -1,0 +1,1 @@
+//! Behaviour that users of this module rely on.

@@ -1,0 +1,255 @@
+//! The only door to atomics, locks and fences.
+//!
+//! Everything that two threads share goes through here, so that a build with
+//! `--cfg loom` replaces it with loom's models. Besides the re-exports there is
+//! one pair of barriers of our own:
+//!
+//! ```text
+//!  frequent side (a caller)          rare side (the I/O thread)
+//!  flag.store(1, Relaxed)            word.store(0, Relaxed)
+//!  light_barrier()      ~0 ns        heavy_barrier()      ~1-20 us
+//!  word.load(Acquire)                flag.load(Acquire)
+//! ```
+//!
+//! At least one of the two sees the other's store, as with two sequentially
+//! consistent fences, but the frequent side pays nothing: the rare side makes
+//! the kernel run a full barrier on every processor that runs this process
+//! (`membarrier(2)`, `PRIVATE_EXPEDITED`). Where the kernel refuses, both are
+//! ordinary fences. loom cannot model membarrier and gets two fences.
+
+#![allow(
+    unused_imports,
+    reason = "one list for both builds; not every build uses every name"
+)]
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{
+            AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        },
+    },
+    thread,
+};
+#[cfg(not(loom))]
+pub(crate) use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{
+            AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        },
+    },
+    thread,
+};
+
+#[cfg(not(loom))]
+pub(crate) use asymmetric::{asymmetric_available, heavy_barrier, light_barrier};
+#[cfg(loom)]
+pub(crate) use modelled::{asymmetric_available, heavy_barrier, light_barrier};
+
+/// A number that no other thread of this process has or will have.
+///
+/// Taken from a counter at the thread's first call, so unlike the address of a
+/// thread-local it is never reused. Costs a thread-local load. Never zero, and
+/// below 2^61.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadId(u64);
+
+impl ThreadId {
+    /// The calling thread's number.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        let id = THREAD_ID.with(std::cell::Cell::get);
+        if id != 0 { Self(id) } else { Self::assign() }
+    }
+
+    #[cold]
+    fn assign() -> Self {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        // Relaxed: only uniqueness matters, and a read-modify-write gives that.
+        let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        THREAD_ID.with(|slot| slot.set(id));
+        Self(id)
+    }
+
+    /// The number itself; zero stands for "nobody" wherever it is stored.
+    #[inline]
+    pub(crate) fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Model threads are coroutines of one thread: each names itself.
+    #[cfg(all(test, loom))]
+    pub(crate) fn modelled(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+thread_local! {
+    static THREAD_ID: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Locks `mutex`; a panic of an earlier holder is not our caller's problem.
+///
+/// Whoever uses this leaves the data consistent at every point that can panic.
+pub(crate) fn lock_unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.lock() {
+        Ok(guard) => guard,
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}
+
+#[cfg(not(loom))]
+mod asymmetric {
+    use super::{AtomicU8, Ordering, fence};
+    use std::sync::atomic::compiler_fence;
+
+    /// Whether this process may use membarrier. `UNKNOWN` and `REFUSED` make
+    /// [`light_barrier`] a real fence, which is right with either heavy side,
+    /// so that the value may change under a thread that has just read it.
+    static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+    const UNKNOWN: u8 = 0;
+    const REGISTERED: u8 = 1;
+    const REFUSED: u8 = 2;
+
+    /// Whether [`light_barrier`] is free here. Asks the kernel once.
+    pub(crate) fn asymmetric_available() -> bool {
+        // Relaxed: the value stands for itself, nothing is published with it.
+        match STATE.load(Ordering::Relaxed) {
+            UNKNOWN => {
+                let state = if register() { REGISTERED } else { REFUSED };
+                STATE.store(state, Ordering::Relaxed);
+                state == REGISTERED
+            }
+            state => state == REGISTERED,
+        }
+    }
+
+    /// The frequent side of the pair: orders the caller's earlier stores before
+    /// its later loads, as seen by a thread that calls [`heavy_barrier`].
+    #[inline]
+    pub(crate) fn light_barrier() {
+        if STATE.load(Ordering::Relaxed) == REGISTERED {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The rare side of the pair. Costs a system call and an interrupt of every
+    /// processor that runs another thread of this process: 1 to 20 us.
+    pub(crate) fn heavy_barrier() {
+        if asymmetric_available() {
+            barrier_everywhere();
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn register() -> bool {
+        membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn barrier_everywhere() {
+        // A kernel that granted the registration does not refuse, except under a
+        // system call filter installed since. Then the light side, already
+        // compiled without a fence, cannot be made right any more.
+        if !membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
+            eprintln!("ferromq: membarrier was granted and is now refused by a filter");
+            std::process::abort();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn membarrier(command: libc::c_int) -> bool {
+        const NO_FLAGS: libc::c_uint = 0;
+        const ANY_CPU: libc::c_int = 0;
+        // SAFETY: membarrier(2) takes three integers and touches no memory of
+        // ours; an unknown command or an old kernel is an error return.
+        let done = unsafe { libc::syscall(libc::SYS_membarrier, command, NO_FLAGS, ANY_CPU) };
+        done == 0
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn register() -> bool {
+        false
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn barrier_everywhere() {
+        fence(Ordering::SeqCst);
+    }
+}
+
+#[cfg(loom)]
+mod modelled {
+    use super::{Ordering, fence};
+
+    pub(crate) fn asymmetric_available() -> bool {
+        true
+    }
+
+    pub(crate) fn light_barrier() {
+        fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy_barrier() {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// Bugs that a model plants to prove that it would find them.
+///
+/// `planted(..)` is `false`, known to the compiler, in every build but a model.
+#[cfg_attr(not(loom), allow(dead_code, reason = "planted only in models"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The lock's owner enters without looking at the bias again.
+    OwnerSkipsRecheck,
+    /// The lock's owner enters without its barrier.
+    OwnerSkipsBarrier,
+    /// A foreigner does not run the heavy barrier.
+    ForeignSkipsBarrier,
+    /// All owners share one flag.
+    OwnersShareSlot,
+    /// The lock's owner leaves with a relaxed store.
+    OwnerLeavesRelaxed,
+    /// A slice gives up its share of a block with a relaxed decrement.
+    SliceDropsRelaxed,
+    /// The link looks for live slices with a relaxed load.
+    UniqueLooksRelaxed,
+    /// The last slice frees its block without an acquire fence.
+    LastSkipsFence,
+}
+
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn planted(_: Fault) -> bool {
+    false
+}
+
+#[cfg(loom)]
+pub(crate) use faults::planted;
+
+#[cfg(loom)]
+pub(crate) mod faults {
+    use super::Fault;
+    use std::cell::Cell;
+
+    // One model runs on one thread of the test harness, with coroutines.
+    thread_local! {
+        static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn planted(fault: Fault) -> bool {
+        PLANTED.get() == Some(fault)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plant(fault: Option<Fault>) {
+        PLANTED.set(fault);
+    }
+}
