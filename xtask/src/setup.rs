@@ -1,0 +1,138 @@
+//! What the tests need besides Rust: Debian packages and pyzmq.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process;
+use crate::workspace;
+
+/// The ZeroMQ that we interoperate with; bundled libzmq 4.3.5.
+const PYZMQ: &str = "pyzmq==27.3.0";
+
+/// Something that is missing: why, and the command that brings it.
+#[derive(Debug, Clone)]
+pub(crate) struct Missing {
+    pub(crate) why: String,
+    pub(crate) enable: String,
+}
+
+/// Installs the Debian packages that are missing, where we may. What still is
+/// missing afterwards shows in the groups that need it.
+pub(crate) fn debian_packages() {
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return;
+    }
+    let Some(prefix) = privileges() else {
+        println!(
+            "setup: not root: to install {0}, run: sudo apt-get install {0}",
+            missing.join(" ")
+        );
+        return;
+    };
+    println!("setup: installing {}", missing.join(" "));
+    let mut update = as_root(prefix, &["apt-get", "update", "--quiet"]);
+    let mut install = as_root(
+        prefix,
+        &["apt-get", "install", "--yes", "--no-install-recommends"],
+    );
+    install.args(&missing);
+    for command in [&mut update, &mut install] {
+        match process::run(command) {
+            Ok(finished) if finished.succeeded => {}
+            Ok(finished) => finished
+                .lines
+                .iter()
+                .for_each(|line| println!("setup: {line}")),
+            Err(error) => println!("setup: {error}"),
+        }
+    }
+}
+
+/// The interpreter of the virtual environment with pyzmq in it, made on first
+/// use.
+pub(crate) fn python() -> Result<PathBuf, Missing> {
+    let venv = workspace::target_dir().join("venv");
+    let python = venv.join("bin/python3");
+    if has_pyzmq(&python) {
+        return Ok(python);
+    }
+    let made = process::run(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv),
+    );
+    if !made.is_ok_and(|finished| finished.succeeded) {
+        return Err(Missing {
+            why: "python3 with its venv module is missing".into(),
+            enable: "sudo apt-get install python3 python3-venv".into(),
+        });
+    }
+    println!("setup: installing {PYZMQ}");
+    let mut pip = Command::new(&python);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--only-binary",
+        ":all:",
+        PYZMQ,
+    ]);
+    let installed = process::run(&mut pip);
+    if has_pyzmq(&python) {
+        return Ok(python);
+    }
+    if let Ok(finished) = installed {
+        finished
+            .lines
+            .iter()
+            .for_each(|line| println!("setup: {line}"));
+    }
+    let enable = format!("{} -m pip install {PYZMQ}", python.display());
+    Err(Missing {
+        why: format!("{PYZMQ} cannot be installed"),
+        enable,
+    })
+}
+
+fn has_pyzmq(python: &Path) -> bool {
+    let version = PYZMQ.rsplit('=').next().unwrap_or_default();
+    let check = format!("import zmq, sys; sys.exit(zmq.__version__ != '{version}')");
+    process::succeeds(Command::new(python).args(["-c", &check]))
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if !process::succeeds(Command::new("g++").arg("--version")) {
+        missing.push("g++");
+    }
+    if !process::succeeds(Command::new("python3").arg("--version")) {
+        missing.push("python3");
+    }
+    // Debian ships the venv module without what fills the environment.
+    if !process::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
+        missing.push("python3-venv");
+    }
+    missing
+}
+
+/// The words before a command that make it run as root, if we may.
+fn privileges() -> Option<&'static [&'static str]> {
+    if !process::succeeds(Command::new("apt-get").arg("--version")) {
+        return None;
+    }
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout.trim_ascii() == b"0" {
+        return Some(&[]);
+    }
+    let sudo: &[&str] = &["sudo", "--non-interactive"];
+    process::succeeds(Command::new("sudo").args(["--non-interactive", "true"])).then_some(sudo)
+}
+
+fn as_root(prefix: &[&str], words: &[&str]) -> Command {
+    let mut words = prefix.iter().chain(words);
+    let mut command = Command::new(words.next().copied().unwrap_or("true"));
+    command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}

@@ -1,0 +1,33 @@
+//! The tasks: each a function from its arguments to how the process ends.
+
+mod bench;
+mod freestanding;
+mod fuzz;
+mod interop;
+mod loom;
+mod test;
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::cli::Task;
+use crate::group::Tally;
+
+/// Does what the command line asks for.
+pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
+    match task {
+        Task::Test { only } => Ok(test::run(&only)),
+        Task::NoStd => {
+            let mut tally = Tally::default();
+            tally.run("no-std", freestanding::check);
+            Ok(tally.finish())
+        }
+        Task::Interop { filter } => {
+            let mut tally = Tally::default();
+            tally.run("interop", || interop::check(filter.as_deref()));
+            Ok(tally.finish())
+        }
+        Task::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
+        Task::Bench { quick, arguments } => bench::run(quick, &arguments),
+    }
+}

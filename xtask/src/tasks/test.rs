@@ -1,0 +1,102 @@
+//! `cargo xtask test`: every group in order.
+
+use std::process::{Command, ExitCode};
+
+use clap::ValueEnum;
+
+use crate::cli::GroupName;
+use crate::group::{Outcome, Tally};
+use crate::process;
+use crate::setup;
+use crate::tasks::{freestanding, interop, loom};
+use crate::workspace;
+
+/// Packages with a manifest of their own, outside the workspace.
+const OUTSIDERS: [&str; 3] = ["bench", "fuzz", "freestanding"];
+
+pub(crate) fn run(only: &[GroupName]) -> ExitCode {
+    setup::debian_packages();
+    let mut tally = Tally::default();
+    for group in GroupName::value_variants() {
+        if only.is_empty() || only.contains(group) {
+            let value = group.to_possible_value();
+            let name = value.as_ref().map_or("group", |value| value.get_name());
+            tally.run(name, || check(*group));
+        }
+    }
+    tally.finish()
+}
+
+fn check(group: GroupName) -> Outcome {
+    match group {
+        GroupName::Format => format(),
+        GroupName::Clippy => clippy(),
+        GroupName::Tests => cargo(&["test", "--locked", "--workspace", "--all-targets"]),
+        GroupName::Doctests => cargo(&["test", "--locked", "--workspace", "--doc"]),
+        GroupName::Docs => docs(),
+        GroupName::Loom => loom::check(),
+        GroupName::NoStd => freestanding::check(),
+        GroupName::Interop => interop::check(None),
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Outcome {
+    process::run(workspace::cargo().args(arguments)).into()
+}
+
+fn format() -> Outcome {
+    if let Some(absent) = absent_component("fmt", "rustfmt") {
+        return absent;
+    }
+    let mut command = workspace::cargo();
+    command.args(["fmt", "--all", "--check"]);
+    let mut outcome: Outcome = process::run(&mut command).into();
+    for package in OUTSIDERS {
+        let manifest = workspace::root().join(package).join("Cargo.toml");
+        if matches!(outcome, Outcome::Passed) && manifest.exists() {
+            let mut command = workspace::cargo();
+            command
+                .args(["fmt", "--check", "--manifest-path"])
+                .arg(manifest);
+            outcome = process::run(&mut command).into();
+        }
+    }
+    outcome
+}
+
+fn clippy() -> Outcome {
+    if let Some(absent) = absent_component("clippy", "clippy") {
+        return absent;
+    }
+    cargo(&[
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn docs() -> Outcome {
+    let mut command = workspace::cargo();
+    command.args(["doc", "--locked", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    process::run(&mut command).into()
+}
+
+/// A distribution's Rust may come without rustfmt and clippy.
+fn absent_component(subcommand: &str, component: &str) -> Option<Outcome> {
+    let present = process::succeeds(
+        Command::new("cargo")
+            .args([subcommand, "--version"])
+            .current_dir(workspace::root()),
+    );
+    (!present).then(|| {
+        Outcome::skipped(
+            format!("cargo {subcommand} is not installed"),
+            format!("rustup component add {component}"),
+        )
+    })
+}
