@@ -1,0 +1,434 @@
+//! The decoder: frames and commands of an established connection.
+
+use crate::checksum::{self, Checksums, Hasher};
+use crate::command::{self, Received};
+use crate::frame::{FrameHeader, SHORT_HEADER_LEN, TRAILER_LEN, read_header};
+use crate::{Features, Limits, ProtocolError};
+use core::ops::Range;
+use core::time::Duration;
+
+/// The receiving half of an established connection.
+///
+/// It keeps no bytes: the caller shows it the undecoded part of its own
+/// buffer, and gets ranges of it back. A frame of up to `inline_max` bytes is
+/// waited for until the buffer holds it whole, so the buffer has room for
+/// `inline_max` and [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD) bytes. A longer
+/// one is announced by [`Event::Body`], and the caller reads it into memory
+/// of its own, growing with the bytes that arrive:
+///
+/// ```text
+///  handle_input ─▶ Frame, Ping, Subscribe ..          (again, past `consumed`)
+///       │
+///       └───────▶ Body ─▶ body_received(piece) ─▶ .. until body_missing() is 0
+///                                                 └─▶ handle_input ─▶ BodyDone
+/// ```
+///
+/// After an error nothing that follows means anything: close the connection.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Short bodies of less than this many bytes that end a message begun with
+    /// them are delivered without a further look: no limit can be broken, and
+    /// there is no trailer. Zero within a message or a long body.
+    fast: u16,
+    /// What `fast` is between messages.
+    fast_between: u16,
+    checksums: Checksums,
+    ignored: u32,
+    inline_max: u64,
+    limits: Limits,
+    /// The message so far, in cost ([`Limits::message`]) and in frames.
+    cost: u64,
+    parts: u32,
+    /// The long body that the caller is reading.
+    body: Option<LongBody>,
+}
+
+#[derive(Clone, Debug)]
+struct LongBody {
+    missing: u64,
+    last: Last,
+    hasher: Hasher,
+}
+
+/// Whether a frame ends its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    No,
+    Yes,
+}
+
+/// What one call of [`Receiver::handle_input`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many bytes at the start of the input are done with, once the
+    /// event's range has been looked at.
+    pub consumed: usize,
+    /// What came; `None` when more input is needed. (`consumed` may be above
+    /// zero even so: an ignored command.)
+    pub event: Option<Event>,
+}
+
+/// What a peer sent. Ranges are relative to the input of the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A frame that lies in the input whole.
+    Frame {
+        /// Whether another frame of the same message follows.
+        more: bool,
+        /// Where its body lies.
+        body: Range<usize>,
+    },
+    /// The header of a frame too long to be waited for. `consumed` ends with
+    /// it: the caller reads the body itself, also what of it follows
+    /// `consumed` in the input, and calls [`Receiver::body_received`].
+    Body {
+        /// Whether another frame of the same message follows.
+        more: bool,
+        /// Bytes in the body.
+        len: u64,
+        /// How many bytes at the body's start are not payload: place the body
+        /// so that the one after them is aligned. Zero unless frames travel
+        /// sealed.
+        head: usize,
+    },
+    /// The long body is complete and, where checksums are on, right.
+    BodyDone {
+        /// Whether another frame of the same message follows.
+        more: bool,
+    },
+    /// The peer asks for a PONG.
+    Ping {
+        /// How long the peer may be silent from now on; zero for ever.
+        ttl: Duration,
+        /// What the PONG is to bring back, up to 16 bytes.
+        context: Range<usize>,
+    },
+    /// The peer answered a PING.
+    Pong,
+    /// The peer asks for a topic, by command. (A 3.0 peer's data frames are
+    /// frames.)
+    Subscribe {
+        /// Where the topic lies.
+        topic: Range<usize>,
+    },
+    /// The peer no longer asks for a topic, by command.
+    Cancel {
+        /// Where the topic lies.
+        topic: Range<usize>,
+    },
+}
+
+impl Receiver {
+    /// How many unknown commands and ERRORs are ignored before the connection
+    /// is given up.
+    pub const IGNORED_MAX: u32 = 16;
+
+    /// The least `inline_max`: what is smaller is raised to it, so that every
+    /// command but a subscription to a very long topic is waited for.
+    pub const INLINE_MIN: usize = 512;
+
+    pub(crate) fn new(limits: Limits, inline_max: usize, features: Features) -> Self {
+        let checksums = Checksums::from(features);
+        let fast_between = fast_between(&limits, checksums);
+        Self {
+            fast: fast_between,
+            fast_between,
+            checksums,
+            ignored: 0,
+            inline_max: inline_max.max(Self::INLINE_MIN) as u64,
+            limits,
+            cost: 0,
+            parts: 0,
+            body: None,
+        }
+    }
+
+    /// Looks at the undecoded bytes of the caller's buffer: at most one event.
+    ///
+    /// O(1) without checksums, O(frame) with them; allocates nothing. Nothing
+    /// is consumed while a frame is incomplete; within a long body nothing
+    /// happens until [`body_missing`](Self::body_missing) is zero.
+    ///
+    /// # Errors
+    /// The peer broke the protocol or a limit.
+    #[inline]
+    pub fn handle_input(&mut self, input: &mut [u8]) -> Result<Progress, ProtocolError> {
+        if let [0, size, rest @ ..] = &*input
+            && u16::from(*size) < self.fast
+            && rest.len() >= usize::from(*size)
+        {
+            let end = SHORT_HEADER_LEN.wrapping_add(usize::from(*size));
+            return Ok(Progress {
+                consumed: end,
+                event: Some(Event::Frame {
+                    more: false,
+                    body: SHORT_HEADER_LEN..end,
+                }),
+            });
+        }
+        self.handle_any(input)
+    }
+
+    /// A piece of the long body, in order, read by the caller into its own
+    /// buffer. O(piece) with checksums, else O(1).
+    pub fn body_received(&mut self, piece: &mut [u8]) {
+        if let Some(body) = &mut self.body {
+            // More than is missing would be the caller's mistake: cut it off.
+            let taken = usize::try_from(body.missing).unwrap_or(usize::MAX);
+            let piece = piece.get(..taken).unwrap_or(piece);
+            if self.checksums == Checksums::On {
+                body.hasher.update(piece);
+            }
+            body.missing = body.missing.saturating_sub(piece.len() as u64);
+        }
+    }
+
+    /// Bytes of the long body that are still to come; zero outside one.
+    #[must_use]
+    pub fn body_missing(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.missing)
+    }
+
+    /// Unknown commands and ERRORs ignored so far, at most
+    /// [`IGNORED_MAX`](Self::IGNORED_MAX).
+    #[must_use]
+    pub fn ignored(&self) -> u32 {
+        self.ignored
+    }
+
+    /// Everything but a short frame that is a message.
+    #[inline(never)]
+    fn handle_any(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
+        if self.body.is_some() {
+            return self.finish_body(input);
+        }
+        let mut start: usize = 0;
+        loop {
+            let rest = input.get(start..).unwrap_or_default();
+            let Some(header) = read_header(rest)? else {
+                return Ok(Progress::incomplete(start));
+            };
+            if !header.flags.is_command() {
+                return self.handle_frame(input, start, header);
+            }
+            // An ignored command is followed by a look at the next frame, so
+            // that "no event" always means "more input". There are 16 at most.
+            match self.handle_command(input, start, header)? {
+                Some(Progress {
+                    consumed,
+                    event: None,
+                }) => start = consumed,
+                Some(progress) => return Ok(progress),
+                None => return Ok(Progress::incomplete(start)),
+            }
+        }
+    }
+
+    fn handle_frame(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        header: FrameHeader,
+    ) -> Result<Progress, ProtocolError> {
+        let (cost, parts) = self.check_limits(header.body_len)?;
+        let more = header.flags.is_more();
+        let last = if more { Last::No } else { Last::Yes };
+        let Some((body, end)) = self.locate(input, start, header)? else {
+            if header.body_len <= self.inline_max {
+                return Ok(Progress::incomplete(start));
+            }
+            self.account(last, cost, parts);
+            return Ok(self.begin_body(input, start, header, last));
+        };
+        self.account(last, cost, parts);
+        Ok(Progress {
+            consumed: end,
+            event: Some(Event::Frame { more, body }),
+        })
+    }
+
+    /// Refuses a frame of `len` bytes that breaks a limit; else the message's
+    /// cost and frames with it. (HOSTILE: before anything is waited for.)
+    fn check_limits(&self, len: u64) -> Result<(u64, u32), ProtocolError> {
+        let Limits {
+            frame,
+            message,
+            parts: parts_max,
+        } = self.limits;
+        if len > frame {
+            return Err(ProtocolError::FrameTooLarge { len, limit: frame });
+        }
+        let cost = self
+            .cost
+            .saturating_add(len)
+            .saturating_add(Limits::FRAME_COST);
+        if cost > message {
+            return Err(ProtocolError::MessageTooLarge {
+                len: cost,
+                limit: message,
+            });
+        }
+        let parts = self.parts.saturating_add(1);
+        if parts > parts_max {
+            return Err(ProtocolError::TooManyParts { limit: parts_max });
+        }
+        Ok((cost, parts))
+    }
+
+    /// Where the body lies and where the whole frame ends, its checksum
+    /// verified; `None` if it is not all there.
+    fn locate(
+        &self,
+        input: &[u8],
+        start: usize,
+        header: FrameHeader,
+    ) -> Result<Option<(Range<usize>, usize)>, ProtocolError> {
+        let body_start = start.saturating_add(header.header_len);
+        let body_len = usize::try_from(header.body_len).unwrap_or(usize::MAX);
+        let body_end = body_start.saturating_add(body_len);
+        let end = match self.checksums {
+            Checksums::Off if body_end <= input.len() => body_end,
+            Checksums::On => {
+                let tail = input.get(body_end..).unwrap_or_default();
+                let Some(trailer) = tail.first_chunk::<TRAILER_LEN>() else {
+                    return Ok(None);
+                };
+                let covered = input.get(start..body_end).unwrap_or_default();
+                checksum::verify(checksum::of(covered), *trailer)?;
+                body_end.saturating_add(TRAILER_LEN)
+            }
+            Checksums::Off => return Ok(None),
+        };
+        Ok(Some((body_start..body_end, end)))
+    }
+
+    /// Takes a frame into the message's account.
+    fn account(&mut self, last: Last, cost: u64, parts: u32) {
+        (self.cost, self.parts, self.fast) = match last {
+            Last::No => (cost, parts, 0),
+            Last::Yes => (0, 0, self.fast_between),
+        };
+    }
+
+    fn begin_body(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        header: FrameHeader,
+        last: Last,
+    ) -> Progress {
+        let consumed = start.saturating_add(header.header_len);
+        let mut hasher = Hasher::new();
+        hasher.update(input.get(start..consumed).unwrap_or_default());
+        self.fast = 0;
+        self.body = Some(LongBody {
+            missing: header.body_len,
+            last,
+            hasher,
+        });
+        Progress {
+            consumed,
+            event: Some(Event::Body {
+                more: last == Last::No,
+                len: header.body_len,
+                head: 0,
+            }),
+        }
+    }
+
+    fn finish_body(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
+        let Some(body) = self.body.take_if(|body| body.missing == 0) else {
+            return Ok(Progress::incomplete(0));
+        };
+        let consumed = match self.checksums {
+            Checksums::Off => 0,
+            Checksums::On => {
+                let Some(trailer) = input.first_chunk::<TRAILER_LEN>() else {
+                    self.body = Some(body);
+                    return Ok(Progress::incomplete(0));
+                };
+                checksum::verify(body.hasher.finalize(), *trailer)?;
+                TRAILER_LEN
+            }
+        };
+        if body.last == Last::Yes {
+            self.fast = self.fast_between;
+        }
+        Ok(Progress {
+            consumed,
+            event: Some(Event::BodyDone {
+                more: body.last == Last::No,
+            }),
+        })
+    }
+
+    /// `None` while the command is incomplete; no event if it was ignored.
+    fn handle_command(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        header: FrameHeader,
+    ) -> Result<Option<Progress>, ProtocolError> {
+        if header.body_len > self.inline_max {
+            return Err(ProtocolError::CommandTooLarge {
+                len: header.body_len,
+                limit: self.inline_max,
+            });
+        }
+        let Some((body, consumed)) = self.locate(input, start, header)? else {
+            return Ok(None);
+        };
+        let field = |offset| body.start.saturating_add(offset)..body.end;
+        let event = match command::read(input.get(body.clone()).unwrap_or_default())? {
+            Received::Ping { ttl, offset } => Some(Event::Ping {
+                ttl,
+                context: field(offset),
+            }),
+            Received::Pong => Some(Event::Pong),
+            Received::Subscribe { offset } => Some(Event::Subscribe {
+                topic: field(offset),
+            }),
+            Received::Cancel { offset } => Some(Event::Cancel {
+                topic: field(offset),
+            }),
+            Received::Ignored => {
+                self.ignore()?;
+                None
+            }
+        };
+        Ok(Some(Progress { consumed, event }))
+    }
+
+    fn ignore(&mut self) -> Result<(), ProtocolError> {
+        if self.ignored >= Self::IGNORED_MAX {
+            return Err(ProtocolError::TooManyIgnored {
+                limit: Self::IGNORED_MAX,
+            });
+        }
+        self.ignored = self.ignored.saturating_add(1);
+        Ok(())
+    }
+}
+
+impl Progress {
+    const fn incomplete(consumed: usize) -> Self {
+        Self {
+            consumed,
+            event: None,
+        }
+    }
+}
+
+/// The bound of the short bodies that, alone, break no limit.
+fn fast_between(limits: &Limits, checksums: Checksums) -> u16 {
+    if checksums == Checksums::On || limits.parts == 0 || limits.message < Limits::FRAME_COST {
+        return 0;
+    }
+    let longest = limits
+        .frame
+        .min(limits.message.saturating_sub(Limits::FRAME_COST));
+    u8::try_from(longest).map_or(256, |longest| u16::from(longest).saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests;
