@@ -1,1 +1,38 @@
 //! ZeroMQ's socket types as sans-IO state machines: who gets which message.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod dealer;
+mod hash;
+mod identity;
+mod pair;
+mod pattern;
+mod payload;
+mod peer;
+mod pull;
+mod push;
+mod rep;
+mod req;
+mod ring;
+mod router;
+mod slab;
+mod storage;
+mod table;
+
+pub use dealer::Dealer;
+pub use hash::Seed;
+pub use identity::{IdentitySlot, MAX_IDENTITY_LEN, Named};
+pub use pair::Pair;
+pub use pattern::{Accept, AttachError, Pattern, Reason, Subscription};
+pub use payload::Payload;
+pub use peer::{Peer, PeerId};
+pub use pull::Pull;
+pub use push::Push;
+pub use rep::{Rep, RepError, RepState, Requester};
+pub use req::{Correlation, Replier, Req, ReqEnvelope, ReqError, ReqState, Resend};
+pub use router::{Route, Router, Takeover};
+pub use storage::{Array, Full, Storage};
+pub use table::Bucket;

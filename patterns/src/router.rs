@@ -1,0 +1,213 @@
+//! ROUTER (28/REQREP): messages are addressed by the peer's identity.
+
+use crate::hash::Seed;
+use crate::identity::{Identities, IdentitySlot, MAX_IDENTITY_LEN, Named};
+use crate::pattern::{Accept, AttachError, Pattern, Reason};
+use crate::payload::Payload;
+use crate::peer::{Peer, PeerId, PeerTable};
+use crate::ring::{FairQueue, LoadBalancer};
+use crate::storage::Storage;
+use crate::table::Bucket;
+
+/// A ROUTER socket's machine.
+///
+/// A peer keeps the identity that it announced, or gets one: a zero byte and a
+/// 32-bit number. Inbound messages are delivered with
+/// [`identity`](Self::identity) in front; outbound ones name their peer in the
+/// first frame, which [`route`](Self::route) takes off.
+///
+/// ```
+/// use ferromq_patterns::{Array, Bucket, IdentitySlot, Named, Pattern, Peer, Route, Router, Seed};
+///
+/// let mut router = Router::new(
+///     Array::<Peer<Named>, 8>::new(),
+///     Array::<IdentitySlot, 16>::new(),
+///     Array::<Bucket, 8>::new(),
+///     Seed::new(1, 2), // from a random source
+/// );
+/// let worker = router.peer_attached(b"worker")?;
+/// router.peer_has_room(worker);
+/// assert_eq!(router.route(b"worker"), Route::Peer(worker));
+/// assert_eq!(router.route(b"nobody"), Route::Unknown);
+/// # Ok::<(), ferromq_patterns::AttachError>(())
+/// ```
+#[derive(Debug)]
+pub struct Router<P, I, B> {
+    peers: PeerTable<P, Named>,
+    identities: Identities<I, B>,
+    /// In this ring: peers whose outbound pipe takes a message.
+    ready: LoadBalancer,
+    queue: FairQueue,
+}
+
+/// Where a ROUTER's outbound message goes.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To this peer.
+    Peer(PeerId),
+    /// Nobody has this identity: drop and count; host unreachable if mandatory.
+    Unknown,
+    /// The peer has no room: drop and count; would block if mandatory.
+    Full(PeerId),
+}
+
+/// What [`Router::takeover`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// The new peer, which has the identity.
+    pub peer: PeerId,
+    /// The peer that had it; it is detached, close its link.
+    pub replaced: Option<PeerId>,
+}
+
+impl<P, I, B> Router<P, I, B>
+where
+    P: Storage<Peer<Named>>,
+    I: Storage<IdentitySlot>,
+    B: Storage<Bucket>,
+{
+    /// A machine without peers. Identities take one 32-byte slot per 28 bytes,
+    /// generated ones none. `seed` keeps peers from choosing identities that
+    /// collide.
+    pub fn new(peers: P, identities: I, buckets: B, seed: Seed) -> Self {
+        Self {
+            peers: PeerTable::new(peers),
+            identities: Identities::new(identities, buckets, seed),
+            ready: LoadBalancer::new(),
+            queue: FairQueue::new(),
+        }
+    }
+
+    /// Attaches a peer even if another has its identity (ZMQ_ROUTER_HANDOVER):
+    /// the other is detached.
+    ///
+    /// # Errors
+    ///
+    /// As [`peer_attached`](Pattern::peer_attached), except for the duplicate;
+    /// nothing has changed then.
+    pub fn takeover(&mut self, identity: &[u8]) -> Result<Takeover, AttachError> {
+        match self.peer_attached(identity) {
+            Ok(peer) => Ok(Takeover {
+                peer,
+                replaced: None,
+            }),
+            Err(AttachError::DuplicateIdentity { holder }) => {
+                // Cannot fail for want of storage: the same identity has just been freed.
+                self.peer_detached(holder);
+                let peer = self.peer_attached(identity)?;
+                Ok(Takeover {
+                    peer,
+                    replaced: Some(holder),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The peer's identity, written into `out`; `None` for a stale id.
+    ///
+    /// O(length of the identity).
+    #[inline]
+    pub fn identity<'o>(
+        &self,
+        id: PeerId,
+        out: &'o mut [u8; MAX_IDENTITY_LEN],
+    ) -> Option<&'o [u8]> {
+        Some(self.identities.write(self.peers.get(id)?, out))
+    }
+
+    /// Finds the peer that an outbound message names.
+    ///
+    /// Expected O(length of the identity), whatever identities peers choose.
+    #[inline]
+    pub fn route(&self, identity: &[u8]) -> Route {
+        match self.identities.find(&self.peers, identity) {
+            Some(id) if self.ready.is_ready(&self.peers, id) => Route::Peer(id),
+            Some(id) => Route::Full(id),
+            None => Route::Unknown,
+        }
+    }
+
+    /// Whether some peer has room: what writable means with ZMQ_ROUTER_MANDATORY.
+    #[inline]
+    pub fn any_has_room(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Peers attached.
+    pub fn peers(&self) -> usize {
+        self.peers.len()
+    }
+}
+
+impl<P, I, B> Pattern for Router<P, I, B>
+where
+    P: Storage<Peer<Named>>,
+    I: Storage<IdentitySlot>,
+    B: Storage<Bucket>,
+{
+    fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
+        self.identities.attach(&mut self.peers, identity)
+    }
+
+    fn peer_detached(&mut self, id: PeerId) {
+        self.ready.full(&mut self.peers, id);
+        self.queue.drained(&mut self.peers, id);
+        self.identities.forget(&mut self.peers, id);
+        self.peers.detach(id);
+    }
+
+    fn link_lost(&mut self, _id: PeerId) {}
+
+    #[inline]
+    fn peer_at(&self, index: usize) -> Option<PeerId> {
+        self.peers.id_at(u32::try_from(index).ok()?)
+    }
+
+    fn peer_slots(&self) -> usize {
+        self.peers.slots() as usize
+    }
+
+    #[inline]
+    fn peer_readable(&mut self, id: PeerId) {
+        self.queue.readable(&mut self.peers, id);
+    }
+
+    #[inline]
+    fn peer_drained(&mut self, id: PeerId) {
+        self.queue.drained(&mut self.peers, id);
+    }
+
+    #[inline]
+    fn peer_full(&mut self, id: PeerId) {
+        self.ready.full(&mut self.peers, id);
+    }
+
+    #[inline]
+    fn peer_has_room(&mut self, id: PeerId) {
+        self.ready.has_room(&mut self.peers, id);
+    }
+
+    #[inline]
+    fn next(&self) -> Option<PeerId> {
+        self.queue.next(&self.peers)
+    }
+
+    #[inline]
+    fn delivered(&mut self, id: PeerId) {
+        self.queue.delivered(&self.peers, id);
+    }
+
+    #[inline]
+    fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, _frame: &F, _more: bool) -> Accept {
+        if self.peers.contains(id) {
+            Accept::Deliver
+        } else {
+            Accept::Refuse(Reason::UnknownPeer)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
