@@ -363,6 +363,12 @@ impl From<&io::Error> for Cause {
     }
 }
 
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 // `io::ErrorKind` has no name for these. The first three have the same numbers
 // on every Unix.
 const ENOMEM: i32 = 12;
