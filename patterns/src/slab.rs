@@ -85,9 +85,9 @@ impl<T: Slot, S: Storage<T>> Slab<S, T> {
         self.fresh
     }
 
-    /// Items in the storage, in use or not.
-    pub(crate) fn capacity_used(&self) -> usize {
-        self.slots.len()
+    /// Bytes of storage behind the slab, in use or not.
+    pub(crate) fn footprint(&self) -> usize {
+        self.slots.len() * size_of::<T>()
     }
 
     #[inline]

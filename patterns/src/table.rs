@@ -103,9 +103,9 @@ impl<B: Storage<Bucket>> Table<B> {
         }
     }
 
-    /// Buckets in the storage, in use or not.
-    pub(crate) fn capacity_used(&self) -> usize {
-        self.buckets.len()
+    /// Bytes of storage behind the table, in use or not.
+    pub(crate) fn footprint(&self) -> usize {
+        self.buckets.len() * size_of::<Bucket>()
     }
 
     #[inline]

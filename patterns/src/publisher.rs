@@ -1,0 +1,150 @@
+//! PUB (29/PUBSUB): an XPUB whose application sees nothing of its subscribers.
+
+use crate::entry::Entry;
+use crate::hash::Seed;
+use crate::pattern::{Accept, AttachError, Pattern, Reason, Subscription};
+use crate::payload::Payload;
+use crate::peer::{Peer, PeerId};
+use crate::storage::Storage;
+use crate::subscriptions::{LimitError, Subscriber, SubscriptionLimits, SubscriptionStorage};
+use crate::table::Bucket;
+use crate::topics::{Matching, TopicStep};
+use crate::tree::Node;
+use crate::xpub::{Match, XPub, XPubOptions};
+
+/// A PUB socket's machine. Upstream data that is no subscription is refused and
+/// nothing of it is kept.
+#[derive(Debug)]
+pub struct Pub<P, N, E, B> {
+    inner: XPub<P, N, E, B>,
+}
+
+impl<P, N, E, B> Pub<P, N, E, B>
+where
+    P: Storage<Peer<Subscriber>>,
+    N: Storage<Node>,
+    E: Storage<Entry>,
+    B: Storage<Bucket>,
+{
+    /// A machine without peers. `seed` keeps peers from choosing topics that
+    /// collide.
+    pub fn new(
+        peers: P,
+        storage: SubscriptionStorage<N, E, B>,
+        matching: Matching,
+        limits: SubscriptionLimits,
+        seed: Seed,
+    ) -> Self {
+        let options = XPubOptions {
+            matching,
+            ..XPubOptions::default()
+        };
+        Self {
+            inner: XPub::new(peers, storage, options, limits, seed),
+        }
+    }
+
+    /// Changes ZMQ_INVERT_MATCHING, from the next publication on.
+    pub fn set_matching(&mut self, matching: Matching) {
+        self.inner.options_mut().matching = matching;
+    }
+
+    /// As [`XPub::subscription`], with nobody to notify.
+    ///
+    /// # Errors
+    ///
+    /// A limit, or a full storage: nothing has changed. Close the peer's link.
+    pub fn subscription(
+        &mut self,
+        id: PeerId,
+        subscription: Subscription,
+        topic: &[u8],
+    ) -> Result<(), LimitError> {
+        self.inner.subscription(id, subscription, topic).map(|_| ())
+    }
+
+    /// As [`XPub::publish`].
+    #[inline]
+    pub fn publish(&mut self, topic: &[u8]) {
+        self.inner.publish(topic);
+    }
+
+    /// As [`XPub::poll_match`].
+    #[inline]
+    pub fn poll_match(&mut self) -> Option<Match> {
+        self.inner.poll_match()
+    }
+
+    /// Removes what lost connections and detached peers were subscribed to, at
+    /// most 64 subscriptions a call, until it says `None`. Never names a topic.
+    pub fn poll_unsubscribed(&mut self) -> Option<TopicStep> {
+        self.inner.poll_removed()
+    }
+
+    /// Subscriptions held, those of lost connections included.
+    pub fn subscriptions(&self) -> u32 {
+        self.inner.subscriptions()
+    }
+
+    /// Bytes of storage behind the subscriptions.
+    pub fn footprint(&self) -> usize {
+        self.inner.footprint()
+    }
+
+    /// Peers attached.
+    pub fn peers(&self) -> usize {
+        self.inner.peers()
+    }
+}
+
+impl<P, N, E, B> Pattern for Pub<P, N, E, B>
+where
+    P: Storage<Peer<Subscriber>>,
+    N: Storage<Node>,
+    E: Storage<Entry>,
+    B: Storage<Bucket>,
+{
+    fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
+        self.inner.peer_attached(identity)
+    }
+
+    fn peer_detached(&mut self, id: PeerId) {
+        self.inner.peer_detached(id);
+    }
+
+    fn link_lost(&mut self, id: PeerId) {
+        self.inner.link_lost(id);
+    }
+
+    #[inline]
+    fn peer_at(&self, index: usize) -> Option<PeerId> {
+        self.inner.peer_at(index)
+    }
+
+    fn peer_slots(&self) -> usize {
+        self.inner.peer_slots()
+    }
+
+    #[inline]
+    fn peer_full(&mut self, id: PeerId) {
+        self.inner.peer_full(id);
+    }
+
+    #[inline]
+    fn peer_has_room(&mut self, id: PeerId) {
+        self.inner.peer_has_room(id);
+    }
+
+    fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, frame: &F, more: bool) -> Accept {
+        match self.inner.accept(id, frame, more) {
+            Accept::Deliver => {
+                self.inner.forget_message(id);
+                Accept::Refuse(Reason::UpstreamData)
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! SUB (29/PUBSUB): an XSUB that lets through only what it subscribed to.
+
+use crate::hash::Seed;
+use crate::pattern::{Accept, AttachError, Pattern, Reason};
+use crate::payload::Payload;
+use crate::peer::{Peer, PeerId};
+use crate::storage::Storage;
+use crate::table::Bucket;
+use crate::topics::{Matching, TopicStep, Upstream};
+use crate::tree::Node;
+use crate::xsub::{NotSubscribed, Publisher, ResendCursor, SubscribeError, TopicStorage, XSub};
+
+/// A SUB socket's machine.
+///
+/// Publishers filter already, but one that was late to hear a cancellation, or
+/// that does not filter at all, sends more: the first frame decides, against the
+/// same tree of topics that goes upstream.
+#[derive(Debug)]
+pub struct Sub<P, N, B> {
+    inner: XSub<P, N, B>,
+    matching: Matching,
+}
+
+impl<P, N, B> Sub<P, N, B>
+where
+    P: Storage<Peer<Publisher>>,
+    N: Storage<Node>,
+    B: Storage<Bucket>,
+{
+    /// A machine without peers and topics.
+    pub fn new(peers: P, topics: TopicStorage<N, B>, matching: Matching, seed: Seed) -> Self {
+        Self {
+            inner: XSub::new(peers, topics, seed),
+            matching,
+        }
+    }
+
+    /// Changes ZMQ_INVERT_MATCHING, from the next message on.
+    pub fn set_matching(&mut self, matching: Matching) {
+        self.matching = matching;
+    }
+
+    /// As [`XSub::subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// The topic is too long, or storage is full; nothing has changed.
+    pub fn subscribe(&mut self, topic: &[u8]) -> Result<Upstream, SubscribeError> {
+        self.inner.subscribe(topic)
+    }
+
+    /// As [`XSub::unsubscribe`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotSubscribed`], and nothing has changed.
+    pub fn unsubscribe(&mut self, topic: &[u8]) -> Result<Upstream, NotSubscribed> {
+        self.inner.unsubscribe(topic)
+    }
+
+    /// As [`XSub::comes_to`].
+    pub fn comes_to(&self, cursor: &ResendCursor) -> bool {
+        self.inner.comes_to(cursor)
+    }
+
+    /// As [`XSub::poll_subscription`].
+    pub fn poll_subscription(
+        &self,
+        cursor: &mut ResendCursor,
+        out: &mut [u8],
+    ) -> Option<TopicStep> {
+        self.inner.poll_subscription(cursor, out)
+    }
+
+    /// Different topics subscribed to.
+    pub fn subscriptions(&self) -> u32 {
+        self.inner.subscriptions()
+    }
+
+    /// Bytes of storage behind the topics.
+    pub fn footprint(&self) -> usize {
+        self.inner.footprint()
+    }
+
+    /// Peers attached.
+    pub fn peers(&self) -> usize {
+        self.inner.peers()
+    }
+}
+
+impl<P, N, B> Pattern for Sub<P, N, B>
+where
+    P: Storage<Peer<Publisher>>,
+    N: Storage<Node>,
+    B: Storage<Bucket>,
+{
+    fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
+        self.inner.peer_attached(identity)
+    }
+
+    fn peer_detached(&mut self, id: PeerId) {
+        self.inner.peer_detached(id);
+    }
+
+    fn link_lost(&mut self, id: PeerId) {
+        self.inner.link_lost(id);
+    }
+
+    #[inline]
+    fn peer_at(&self, index: usize) -> Option<PeerId> {
+        self.inner.peer_at(index)
+    }
+
+    fn peer_slots(&self) -> usize {
+        self.inner.peer_slots()
+    }
+
+    #[inline]
+    fn peer_readable(&mut self, id: PeerId) {
+        self.inner.peer_readable(id);
+    }
+
+    #[inline]
+    fn peer_drained(&mut self, id: PeerId) {
+        self.inner.peer_drained(id);
+    }
+
+    #[inline]
+    fn next(&self) -> Option<PeerId> {
+        self.inner.next()
+    }
+
+    #[inline]
+    fn delivered(&mut self, id: PeerId) {
+        self.inner.delivered(id);
+    }
+
+    /// O(length of the topic subscribed to); O(1) with the empty topic.
+    #[inline]
+    fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, frame: &F, more: bool) -> Accept {
+        let Some(first) = self.inner.starts_message(id, more) else {
+            return Accept::Refuse(Reason::UnknownPeer);
+        };
+        if !first {
+            return Accept::Deliver;
+        }
+        let wanted = match self.matching {
+            Matching::Prefix => self.inner.is_subscribed(frame.head()),
+            Matching::Inverted => !self.inner.is_subscribed(frame.head()),
+        };
+        if wanted {
+            return Accept::Deliver;
+        }
+        // The rest of the message is skipped: the next frame starts another.
+        let _ = self.inner.starts_message(id, false);
+        Accept::Refuse(Reason::NotSubscribed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,590 @@
+//! Who subscribes to what: the index behind PUB and XPUB.
+//!
+//! Topics are nodes of a [`Tree`]; a node's value is the first [`Entry`] of its
+//! list. Each entry is also on its peer's list, newest first, and in a hash
+//! table by peer and node. So every change is O(length of the topic), whoever
+//! else subscribes to it.
+//!
+//! A peer's connection has an epoch. When the connection is lost, its entries
+//! are merely of an old epoch: no match sees them, and a cursor removes them
+//! from the old end of the list while a new connection adds at the new end.
+
+use core::fmt;
+
+use crate::entry::{self, Entries, Entry, Key, Kind};
+use crate::hash::Seed;
+use crate::pattern::AttachError;
+use crate::peer::{Link, Peer, PeerId, PeerTable};
+use crate::ring::{Ring, SEND};
+use crate::slab::{NIL, Slab};
+use crate::storage::{Full, Storage};
+use crate::table::{Bucket, Table};
+use crate::tree::{MAX_TOPIC_LEN, Node, Tree};
+
+/// Storage for a subscription index: [`Node`]s for topics, [`Entry`]s for who
+/// subscribes to them, and [`Bucket`]s for both.
+///
+/// A topic takes a 32-byte node, one more per 24 bytes past its first 7 that it
+/// shares with no other, and at times a node where it joins others; a
+/// subscription takes an entry. Buckets are as many as nodes and entries; fewer
+/// only cost time.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionStorage<N, E, B> {
+    /// The radix tree.
+    pub nodes: N,
+    /// One item a subscription.
+    pub entries: E,
+    /// From a node and a byte to the child.
+    pub children: B,
+    /// From a peer and a topic to the subscription.
+    pub lookup: B,
+}
+
+/// What peers may make a publisher remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscriptionLimits {
+    /// Different subscriptions of one peer. Default: 1,048,576.
+    pub per_peer: u32,
+    /// Bytes of all of one peer's topics. Default: 64 MiB.
+    pub topic_bytes: u64,
+    /// Length of a topic in bytes, at most [`MAX_TOPIC_LEN`]. Default: that.
+    pub topic_len: usize,
+    /// Subscriptions of all peers. Default: 4,194,304.
+    pub total: u32,
+}
+
+impl Default for SubscriptionLimits {
+    fn default() -> Self {
+        Self {
+            per_peer: 1 << 20,
+            topic_bytes: 64 << 20,
+            topic_len: MAX_TOPIC_LEN,
+            total: 1 << 22,
+        }
+    }
+}
+
+/// What a publisher knows of a peer.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    /// Ends of the peer's list. Entries of old epochs are at the oldest end.
+    newest: u32,
+    oldest: u32,
+    /// Of this connection: entries, and bytes of their topics.
+    subscriptions: u32,
+    topic_bytes: u64,
+    /// The last match that named this peer.
+    stamp: u64,
+    epoch: u8,
+    /// Connections lost whose entries may still be on the list.
+    stale_epochs: u8,
+    pub(crate) room: Room,
+    pub(crate) in_message: bool,
+}
+
+/// Whether a peer's pipe takes a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Some,
+    None,
+}
+
+impl Default for Subscriber {
+    fn default() -> Self {
+        Self {
+            newest: NIL,
+            oldest: NIL,
+            subscriptions: 0,
+            topic_bytes: 0,
+            stamp: 0,
+            epoch: 0,
+            stale_epochs: 0,
+            room: Room::None,
+            in_message: false,
+        }
+    }
+}
+
+/// What a subscription or a cancellation changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing: there was nothing to cancel, or no such peer.
+    Nothing,
+    /// A count; others subscribe to the topic, or the peer still does.
+    Count,
+    /// The topic is new, or is gone.
+    Topic,
+}
+
+/// A match: what is left of a publication's way through the index.
+#[derive(Debug)]
+struct Cursor {
+    /// The next entry to look at. Removing it moves the cursor first.
+    entry: u32,
+    /// Peers with this stamp have been named. 64 bits: it never repeats.
+    stamp: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Subscriptions<P, N, E, B> {
+    pub(crate) peers: PeerTable<P, Subscriber>,
+    tree: Tree<N, B>,
+    entries: Slab<E, Entry>,
+    lookup: Table<B>,
+    seed: Seed,
+    limits: SubscriptionLimits,
+    /// Entries in use.
+    total: u32,
+    cursor: Cursor,
+    /// Peers, attached or not, that have entries of an old epoch.
+    stale: Ring<SEND>,
+}
+
+impl<P, N, E, B> Subscriptions<P, N, E, B>
+where
+    P: Storage<Peer<Subscriber>>,
+    N: Storage<Node>,
+    E: Storage<Entry>,
+    B: Storage<Bucket>,
+{
+    pub(crate) fn new(
+        peers: P,
+        storage: SubscriptionStorage<N, E, B>,
+        limits: SubscriptionLimits,
+        seed: Seed,
+    ) -> Self {
+        let limits = SubscriptionLimits {
+            topic_len: limits.topic_len.min(MAX_TOPIC_LEN),
+            ..limits
+        };
+        Self {
+            peers: PeerTable::new(peers),
+            tree: Tree::new(storage.nodes, storage.children, seed),
+            entries: Slab::new(storage.entries),
+            lookup: Table::new(storage.lookup),
+            seed,
+            limits,
+            total: 0,
+            cursor: Cursor {
+                entry: NIL,
+                stamp: 0,
+            },
+            stale: Ring::new(),
+        }
+    }
+
+    pub(crate) fn attach(&mut self) -> Result<PeerId, AttachError> {
+        Ok(self.peers.attach(Subscriber::default())?)
+    }
+
+    /// Counts one more subscription of the peer's connection.
+    pub(crate) fn subscribe(
+        &mut self,
+        id: PeerId,
+        topic: &[u8],
+        kind: Kind,
+    ) -> Result<Change, LimitError> {
+        let Some(peer) = self.peers.get(id) else {
+            return Ok(Change::Nothing);
+        };
+        let epoch = peer.epoch;
+        if let Some(entry) = self.find(id, epoch, topic, kind) {
+            let counted = self.entries.get_mut(entry).is_some_and(Entry::increment);
+            let limit = Entry::MAX_COUNT;
+            return if counted {
+                Ok(Change::Count)
+            } else {
+                Err(LimitError::Duplicates { limit })
+            };
+        }
+        self.check_limits(peer, topic)?;
+        self.lookup.reserve()?;
+        self.entries.reserve(1)?;
+        let node = self.tree.insert(topic)?;
+        let is_new = self.tree.value(node) == NIL;
+        let entry = self.entries.take().ok_or(Full)?;
+        self.link(
+            entry,
+            Key {
+                peer: id.slot(),
+                node,
+                epoch,
+                kind,
+            },
+        );
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.subscriptions += 1;
+            peer.topic_bytes += topic.len() as u64;
+        }
+        Ok(if is_new { Change::Topic } else { Change::Count })
+    }
+
+    /// Counts one subscription less, if there is one.
+    pub(crate) fn cancel(&mut self, id: PeerId, topic: &[u8], kind: Kind) -> Change {
+        let Some(epoch) = self.peers.get(id).map(|peer| peer.epoch) else {
+            return Change::Nothing;
+        };
+        let Some(index) = self.find(id, epoch, topic, kind) else {
+            return Change::Nothing;
+        };
+        let Some(entry) = self.entries.get_mut(index) else {
+            return Change::Nothing;
+        };
+        if entry.decrement() > 0 {
+            return Change::Count;
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.subscriptions = peer.subscriptions.saturating_sub(1);
+            peer.topic_bytes = peer.topic_bytes.saturating_sub(topic.len() as u64);
+        }
+        self.remove(index)
+    }
+
+    /// Starts a match; one that was under way ends. O(length of the topic).
+    #[inline]
+    pub(crate) fn publish(&mut self, topic: &[u8]) {
+        self.cursor.stamp += 1;
+        let deepest = self.tree.deepest(topic).unwrap_or(NIL);
+        self.cursor.entry = self.tree.value_upwards(deepest);
+    }
+
+    /// The next peer that the match finds, each once.
+    #[inline]
+    pub(crate) fn poll_match(&mut self) -> Option<(PeerId, Room)> {
+        while let Some(entry) = self.entries.get(self.cursor.entry) {
+            let (peer, epoch, kind) = (entry.peer, entry.epoch(), entry.kind());
+            self.cursor.entry = self.after(entry);
+            let Some((id, peer)) = self.peers.attached_at_mut(peer) else {
+                continue;
+            };
+            let old = peer.epoch != epoch || peer.stamp == self.cursor.stamp;
+            if old || kind != Kind::Active {
+                continue;
+            }
+            peer.stamp = self.cursor.stamp;
+            return Some((id, peer.room));
+        }
+        None
+    }
+
+    /// Whether the match has named the peer at a slot.
+    pub(crate) fn was_named(&self, index: u32) -> bool {
+        self.peers
+            .data_at(index)
+            .is_some_and(|peer| peer.stamp == self.cursor.stamp)
+    }
+
+    /// All entries of the peer's connection become stale.
+    pub(crate) fn link_lost(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        peer.in_message = false;
+        if peer.subscriptions == 0 {
+            return;
+        }
+        peer.epoch = peer.epoch.wrapping_add(1);
+        peer.stale_epochs = peer.stale_epochs.saturating_add(1);
+        peer.subscriptions = 0;
+        peer.topic_bytes = 0;
+        self.stale.insert(&mut self.peers, id.slot());
+    }
+
+    /// The peer is gone. Its slot is used again when its entries are removed.
+    pub(crate) fn detach(&mut self, id: PeerId) {
+        self.link_lost(id);
+        if self.stale.contains(&self.peers, id.slot()) {
+            self.peers.retire(id);
+        } else {
+            self.peers.detach(id);
+        }
+    }
+
+    /// The oldest stale entry, or `None` when there is none left at all.
+    /// Leaves peers whose last one is gone, a bounded number of them.
+    pub(crate) fn next_stale(&mut self) -> Option<Stale> {
+        let slot = self.stale.front();
+        let peer = self.peers.data_at(slot)?;
+        let attached = self.peers.id_at(slot).is_some();
+        match self.entries.get(peer.oldest) {
+            Some(entry) if !attached || entry.epoch() != peer.epoch => {
+                Some(Stale::Entry(peer.oldest))
+            }
+            _ => {
+                self.stale.remove(&mut self.peers, slot);
+                if let Some(peer) = self.peers.data_at_mut(slot) {
+                    peer.stale_epochs = 0;
+                }
+                if !attached {
+                    self.peers.release(slot);
+                }
+                Some(Stale::PeerDone)
+            }
+        }
+    }
+
+    pub(crate) fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index)
+    }
+
+    pub(crate) fn entry_mut(&mut self, index: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(index)
+    }
+
+    /// Whether an entry is the only one of its topic.
+    pub(crate) fn is_alone(&self, entry: &Entry) -> bool {
+        entry.of_node.next == NIL && entry.of_node.prev == NIL
+    }
+
+    pub(crate) fn tree(&self) -> &Tree<N, B> {
+        &self.tree
+    }
+
+    /// Subscriptions held, stale ones included.
+    pub(crate) fn total(&self) -> u32 {
+        self.total
+    }
+
+    pub(crate) fn footprint(&self) -> usize {
+        self.tree.footprint() + self.entries.footprint() + self.lookup.footprint()
+    }
+
+    /// Unlinks an entry from everything and frees it, and its topic if it was the last.
+    pub(crate) fn remove(&mut self, index: u32) -> Change {
+        let Some(entry) = self.entries.get(index).cloned() else {
+            return Change::Nothing;
+        };
+        if self.cursor.entry == index {
+            self.cursor.entry = self.after(&entry);
+        }
+        self.lookup.remove(
+            &mut Entries {
+                slab: &mut self.entries,
+                seed: self.seed,
+            },
+            index,
+        );
+        self.unlink_from_peer(&entry);
+        self.unlink_from_node(&entry);
+        self.entries.free(index);
+        self.total -= 1;
+        if self.tree.value(entry.node) != NIL {
+            return Change::Count;
+        }
+        self.tree.prune(entry.node);
+        Change::Topic
+    }
+
+    /// What a match looks at after this entry: the rest of the topic's list,
+    /// then the shorter topics on the way up.
+    #[inline]
+    fn after(&self, entry: &Entry) -> u32 {
+        match entry.of_node.next {
+            NIL => self.tree.value_upwards(self.tree.parent(entry.node)),
+            next => next,
+        }
+    }
+
+    fn find(&self, id: PeerId, epoch: u8, topic: &[u8], kind: Kind) -> Option<u32> {
+        let node = self.tree.find(topic)?;
+        let key = Key {
+            peer: id.slot(),
+            node,
+            epoch,
+            kind,
+        };
+        let mut at = self.lookup.first(key.hash(&self.seed));
+        while let Some(entry) = self.entries.get(at) {
+            if entry.key() == key {
+                return Some(at);
+            }
+            at = entry::chain(&self.entries, at);
+        }
+        None
+    }
+
+    fn check_limits(&self, peer: &Subscriber, topic: &[u8]) -> Result<(), LimitError> {
+        let limits = &self.limits;
+        let bytes = peer.topic_bytes.saturating_add(topic.len() as u64);
+        if topic.len() > limits.topic_len {
+            Err(LimitError::TopicLen {
+                len: topic.len(),
+                limit: limits.topic_len,
+            })
+        } else if peer.subscriptions >= limits.per_peer {
+            Err(LimitError::PeerSubscriptions {
+                limit: limits.per_peer,
+            })
+        } else if bytes > limits.topic_bytes {
+            Err(LimitError::PeerTopicBytes {
+                bytes,
+                limit: limits.topic_bytes,
+            })
+        } else if self.total >= limits.total {
+            Err(LimitError::Subscriptions {
+                limit: limits.total,
+            })
+        } else if peer.stale_epochs == u8::MAX {
+            // One more loss, and an old connection's entries could pass for new ones.
+            Err(LimitError::Unremoved {
+                connections: peer.stale_epochs,
+            })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn link(&mut self, index: u32, key: Key) {
+        let mut entry = Entry::new(key);
+        let first = self.tree.value(key.node);
+        entry.of_node = Link {
+            next: first,
+            prev: NIL,
+        };
+        if let Some(first) = self.entries.get_mut(first) {
+            first.of_node.prev = index;
+        }
+        self.tree.set_value(key.node, index);
+        if let Some(peer) = self.peers.data_at_mut(key.peer) {
+            entry.of_peer = Link {
+                next: peer.newest,
+                prev: NIL,
+            };
+            peer.newest = index;
+            match self.entries.get_mut(entry.of_peer.next) {
+                Some(older) => older.of_peer.prev = index,
+                None => peer.oldest = index,
+            }
+        }
+        if let Some(slot) = self.entries.get_mut(index) {
+            *slot = entry;
+        }
+        self.lookup.insert(
+            &mut Entries {
+                slab: &mut self.entries,
+                seed: self.seed,
+            },
+            index,
+        );
+        self.total += 1;
+    }
+
+    fn unlink_from_peer(&mut self, entry: &Entry) {
+        let Link {
+            next: older,
+            prev: newer,
+        } = entry.of_peer;
+        let Some(peer) = self.peers.data_at_mut(entry.peer) else {
+            return;
+        };
+        match self.entries.get_mut(older) {
+            Some(entry) => entry.of_peer.prev = newer,
+            None => peer.oldest = newer,
+        }
+        match self.entries.get_mut(newer) {
+            Some(entry) => entry.of_peer.next = older,
+            None => peer.newest = older,
+        }
+    }
+
+    fn unlink_from_node(&mut self, entry: &Entry) {
+        let Link { next, prev } = entry.of_node;
+        if let Some(entry) = self.entries.get_mut(next) {
+            entry.of_node.prev = prev;
+        }
+        match self.entries.get_mut(prev) {
+            Some(entry) => entry.of_node.next = next,
+            None => self.tree.set_value(entry.node, next),
+        }
+    }
+}
+
+/// One step of clearing up after lost connections.
+pub(crate) enum Stale {
+    /// This entry is next to go.
+    Entry(u32),
+    /// A peer has none left.
+    PeerDone,
+}
+
+/// A subscription was refused; nothing has changed. Close the peer's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// The topic is too long.
+    TopicLen {
+        /// Its length in bytes.
+        len: usize,
+        /// The longest allowed.
+        limit: usize,
+    },
+    /// The peer has as many subscriptions as it may.
+    PeerSubscriptions {
+        /// That many.
+        limit: u32,
+    },
+    /// The peer's topics would be too long together.
+    PeerTopicBytes {
+        /// Their bytes with this one.
+        bytes: u64,
+        /// The most allowed.
+        limit: u64,
+    },
+    /// All peers together have as many subscriptions as they may.
+    Subscriptions {
+        /// That many.
+        limit: u32,
+    },
+    /// The peer has subscribed to the same topic too often.
+    Duplicates {
+        /// The largest count.
+        limit: u32,
+    },
+    /// Too many of this peer's lost connections wait for `poll_unsubscribed`.
+    Unremoved {
+        /// How many.
+        connections: u8,
+    },
+    /// A storage is full.
+    Full,
+}
+
+impl From<Full> for LimitError {
+    fn from(Full: Full) -> Self {
+        Self::Full
+    }
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TopicLen { len, limit } => {
+                write!(f, "topic of {len} bytes exceeds the limit of {limit}")
+            }
+            Self::PeerSubscriptions { limit } => {
+                write!(f, "peer has reached the limit of {limit} subscriptions")
+            }
+            Self::PeerTopicBytes { bytes, limit } => {
+                write!(
+                    f,
+                    "topics of {bytes} bytes exceed the peer's limit of {limit}"
+                )
+            }
+            Self::Subscriptions { limit } => {
+                write!(f, "socket has reached the limit of {limit} subscriptions")
+            }
+            Self::Duplicates { limit } => {
+                write!(f, "peer has subscribed to the same topic {limit} times")
+            }
+            Self::Unremoved { connections } => {
+                write!(
+                    f,
+                    "subscriptions of {connections} lost connections are not removed yet"
+                )
+            }
+            Self::Full => f.write_str("subscription storage is full"),
+        }
+    }
+}
+
+impl core::error::Error for LimitError {}
