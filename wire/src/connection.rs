@@ -329,6 +329,11 @@ impl<M: Mechanism> Connection<M> {
             .input
             .get_mut(header.header_len..)
             .unwrap_or_default();
+        if let Some(data) = frame.strip_prefix(GARBLED_ERROR) {
+            let reason = error_reason(data).ok_or(malformed)?;
+            let start = header.header_len.saturating_add(GARBLED_ERROR.len());
+            return Err(self.refused(reason, start.saturating_add(1)));
+        }
         let (name_len, rest) = frame.split_first_mut().ok_or(malformed)?;
         let name_len = usize::from(*name_len);
         let (name, data) = rest.split_at_mut_checked(name_len).ok_or(malformed)?;
@@ -338,14 +343,18 @@ impl<M: Mechanism> Connection<M> {
         self.data_start = header.header_len.saturating_add(name_len).saturating_add(1);
         if name == ERROR.as_bytes() {
             let reason = error_reason(data).ok_or(malformed)?;
-            let start = self.data_start.saturating_add(1);
-            self.kept = start..start.saturating_add(reason.len());
-            let status = status_code(reason);
-            return Err(HandshakeError::RefusedByPeer { status });
+            return Err(self.refused(reason, self.data_start.saturating_add(1)));
         }
         let mut out = Outbox::new(&mut scratch.output, &scratch.local);
         let step = self.mechanism.handle_command(name, data, &mut out)?;
         self.take_step(step, scratch)
+    }
+
+    /// The peer sent ERROR with this reason, found there in the scratch.
+    fn refused(&mut self, reason: &[u8], start: usize) -> HandshakeError {
+        self.kept = start..start.saturating_add(reason.len());
+        let status = status_code(reason);
+        HandshakeError::RefusedByPeer { status }
     }
 
     fn decide(&mut self, decision: Decision, scratch: &mut Scratch) -> Result<(), HandshakeError> {
@@ -428,6 +437,11 @@ impl<M: Mechanism> Connection<M> {
         scratch.input.get(self.kept.clone()).unwrap_or_default()
     }
 }
+
+/// How libzmq 4.3.5's PLAIN server starts an ERROR: the name's length 05 and
+/// its first letter have become one byte. Without this, a wrong password
+/// would look like a broken peer that is worth another try.
+const GARBLED_ERROR: &[u8] = b"\x5ERROR";
 
 /// A handshake command's header, judged.
 #[derive(Clone, Copy)]

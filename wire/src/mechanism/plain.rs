@@ -10,6 +10,7 @@
 
 use super::{HELLO, INITIATE, Mechanism, Outbox, READY, Role, Step, WELCOME, unexpected};
 use crate::{ConfigError, HandshakeError, MechanismName};
+use core::fmt;
 use heapless::Vec;
 
 /// A user name or a password: up to 255 bytes.
@@ -201,20 +202,30 @@ impl Mechanism for PlainServer {
     }
 }
 
-/// Says who it is about, and never the password.
-macro_rules! debug_without_password {
-    ($($side:ident),+) => {$(
-        impl core::fmt::Debug for $side {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.debug_struct(stringify!($side))
-                    .field("username", &self.username.escape_ascii())
-                    .field("state", &self.state)
-                    .finish_non_exhaustive()
-            }
-        }
-    )+};
+// Debug says who it is about, and never the password.
+impl fmt::Debug for PlainClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainClient")
+            .field(
+                "username",
+                &format_args!("{}", self.username.escape_ascii()),
+            )
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
-debug_without_password!(PlainClient, PlainServer);
+
+impl fmt::Debug for PlainServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainServer")
+            .field(
+                "username",
+                &format_args!("{}", self.username.escape_ascii()),
+            )
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
 
 const NAME: MechanismName = MechanismName::new("PLAIN");
 
