@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use common::{accept, assert_talk, bind, connect, endpoint, pair, try_connect};
 use ferromq_transport::{Address, Endpoint, Host, IpVersion, LinkOptions, TcpAddress, Transport};
@@ -147,6 +147,8 @@ fn an_ipc_link_is_called_by_its_listener() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_socket_file_is_for_its_user_unless_any_user_is_admitted() {
+    use std::os::unix::fs::PermissionsExt;
+
     let directory = tempfile::tempdir().unwrap();
     let mode = |name: &str, options: &LinkOptions| {
         let path = directory.path().join(name);

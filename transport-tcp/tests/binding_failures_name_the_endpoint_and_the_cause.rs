@@ -3,7 +3,7 @@
 mod common;
 
 use common::{bind, endpoint, error};
-use ferromq_transport::{Cause, IPC_NAME_MAX, LinkOptions, Operation, Transport};
+use ferromq_transport::{Cause, LinkOptions, Operation, Transport};
 use ferromq_transport_tcp::{Ipc, Tcp};
 
 #[test]
@@ -77,6 +77,8 @@ fn an_abstract_name_in_use() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_longest_names_that_parse_can_be_bound() {
+    use ferromq_transport::IPC_NAME_MAX;
+
     let directory = tempfile::tempdir().unwrap();
     let mut path = format!("{}/", directory.path().display());
     path.push_str(&"x".repeat(IPC_NAME_MAX - path.len()));

@@ -71,6 +71,9 @@ pub trait Connecting: Send {
     /// after `connect` too: local connections are often complete by then. Not
     /// to be called again after it gave the link or an error.
     ///
+    /// The link may keep the descriptor that `fd` told: who registered that for
+    /// the connection takes it out before registering the link elsewhere.
+    ///
     /// # Errors
     /// The last address failed, and why.
     fn poll_connected(&mut self) -> Result<Option<Box<dyn Link>>, TransportError>;

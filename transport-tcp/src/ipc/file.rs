@@ -169,7 +169,8 @@ impl Identity {
 /// Two processes may do this at once, and one of them may have bound its own
 /// socket by the time the other removes what it found stale. So the file is moved
 /// out of the way first, looked at again under a name that nobody else knows, and
-/// put back if it is another one.
+/// put back if it is another one. (That leaves some microseconds in which a third
+/// process could take the name for itself.)
 fn remove_stale(path: &Path) -> Result<(), Cause> {
     let Some(found) = stale_socket(path)? else {
         return Ok(());
@@ -273,3 +274,39 @@ fn random() -> u64 {
 
 /// Longer than any process takes from bind(2) to listen(2).
 const SETTLING: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_moved_by_mistake_gets_its_name_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let moved = aside(&path);
+        fs::write(&moved, "live").unwrap();
+        put_back(&moved, &path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"live");
+        assert!(!moved.exists());
+    }
+
+    #[test]
+    fn a_name_that_was_taken_meanwhile_stays_with_its_new_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let moved = aside(&path);
+        fs::write(&moved, "first").unwrap();
+        fs::write(&path, "second").unwrap();
+        put_back(&moved, &path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert!(!moved.exists());
+    }
+
+    #[test]
+    fn names_aside_differ_and_stay_in_the_directory() {
+        let path = Path::new("some/where/socket");
+        let (a, b) = (aside(path), aside(path));
+        assert_ne!(a, b);
+        assert_eq!(a.parent(), path.parent());
+    }
+}
