@@ -158,13 +158,7 @@ impl Receiver {
             && rest.len() >= usize::from(*size)
         {
             let end = SHORT_HEADER_LEN.wrapping_add(usize::from(*size));
-            return Ok(Progress {
-                consumed: end,
-                event: Some(Event::Frame {
-                    more: false,
-                    body: SHORT_HEADER_LEN..end,
-                }),
-            });
+            return Ok(Progress::frame(false, SHORT_HEADER_LEN..end, end));
         }
         self.handle_any(input)
     }
@@ -201,6 +195,17 @@ impl Receiver {
     fn handle_any(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
         if self.body.is_some() {
             return self.finish_body(input);
+        }
+        // A short frame of a longer message, the second most frequent input.
+        if let [flags @ (0 | 1), size, rest @ ..] = input
+            && rest.len() >= usize::from(*size)
+            && self.checksums == Checksums::Off
+        {
+            let more = *flags == 1;
+            let (cost, parts) = self.check_limits(u64::from(*size))?;
+            self.account(if more { Last::No } else { Last::Yes }, cost, parts);
+            let end = SHORT_HEADER_LEN.wrapping_add(usize::from(*size));
+            return Ok(Progress::frame(more, SHORT_HEADER_LEN..end, end));
         }
         let mut start: usize = 0;
         loop {
@@ -241,10 +246,7 @@ impl Receiver {
             return Ok(self.begin_body(input, start, header, last));
         };
         self.account(last, cost, parts);
-        Ok(Progress {
-            consumed: end,
-            event: Some(Event::Frame { more, body }),
-        })
+        Ok(Progress::frame(more, body, end))
     }
 
     /// Refuses a frame of `len` bytes that breaks a limit; else the message's
@@ -411,6 +413,14 @@ impl Receiver {
 }
 
 impl Progress {
+    #[inline]
+    const fn frame(more: bool, body: Range<usize>, consumed: usize) -> Self {
+        Self {
+            consumed,
+            event: Some(Event::Frame { more, body }),
+        }
+    }
+
     const fn incomplete(consumed: usize) -> Self {
         Self {
             consumed,

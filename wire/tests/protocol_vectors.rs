@@ -1,0 +1,262 @@
+//! Every vector of docs/PROTOCOL.md, written and read.
+
+mod common;
+
+use common::decode::{Reader, Seen};
+use common::vectors::Vectors;
+use common::*;
+use ferromq_wire::*;
+use std::time::Duration;
+
+const CONTEXT: &[u8] = b"0123456789abcdef";
+
+fn document() -> Vectors {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROTOCOL.md");
+    Vectors::from_document(&std::fs::read_to_string(path).unwrap())
+}
+
+/// Writes with an encoder towards a peer of version 3.`minor`.
+fn write(
+    minor: u8,
+    offer: Option<Offer>,
+    call: impl FnOnce(&mut Transmitter, &mut [u8]) -> usize,
+) -> Vec<u8> {
+    let (_, mut transmitter) = established(Limits::default(), minor, offer);
+    let mut out = vec![0; 1024];
+    let len = call(&mut transmitter, &mut out);
+    out.truncate(len);
+    out
+}
+
+fn read(offer: Option<Offer>, bytes: &[u8]) -> Vec<Seen> {
+    let mut reader = Reader::new(established(Limits::default(), 1, offer).0);
+    reader.read(bytes).unwrap();
+    reader.seen
+}
+
+/// The vector is what we write, and reads as `seen`.
+fn assert_frame(vector: &[u8], offer: Option<Offer>, more: bool, body: &[u8]) {
+    let written = write(1, offer, |encoder, out| encoder.frame(more, body, out));
+    assert_eq!(written, vector);
+    let body = body.to_vec();
+    assert_eq!(read(offer, vector), [Seen::Frame { more, body }]);
+}
+
+fn assert_command(vector: &[u8], command: Command<'_>, seen: Seen) {
+    let written = write(1, None, |encoder, out| {
+        encoder.command(command, out).unwrap()
+    });
+    assert_eq!(written, vector);
+    assert_eq!(read(None, vector), [seen]);
+}
+
+fn side(kind: SocketType, security: Security) -> Side {
+    Side::new(&Config::new(kind), security)
+}
+
+fn plain_client() -> Security {
+    Security::PlainClient(PlainClient::new(b"admin", b"secret").unwrap())
+}
+
+#[test]
+fn every_vector_is_checked() {
+    let mut vectors = document();
+    check_greetings(&mut vectors);
+    check_frames(&mut vectors);
+    check_null(&mut vectors);
+    check_plain(&mut vectors);
+    check_subscriptions(&mut vectors);
+    check_heartbeats(&mut vectors);
+    check_extensions(&mut vectors);
+    vectors.assert_all_used();
+}
+
+fn check_greetings(vectors: &mut Vectors) {
+    // A1
+    let null_greeting = vectors.take("greeting.null");
+    let client_greeting = vectors.take("greeting.plain-client");
+    let server_greeting = vectors.take("greeting.plain-server");
+    let server = || {
+        side(
+            SocketType::Router,
+            Security::PlainServer(PlainServer::new()),
+        )
+    };
+    let client = || side(SocketType::Dealer, plain_client());
+    assert_eq!(null(SocketType::Pair).output(), null_greeting);
+    assert_eq!(client().output(), client_greeting);
+    assert_eq!(server().output(), server_greeting);
+    assert_eq!(null(SocketType::Pair).feed(&null_greeting), Ok(64));
+    assert_eq!(client().feed(&server_greeting), Ok(64));
+    assert_eq!(server().feed(&client_greeting), Ok(64));
+}
+
+fn check_frames(vectors: &mut Vectors) {
+    // B12
+    let long = [b'a'; 256];
+    let cases: [(&str, bool, &[u8]); 6] = [
+        ("frame.empty", false, b""),
+        ("frame.last", false, b"hello"),
+        ("frame.more", true, b"hello"),
+        ("frame.short-255", false, &long[..255]),
+        ("frame.long-256", false, &long),
+        ("frame.long-256-more", true, &long),
+    ];
+    for (name, more, body) in cases {
+        assert_frame(&vectors.take(name), None, more, body);
+    }
+}
+
+fn check_null(vectors: &mut Vectors) {
+    // C26, C28, C29
+    let ready = vectors.take("ready.push");
+    let mut push = null(SocketType::Push);
+    push.feed(&greeting("NULL", 0)).unwrap();
+    assert_eq!(push.output()[64..], ready);
+    let mut pull = null(SocketType::Pull);
+    pull.feed(&[greeting("NULL", 0), ready.clone()].concat())
+        .unwrap();
+    assert_eq!(pull.connection.peer().socket_type, Some(SocketType::Push));
+    pull.output();
+
+    let error = vectors.take("error.incompatible");
+    assert!(push.feed(&ready).is_err());
+    assert_eq!(push.output(), error);
+
+    let full = vectors.take("ready.dealer-with-everything");
+    let config = Config {
+        identity: b"worker-7",
+        properties: &[("X-Region", b"south")],
+        offer: Some(Offer::new(Features::CRC)),
+        ..Config::new(SocketType::Dealer)
+    };
+    let mut dealer = Side::new(&config, Security::Null(Null));
+    dealer.feed(&greeting("NULL", 0)).unwrap();
+    assert_eq!(dealer.output()[64..], full);
+    let mut router = null(SocketType::Router);
+    router.feed(&[greeting("NULL", 0), full].concat()).unwrap();
+    assert_eq!(router.identity(), b"worker-7");
+    assert_eq!(router.property("X-Region"), Some(&b"south"[..]));
+    assert_eq!(router.connection.peer().offer, config.offer);
+}
+
+fn check_plain(vectors: &mut Vectors) {
+    // D33
+    let hello = vectors.take("plain.hello");
+    let welcome = vectors.take("plain.welcome");
+    let initiate = vectors.take("plain.initiate");
+    let ready = vectors.take("plain.ready");
+    let refusal = vectors.take("error.400");
+
+    let mut client = side(SocketType::Dealer, plain_client());
+    client.feed(&greeting("PLAIN", 1)).unwrap();
+    assert_eq!(client.output()[64..], hello);
+    client.feed(&welcome).unwrap();
+    assert_eq!(client.output(), initiate);
+    client.feed(&ready).unwrap();
+    assert_eq!(client.status(), Status::Established);
+
+    for decision in [Decision::Allow, Decision::Deny] {
+        let mut server = side(
+            SocketType::Router,
+            Security::PlainServer(PlainServer::new()),
+        );
+        server
+            .feed(&[greeting("PLAIN", 0), hello.clone()].concat())
+            .unwrap();
+        server.output();
+        if server.authenticate(decision).is_ok() {
+            assert_eq!(server.output(), welcome);
+            server.feed(&initiate).unwrap();
+            assert_eq!(server.output(), ready);
+            assert_eq!(server.status(), Status::Established);
+        } else {
+            assert_eq!(server.output(), refusal);
+        }
+    }
+    let mut client = side(SocketType::Dealer, plain_client());
+    client.feed(&greeting("PLAIN", 1)).unwrap();
+    let refused = HandshakeError::RefusedByPeer { status: Some(400) };
+    assert_eq!(client.feed(&refusal), Err(refused));
+}
+
+fn check_subscriptions(vectors: &mut Vectors) {
+    // A5, G70, G81
+    let long = [b't'; 246];
+    let cases: [(&str, Subscription, &[u8]); 4] = [
+        ("subscribe.weather", Subscription::Subscribe, b"weather"),
+        ("subscribe.everything", Subscription::Subscribe, b""),
+        ("cancel.weather", Subscription::Cancel, b"weather"),
+        ("subscribe.246-bytes", Subscription::Subscribe, &long),
+    ];
+    for (name, subscription, topic) in cases {
+        let vector = vectors.take(name);
+        let seen = match subscription {
+            Subscription::Subscribe => Seen::Subscribe(topic.to_vec()),
+            Subscription::Cancel => Seen::Cancel(topic.to_vec()),
+        };
+        let written = write(1, None, |encoder, out| {
+            encoder.subscription(subscription, topic, out).unwrap()
+        });
+        assert_eq!(written, vector);
+        assert_eq!(read(None, &vector), [seen]);
+    }
+    let cases = [
+        (
+            "subscribe.weather.3-0",
+            Subscription::Subscribe,
+            b"\x01weather",
+        ),
+        ("cancel.weather.3-0", Subscription::Cancel, b"\x00weather"),
+    ];
+    for (name, subscription, body) in cases {
+        let vector = vectors.take(name);
+        let written = write(0, None, |encoder, out| {
+            encoder.subscription(subscription, b"weather", out).unwrap()
+        });
+        assert_eq!(written, vector);
+        let (more, body) = (false, body.to_vec());
+        assert_eq!(read(None, &vector), [Seen::Frame { more, body }]);
+    }
+}
+
+fn check_heartbeats(vectors: &mut Vectors) {
+    // E47, E48
+    let cases: [(&str, u64, u16, &[u8]); 2] = [
+        ("ping.ttl-1500ms", 1_500, 15, b""),
+        ("ping.ttl-longest-context", 10_000_000, 65_535, CONTEXT),
+    ];
+    for (name, millis, tenths, context) in cases {
+        let ttl = Duration::from_millis(millis);
+        let ping = Command::Ping { ttl, context };
+        let context = context.to_vec();
+        assert_command(&vectors.take(name), ping, Seen::Ping { tenths, context });
+    }
+    for (name, context) in [("pong.empty", &b""[..]), ("pong.context", CONTEXT)] {
+        assert_command(&vectors.take(name), Command::Pong { context }, Seen::Pong);
+    }
+}
+
+fn check_extensions(vectors: &mut Vectors) {
+    for (name, features) in [("offer.none", Features::NONE), ("offer.crc", Features::CRC)] {
+        let vector = vectors.take(name);
+        let offer = Offer::new(features);
+        assert_eq!(offer.encode()[..], vector);
+        assert_eq!(Offer::decode(&vector), Some(offer));
+    }
+    let offer = Some(Offer::new(Features::CRC));
+    assert_frame(&vectors.take("crc.frame"), offer, false, b"hello");
+    assert_frame(&vectors.take("crc.frame-empty-more"), offer, true, b"");
+    let long = vectors.take("crc.frame-300");
+    assert_frame(&long, offer, false, &[b'a'; 300]);
+    let (_, mut encoder) = established(Limits::default(), 1, offer);
+    let header = encoder.header(false, 300);
+    let trailer = encoder.trailer(&header, &[b'a'; 300]);
+    assert_eq!(header.as_ref(), &long[..9]);
+    assert_eq!(trailer.as_ref(), &long[309..]);
+    let pong = Command::Pong { context: b"" };
+    let vector = vectors.take("crc.pong");
+    let written = write(1, offer, |encoder, out| encoder.command(pong, out).unwrap());
+    assert_eq!(written, vector);
+    assert_eq!(read(offer, &vector), [Seen::Pong]);
+}
