@@ -5,7 +5,7 @@ use crate::pattern::AttachError;
 use crate::peer::{Peer, PeerId, PeerTable};
 use crate::slab::{NIL, Slab, Slot};
 use crate::storage::Storage;
-use crate::table::{Bucket, Chained, Table};
+use crate::table::{Bucket, Chained, End, Table};
 
 /// The longest identity, in bytes (37/ZMTP, 28/REQREP).
 pub const MAX_IDENTITY_LEN: usize = 255;
@@ -136,7 +136,7 @@ impl<I: Storage<IdentitySlot>, B: Storage<Bucket>> Identities<I, B> {
             hash,
             name,
         })?;
-        self.table.insert(&mut Chain(peers), id.slot());
+        self.table.insert(&mut Chain(peers), id.slot(), End::Front);
         Ok(id)
     }
 

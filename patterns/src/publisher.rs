@@ -2,11 +2,12 @@
 
 use crate::entry::Entry;
 use crate::hash::Seed;
+use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::{Accept, AttachError, Pattern, Reason, Subscription};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
 use crate::storage::Storage;
-use crate::subscriptions::{LimitError, Subscriber, SubscriptionLimits, SubscriptionStorage};
+use crate::subscriptions::{Subscriber, SubscriptionStorage};
 use crate::table::Bucket;
 use crate::topics::{Matching, TopicStep};
 use crate::tree::Node;

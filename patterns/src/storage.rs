@@ -42,6 +42,32 @@ pub trait Storage<T> {
     fn shrink(&mut self, len: usize);
 }
 
+/// A storage that lies elsewhere, in a static for instance.
+impl<T, S: Storage<T> + ?Sized> Storage<T> for &mut S {
+    #[inline]
+    fn get(&self, i: usize) -> Option<&T> {
+        (**self).get(i)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, i: usize) -> Option<&mut T> {
+        (**self).get_mut(i)
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn grow(&mut self, len: usize) -> Result<(), Full> {
+        (**self).grow(len)
+    }
+
+    fn shrink(&mut self, len: usize) {
+        (**self).shrink(len);
+    }
+}
+
 /// A storage has reached its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;

@@ -9,16 +9,15 @@
 //! are merely of an old epoch: no match sees them, and a cursor removes them
 //! from the old end of the list while a new connection adds at the new end.
 
-use core::fmt;
-
 use crate::entry::{self, Entries, Entry, Key, Kind};
 use crate::hash::Seed;
+use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::AttachError;
 use crate::peer::{Link, Peer, PeerId, PeerTable};
 use crate::ring::{Ring, SEND};
 use crate::slab::{NIL, Slab};
 use crate::storage::{Full, Storage};
-use crate::table::{Bucket, Table};
+use crate::table::{Bucket, End, Table};
 use crate::tree::{MAX_TOPIC_LEN, Node, Tree};
 
 /// Storage for a subscription index: [`Node`]s for topics, [`Entry`]s for who
@@ -38,30 +37,6 @@ pub struct SubscriptionStorage<N, E, B> {
     pub children: B,
     /// From a peer and a topic to the subscription.
     pub lookup: B,
-}
-
-/// What peers may make a publisher remember.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubscriptionLimits {
-    /// Different subscriptions of one peer. Default: 1,048,576.
-    pub per_peer: u32,
-    /// Bytes of all of one peer's topics. Default: 64 MiB.
-    pub topic_bytes: u64,
-    /// Length of a topic in bytes, at most [`MAX_TOPIC_LEN`]. Default: that.
-    pub topic_len: usize,
-    /// Subscriptions of all peers. Default: 4,194,304.
-    pub total: u32,
-}
-
-impl Default for SubscriptionLimits {
-    fn default() -> Self {
-        Self {
-            per_peer: 1 << 20,
-            topic_bytes: 64 << 20,
-            topic_len: MAX_TOPIC_LEN,
-            total: 1 << 22,
-        }
-    }
 }
 
 /// What a publisher knows of a peer.
@@ -459,13 +434,11 @@ where
         if let Some(slot) = self.entries.get_mut(index) {
             *slot = entry;
         }
-        self.lookup.insert(
-            &mut Entries {
-                slab: &mut self.entries,
-                seed: self.seed,
-            },
-            index,
-        );
+        let mut entries = Entries {
+            slab: &mut self.entries,
+            seed: self.seed,
+        };
+        self.lookup.insert(&mut entries, index, End::Front);
         self.total += 1;
     }
 
@@ -506,85 +479,3 @@ pub(crate) enum Stale {
     /// A peer has none left.
     PeerDone,
 }
-
-/// A subscription was refused; nothing has changed. Close the peer's link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LimitError {
-    /// The topic is too long.
-    TopicLen {
-        /// Its length in bytes.
-        len: usize,
-        /// The longest allowed.
-        limit: usize,
-    },
-    /// The peer has as many subscriptions as it may.
-    PeerSubscriptions {
-        /// That many.
-        limit: u32,
-    },
-    /// The peer's topics would be too long together.
-    PeerTopicBytes {
-        /// Their bytes with this one.
-        bytes: u64,
-        /// The most allowed.
-        limit: u64,
-    },
-    /// All peers together have as many subscriptions as they may.
-    Subscriptions {
-        /// That many.
-        limit: u32,
-    },
-    /// The peer has subscribed to the same topic too often.
-    Duplicates {
-        /// The largest count.
-        limit: u32,
-    },
-    /// Too many of this peer's lost connections wait for `poll_unsubscribed`.
-    Unremoved {
-        /// How many.
-        connections: u8,
-    },
-    /// A storage is full.
-    Full,
-}
-
-impl From<Full> for LimitError {
-    fn from(Full: Full) -> Self {
-        Self::Full
-    }
-}
-
-impl fmt::Display for LimitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TopicLen { len, limit } => {
-                write!(f, "topic of {len} bytes exceeds the limit of {limit}")
-            }
-            Self::PeerSubscriptions { limit } => {
-                write!(f, "peer has reached the limit of {limit} subscriptions")
-            }
-            Self::PeerTopicBytes { bytes, limit } => {
-                write!(
-                    f,
-                    "topics of {bytes} bytes exceed the peer's limit of {limit}"
-                )
-            }
-            Self::Subscriptions { limit } => {
-                write!(f, "socket has reached the limit of {limit} subscriptions")
-            }
-            Self::Duplicates { limit } => {
-                write!(f, "peer has subscribed to the same topic {limit} times")
-            }
-            Self::Unremoved { connections } => {
-                write!(
-                    f,
-                    "subscriptions of {connections} lost connections are not removed yet"
-                )
-            }
-            Self::Full => f.write_str("subscription storage is full"),
-        }
-    }
-}
-
-impl core::error::Error for LimitError {}

@@ -68,11 +68,14 @@ impl<B: Storage<Bucket>> Table<B> {
             .map_or(NIL, |bucket| bucket.0)
     }
 
-    /// Adds an item, and a bucket if there are more items than buckets.
-    ///
-    /// Expected O(1): one chain is split at most.
-    pub(crate) fn insert(&mut self, chained: &mut impl Chained, item: u32) {
-        self.push(chained, item);
+    /// Adds an item at an end of its chain, and a bucket if there are more items
+    /// than buckets. Expected O(1): one chain is split at most.
+    pub(crate) fn insert(&mut self, chained: &mut impl Chained, item: u32, end: End) {
+        let bucket = self.bucket_of(chained.hash(item));
+        match end {
+            End::Front => self.push_front(chained, bucket, item),
+            End::Back => self.push_after(chained, bucket, self.last(chained, bucket), item),
+        }
         self.items += 1;
         if self.items > self.used && self.add_bucket().is_ok() {
             self.split_into(chained, self.used - 1);
@@ -118,12 +121,30 @@ impl<B: Storage<Bucket>> Table<B> {
         }) as usize
     }
 
-    fn push(&mut self, chained: &mut impl Chained, item: u32) {
-        let bucket = self.bucket_of(chained.hash(item));
+    fn push_front(&mut self, chained: &mut impl Chained, bucket: usize, item: u32) {
         if let Some(first) = self.buckets.get_mut(bucket) {
             chained.set_chain(item, first.0);
             first.0 = item;
         }
+    }
+
+    /// Puts an item behind `last`, the last of its chain, or into an empty bucket.
+    fn push_after(&mut self, chained: &mut impl Chained, bucket: usize, last: u32, item: u32) {
+        if last == NIL {
+            return self.push_front(chained, bucket, item);
+        }
+        chained.set_chain(item, NIL);
+        chained.set_chain(last, item);
+    }
+
+    fn last(&self, chained: &impl Chained, bucket: usize) -> u32 {
+        let mut last = NIL;
+        let mut at = self.buckets.get(bucket).map_or(NIL, |bucket| bucket.0);
+        while at != NIL {
+            last = at;
+            at = chained.chain(at);
+        }
+        last
     }
 
     fn add_bucket(&mut self) -> Result<(), Full> {
@@ -142,18 +163,36 @@ impl<B: Storage<Bucket>> Table<B> {
     }
 
     /// Moves to the new bucket what the bucket with one bit less held for it.
+    /// What was in front stays in front.
     fn split_into(&mut self, chained: &mut impl Chained, new: u32) {
-        let old = (new & (self.mask >> 1)) as usize;
+        let (old, new) = ((new & (self.mask >> 1)) as usize, new as usize);
         let Some(first) = self.buckets.get_mut(old) else {
             return;
         };
         let mut at = core::mem::take(first).0;
+        let (mut last_old, mut last_new) = (NIL, NIL);
         while at != NIL {
             let next = chained.chain(at);
-            self.push(chained, at);
+            let bucket = self.bucket_of(chained.hash(at));
+            let last = if bucket == new {
+                &mut last_new
+            } else {
+                &mut last_old
+            };
+            self.push_after(chained, bucket, *last, at);
+            *last = at;
             at = next;
         }
     }
+}
+
+/// Where in its chain an item goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It will be looked up often.
+    Front,
+    /// It will not.
+    Back,
 }
 
 #[cfg(test)]
@@ -193,7 +232,11 @@ mod tests {
         table.reserve().unwrap();
         for item in 0..200 {
             assert!(!items.finds(&table, item));
-            table.insert(&mut items, item);
+            table.insert(
+                &mut items,
+                item,
+                if item % 3 == 0 { End::Front } else { End::Back },
+            );
             assert!(
                 (0..=item).all(|i| items.finds(&table, i)),
                 "{N} buckets, item {item}"

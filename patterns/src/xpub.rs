@@ -2,15 +2,13 @@
 
 use crate::entry::{Entry, Kind};
 use crate::hash::Seed;
+use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::{Accept, AttachError, Pattern, Reason, Subscription};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
 use crate::ring::FairQueue;
 use crate::storage::Storage;
-use crate::subscriptions::{
-    Change, LimitError, Room, Stale, Subscriber, SubscriptionLimits, SubscriptionStorage,
-    Subscriptions,
-};
+use crate::subscriptions::{Change, Room, Stale, Subscriber, SubscriptionStorage, Subscriptions};
 use crate::table::Bucket;
 use crate::topics::{Matching, STEPS, TopicStep, Upstream};
 use crate::tree::Node;
@@ -27,7 +25,7 @@ use crate::tree::Node;
 ///     nodes: Array::<Node, 32>::new(),
 ///     entries: Array::<Entry, 16>::new(),
 ///     children: Array::<Bucket, 32>::new(),
-///     lookup: Array::<Bucket, 16>::new(),
+///     lookup: Array::<Bucket, 32>::new(),
 /// };
 /// let mut xpub = XPub::new(
 ///     Array::<Peer<Subscriber>, 4>::new(),

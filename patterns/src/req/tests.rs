@@ -1,1 +1,278 @@
+use super::*;
+use crate::storage::Array;
+use std::vec;
+use std::vec::Vec;
 
+type Machine = Req<Array<Peer<Replier>, 4>>;
+
+fn machine(correlation: Correlation, resend: Resend) -> (Machine, [PeerId; 2]) {
+    let mut req = Req::new(Array::new(), correlation, resend, 7);
+    let peers = [(); 2].map(|()| {
+        let id = req.peer_attached(b"").unwrap();
+        req.peer_has_room(id);
+        id
+    });
+    (req, peers)
+}
+
+/// Feeds a message and says what the application gets, or why it does not.
+fn feed(req: &mut Machine, id: PeerId, frames: &[&[u8]]) -> Result<Vec<Vec<u8>>, Reason> {
+    let mut got = vec![];
+    for (i, frame) in frames.iter().enumerate() {
+        match req.accept(id, frame, i + 1 < frames.len()) {
+            Accept::Deliver => got.push(frame.to_vec()),
+            Accept::Consume => {}
+            Accept::Refuse(reason) => return Err(reason),
+            other => panic!("REQ never answers {other:?}"),
+        }
+    }
+    Ok(got)
+}
+
+fn envelope(req: &Machine) -> Vec<Vec<u8>> {
+    req.envelope().frames().map(<[u8]>::to_vec).collect()
+}
+
+// C53
+#[test]
+fn a_request_starts_with_an_empty_delimiter() {
+    let (mut req, [a, _]) = machine(Correlation::Off, Resend::Strict);
+    assert_eq!(req.route(), Ok(a));
+    assert_eq!(envelope(&req), [b""]);
+}
+
+// C54
+#[test]
+fn send_and_receive_alternate() {
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Strict);
+    assert_eq!(req.check_receive(), Err(ReqError::NoRequest));
+    req.peer_readable(a);
+    assert_eq!(req.next(), None, "nothing to receive before a request");
+    assert_eq!(req.route(), Ok(a));
+    assert_eq!(req.route(), Err(ReqError::AwaitingReply));
+    assert!(!req.may_send());
+    assert_eq!(req.next(), Some(a));
+    assert_eq!(
+        feed(&mut req, a, &[b"", b"1", b"2"]),
+        Ok(vec![b"1".to_vec(), b"2".to_vec()])
+    );
+    assert_eq!(
+        req.route(),
+        Err(ReqError::AwaitingReply),
+        "accepted is not delivered"
+    );
+    req.delivered(a);
+    assert_eq!(req.route(), Ok(b), "the next peer's turn");
+}
+
+#[test]
+fn without_room_nothing_happens() {
+    let (mut req, [a, b]) = machine(Correlation::On, Resend::Relaxed);
+    assert_eq!(req.route(), Ok(a));
+    let asked = envelope(&req);
+    req.peer_full(a);
+    req.peer_full(b);
+    assert_eq!(
+        (req.route(), req.may_send()),
+        (Err(ReqError::NoPeer), false)
+    );
+    assert_eq!(
+        (req.state(), envelope(&req)),
+        (ReqState::Awaiting(a), asked)
+    );
+    assert_eq!(req.poll_abandoned(), None);
+}
+
+// C55
+#[test]
+fn only_the_asked_peer_may_reply() {
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Strict);
+    assert_eq!(feed(&mut req, a, &[b"", b"early"]), Err(Reason::NotAsked));
+    req.route().unwrap();
+    assert_eq!(feed(&mut req, b, &[b"", b"x"]), Err(Reason::NotAsked));
+    assert_eq!(
+        feed(&mut req, a, &[b"x", b"y"]),
+        Err(Reason::MalformedReply)
+    );
+    assert_eq!(feed(&mut req, a, &[b"x"]), Err(Reason::MalformedReply));
+    assert_eq!(feed(&mut req, a, &[b""]), Err(Reason::MalformedReply));
+    assert_eq!(
+        req.state(),
+        ReqState::Awaiting(a),
+        "a bad reply does not end the wait"
+    );
+    assert_eq!(feed(&mut req, a, &[b"", b""]), Ok(vec![vec![]]));
+    assert_eq!(feed(&mut req, a, &[b"", b"again"]), Err(Reason::NotAsked));
+    assert_eq!(req.state(), ReqState::Answered(a));
+}
+
+// C56
+#[test]
+fn a_correlated_reply_carries_the_requests_id() {
+    let (mut req, [a, _]) = machine(Correlation::On, Resend::Strict);
+    req.route().unwrap();
+    let id = 7u32.to_be_bytes();
+    assert_eq!(envelope(&req), [id.to_vec(), vec![]]);
+    for wrong in [
+        &[&b""[..], b"x"][..],
+        &[b"\0\0\0\x08", b"", b"x"],
+        &[b"\0\0\0\x07\0", b"", b"x"],
+        &[&id],
+    ] {
+        assert_eq!(feed(&mut req, a, wrong), Err(Reason::NotCorrelated));
+    }
+    assert_eq!(feed(&mut req, a, &[&id, b"x"]), Err(Reason::MalformedReply));
+    assert_eq!(feed(&mut req, a, &[&id, b""]), Err(Reason::MalformedReply));
+    assert_eq!(feed(&mut req, a, &[&id, b"", &id]), Ok(vec![id.to_vec()]));
+    req.delivered(a);
+    req.route().unwrap();
+    assert_eq!(envelope(&req)[0], 8u32.to_be_bytes());
+}
+
+// C57
+#[test]
+fn a_relaxed_resend_goes_to_the_next_peer_and_late_replies_are_refused() {
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Relaxed);
+    assert_eq!((req.route(), req.poll_abandoned()), (Ok(a), None));
+    assert_eq!((req.route(), req.poll_abandoned()), (Ok(b), Some(a)));
+    assert_eq!(req.poll_abandoned(), None, "said once");
+    assert_eq!(feed(&mut req, a, &[b"", b"late"]), Err(Reason::NotAsked));
+    assert_eq!(feed(&mut req, b, &[b"", b"x"]), Ok(vec![b"x".to_vec()]));
+    // Not received yet, and given up.
+    assert_eq!((req.route(), req.poll_abandoned()), (Ok(a), Some(b)));
+}
+
+// C57
+#[test]
+fn the_rest_of_a_half_read_late_reply_is_no_reply_to_the_next_request() {
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Relaxed);
+    req.peer_full(b);
+    req.route().unwrap();
+    assert_eq!(req.accept(a, b"", true), Accept::Consume);
+    assert_eq!(req.accept(a, b"half", true), Accept::Deliver);
+    assert_eq!(req.route(), Ok(a), "asked again");
+    assert_eq!(req.accept(a, b"", true), Accept::Refuse(Reason::NotAsked));
+    assert_eq!(feed(&mut req, a, &[b"", b"new"]), Ok(vec![b"new".to_vec()]));
+}
+
+#[test]
+fn a_lost_link_forgets_a_half_read_reply() {
+    let (mut req, [a, _]) = machine(Correlation::Off, Resend::Strict);
+    req.route().unwrap();
+    assert_eq!(req.accept(a, b"", true), Accept::Consume);
+    req.link_lost(a);
+    assert_eq!(
+        req.accept(a, b"x", false),
+        Accept::Refuse(Reason::MalformedReply)
+    );
+    assert_eq!(feed(&mut req, a, &[b"", b"x"]), Ok(vec![b"x".to_vec()]));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Route,
+    Reply,
+    StrangersReply,
+    Delivered,
+    StrangerDelivered,
+    LinkLost,
+    StrangersLinkLost,
+    Detached,
+    StrangerDetached,
+    DetachedAgain,
+}
+
+const EVENTS: [Event; 10] = [
+    Event::Route,
+    Event::Reply,
+    Event::StrangersReply,
+    Event::Delivered,
+    Event::StrangerDelivered,
+    Event::LinkLost,
+    Event::StrangersLinkLost,
+    Event::Detached,
+    Event::StrangerDetached,
+    Event::DetachedAgain,
+];
+
+/// The whole table of 28/REQREP's REQ: what each event does in each state. The
+/// asked peer is `a`; the next in turn is `b`.
+fn expected(state: ReqState, event: Event, resend: Resend, a: PeerId, b: PeerId) -> ReqState {
+    use ReqState::{Answered, Awaiting, Orphaned, Ready};
+    match (state, event) {
+        (Ready | Orphaned, Event::Route) => Awaiting(b),
+        (Awaiting(_) | Answered(_), Event::Route) if resend == Resend::Relaxed => Awaiting(b),
+        (Awaiting(_), Event::Reply) => Answered(a),
+        (Answered(_), Event::Delivered) => Ready,
+        (Awaiting(_) | Answered(_), Event::Detached) => Orphaned,
+        (state, _) => state,
+    }
+}
+
+#[test]
+fn every_event_in_every_state() {
+    for resend in [Resend::Strict, Resend::Relaxed] {
+        for state in 0..4 {
+            for event in EVENTS {
+                let (mut req, [a, b]) = machine(Correlation::Off, resend);
+                let before = bring_to(&mut req, state, a, b);
+                apply(&mut req, event, a, b);
+                let after = expected(before, event, resend, a, b);
+                assert_eq!(req.state(), after, "{before:?}, {event:?}, {resend:?}");
+                let receives = matches!(after, ReqState::Awaiting(_) | ReqState::Answered(_));
+                assert_eq!(req.check_receive().is_ok(), receives);
+            }
+        }
+    }
+}
+
+/// Brings the machine into a state in which `b` is next in turn.
+fn bring_to(req: &mut Machine, state: usize, a: PeerId, b: PeerId) -> ReqState {
+    req.route().unwrap();
+    if state == 3 {
+        req.peer_detached(a);
+        return req.state();
+    }
+    if state != 1 {
+        feed(req, a, &[b"", b"x"]).unwrap();
+    }
+    if state == 0 {
+        req.delivered(a);
+    }
+    let states = [
+        ReqState::Ready,
+        ReqState::Awaiting(a),
+        ReqState::Answered(a),
+    ];
+    assert_eq!(req.state(), states[state]);
+    assert_ne!(a, b);
+    req.state()
+}
+
+fn apply(req: &mut Machine, event: Event, a: PeerId, b: PeerId) {
+    match event {
+        Event::Route => {
+            let _ = req.route();
+        }
+        Event::Reply => {
+            let _ = feed(req, a, &[b"", b"y"]);
+        }
+        Event::StrangersReply => {
+            let reason = feed(req, b, &[b"", b"y"]).unwrap_err();
+            assert_eq!(reason, Reason::NotAsked);
+        }
+        Event::Delivered => req.delivered(a),
+        Event::StrangerDelivered => req.delivered(b),
+        Event::LinkLost => req.link_lost(a),
+        Event::StrangersLinkLost => req.link_lost(b),
+        Event::Detached => req.peer_detached(a),
+        Event::StrangerDetached => req.peer_detached(b),
+        Event::DetachedAgain => {
+            let gone = req.peer_attached(b"").unwrap();
+            req.peer_detached(gone);
+            req.peer_detached(gone);
+            let reason = feed(req, gone, &[b"", b"y"]).unwrap_err();
+            assert_eq!(reason, Reason::UnknownPeer);
+        }
+    }
+}
