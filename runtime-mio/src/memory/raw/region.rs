@@ -94,7 +94,14 @@ impl Region {
 
     fn checked(base: *mut libc::c_void, len: usize) -> Result<Self, OutOfMemory> {
         match NonNull::new(base.cast::<u8>()) {
-            Some(base) if base.as_ptr().cast() != libc::MAP_FAILED => Ok(Self { base, len }),
+            Some(base) if base.as_ptr().cast() != libc::MAP_FAILED => {
+                if len >= 4 << 20 && std::env::var_os("THP").is_some() {
+                    unsafe {
+                        libc::madvise(base.as_ptr().cast(), len, 14);
+                    }
+                }
+                Ok(Self { base, len })
+            }
             _ => Err(OutOfMemory { bytes: len }),
         }
     }

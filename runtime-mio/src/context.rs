@@ -1,0 +1,172 @@
+//! A context: its transports, its sockets and its I/O thread.
+
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+use ferromq_transport::Transport;
+use ferromq_wire::SocketType;
+
+use crate::io::{Command, ConnectorId, IoHandle, Reactor, SocketId, Transports};
+use crate::socket::{AnySocket, Core, Kind, Phase, Socket};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, lock_unpoisoned};
+use crate::{Error, Options};
+
+/// Where sockets come from: it has the transports and one I/O thread.
+///
+/// Clones are the same context. When the last of them *and* the last socket
+/// are gone, the drop waits until every message was sent or its time to linger
+/// is over; then the thread ends.
+#[derive(Clone)]
+pub struct Context {
+    inner: Arc<ContextInner>,
+}
+
+/// Puts a context together.
+#[derive(Default)]
+pub struct ContextBuilder {
+    transports: Transports,
+}
+
+pub(crate) struct ContextInner {
+    io: Arc<IoHandle>,
+    transports: Transports,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    sockets: Mutex<Vec<Weak<Core>>>,
+    terminated: AtomicBool,
+    ids: AtomicU64,
+}
+
+impl Context {
+    /// A context to add transports to. The facade `ferromq` has one with all
+    /// of them.
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::default()
+    }
+
+    /// A socket of a type known here, with default options.
+    ///
+    /// # Errors
+    /// [`Error::System`] when a descriptor cannot be had, [`Error::Terminated`].
+    pub fn socket<K: Kind>(&self) -> Result<Socket<K>, Error> {
+        self.socket_with(Options::new())
+    }
+
+    /// A socket of a type known here.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value that cannot be, [`Error::System`] when a
+    /// descriptor cannot be had, [`Error::Terminated`].
+    pub fn socket_with<K: Kind>(&self, options: Options) -> Result<Socket<K>, Error> {
+        Ok(Socket::of(self.any_socket(K::SOCKET_TYPE, options)?))
+    }
+
+    /// A socket of a type chosen at run time.
+    ///
+    /// # Errors
+    /// As [`socket_with`](Self::socket_with), and [`Error::Unsupported`] for
+    /// types that are not built yet.
+    pub fn any_socket(
+        &self,
+        socket_type: SocketType,
+        options: Options,
+    ) -> Result<AnySocket, Error> {
+        let inner = &self.inner;
+        let id = SocketId(inner.next_id());
+        let core = Core::new(id, socket_type, options, inner.io.clone())?;
+        let mut sockets = lock_unpoisoned(&inner.sockets);
+        // Under the lock: `terminate` sees this socket, or we see it.
+        if inner.terminated.load(Ordering::Relaxed) {
+            return Err(Error::Terminated);
+        }
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(&core));
+        drop(sockets);
+        inner.io.send(Command::Watch(core.clone()));
+        Ok(AnySocket::new(core, inner.clone()))
+    }
+
+    /// Ends every call on every socket with [`Error::Terminated`], now and from
+    /// now on. What waits is sent in the background, within each socket's
+    /// linger.
+    pub fn terminate(&self) {
+        let sockets = lock_unpoisoned(&self.inner.sockets);
+        self.inner.terminated.store(true, Ordering::Relaxed);
+        for core in sockets.iter().filter_map(Weak::upgrade) {
+            core.close(Phase::Terminated);
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl ContextBuilder {
+    /// Adds a transport for its schemes; a later one takes a scheme over.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.transports.add(Arc::new(transport));
+        self
+    }
+
+    /// Starts the I/O thread.
+    ///
+    /// # Errors
+    /// [`Error::System`] when a descriptor or the thread cannot be had.
+    pub fn build(self) -> Result<Context, Error> {
+        let (io, poll) = IoHandle::new()?;
+        let reactor =
+            Reactor::new(poll, io.clone()).map_err(Error::system("clone the context's epoll"))?;
+        // Measured once here, so that no call of a user's pays for it.
+        crate::clock::ticks(std::time::Duration::from_micros(1));
+        let thread = std::thread::Builder::new()
+            .name("ferromq-io".into())
+            .spawn(move || reactor.run())
+            .map_err(Error::system("start the I/O thread"))?;
+        let inner = ContextInner {
+            io,
+            transports: self.transports,
+            thread: Mutex::new(Some(thread)),
+            sockets: Mutex::default(),
+            terminated: AtomicBool::new(false),
+            ids: AtomicU64::new(0),
+        };
+        Ok(Context {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+impl std::fmt::Debug for ContextBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContextBuilder").finish_non_exhaustive()
+    }
+}
+
+impl ContextInner {
+    pub(crate) fn transports(&self) -> &Transports {
+        &self.transports
+    }
+
+    pub(crate) fn next_connector(&self) -> ConnectorId {
+        ConnectorId(self.next_id())
+    }
+
+    fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Drop for ContextInner {
+    fn drop(&mut self) {
+        self.io.send(Command::Shutdown);
+        let thread = lock_unpoisoned(&self.thread).take();
+        if let Some(thread) = thread {
+            // A panic there was reported by the panic hook already.
+            let _ = thread.join();
+        }
+    }
+}

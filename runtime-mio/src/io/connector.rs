@@ -1,0 +1,144 @@
+//! A connection that is kept: made, and made again when it is lost.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferromq_transport::{Endpoint, Transport};
+
+use super::{Command, ConnectorId, IoHandle};
+use crate::Options;
+use crate::socket::Core;
+
+/// Where a connector is between two connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its name is being looked up.
+    Resolving,
+    /// The transport connects, by key.
+    Connecting(usize),
+    /// Greetings and metadata are exchanged, by key.
+    Handshaking(usize),
+    /// The link belongs to the socket.
+    Established,
+    /// A timer runs until the next attempt.
+    Waiting,
+}
+
+pub(super) struct Connector {
+    pub(super) core: Arc<Core>,
+    pub(super) endpoint: Endpoint,
+    pub(super) text: Arc<str>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) stage: Stage,
+    /// Whether to offer extensions: not to a peer that hung up on the offer.
+    pub(super) offer: bool,
+    backoff: Backoff,
+}
+
+impl Connector {
+    pub(super) fn new(core: Arc<Core>, endpoint: Endpoint, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            text: endpoint.to_string().into(),
+            backoff: Backoff::new(&core.options),
+            core,
+            endpoint,
+            transport,
+            stage: Stage::Waiting,
+            offer: true,
+        }
+    }
+
+    /// Looks the name up on a thread of its own, for that may take seconds.
+    pub(super) fn resolve(&mut self, id: ConnectorId, handle: &Arc<IoHandle>) -> bool {
+        self.stage = Stage::Resolving;
+        let (transport, endpoint) = (self.transport.clone(), self.endpoint.clone());
+        let handle = handle.clone();
+        let lookup = move || {
+            let result = transport.resolve(&endpoint);
+            handle.send(Command::Resolved { id, result });
+        };
+        std::thread::Builder::new()
+            .name("ferromq-resolve".into())
+            .spawn(lookup)
+            .is_ok()
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.stage = Stage::Established;
+        self.backoff.reset();
+    }
+
+    /// The time until the next attempt.
+    pub(super) fn failed(&mut self) -> Duration {
+        self.stage = Stage::Waiting;
+        self.backoff.next_delay()
+    }
+}
+
+/// Delays that double up to a limit, each shortened by chance so that clients
+/// of a restarted server do not come back all at once.
+#[derive(Debug)]
+struct Backoff {
+    min: Duration,
+    max: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    fn new(options: &Options) -> Self {
+        Self {
+            min: options.reconnect_min,
+            max: options.reconnect_max,
+            next: options.reconnect_min,
+        }
+    }
+
+    fn reset(&mut self) {
+        self.next = self.min;
+    }
+
+    /// Between half of the nominal delay and all of it.
+    fn next_delay(&mut self) -> Duration {
+        let nominal = self.next;
+        self.next = nominal.saturating_mul(2).min(self.max);
+        let fraction = (random() % 1024) as u32;
+        nominal / 2 + nominal / 2 * fraction / 1024
+    }
+}
+
+/// A number that differs between processes and calls; not for secrets.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_limit_with_jitter() {
+        let options = Options::new()
+            .reconnect_interval(Duration::from_millis(100), Duration::from_millis(350));
+        let mut backoff = Backoff::new(&options);
+        for nominal in [100, 200, 350, 350] {
+            let nominal = Duration::from_millis(nominal);
+            let delay = backoff.next_delay();
+            assert!(
+                (nominal / 2..=nominal).contains(&delay),
+                "{delay:?} of {nominal:?}"
+            );
+        }
+        backoff.reset();
+        assert!(backoff.next_delay() <= Duration::from_millis(100));
+        let distinct: std::collections::HashSet<_> = (0..20)
+            .map(|_| Backoff::new(&options).next_delay())
+            .collect();
+        assert!(
+            distinct.len() > 5,
+            "jitter gave {} delays of 20",
+            distinct.len()
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! A connection on its way to being established.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ferromq_transport::Link;
+use ferromq_wire::{
+    Config, Connection, Decision, Features, HandshakeError, Null, Offer, PlainClient, PlainServer,
+    Scratch, Security, Status,
+};
+
+use super::ConnectorId;
+use crate::options::Credentials;
+use crate::socket::{Core, Established};
+use crate::{Options, PeerInfo};
+
+/// Bytes read at once: more than any handshake needs in one piece.
+const READ: usize = 4096;
+
+/// Where a connection came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Accepted,
+    Connected(ConnectorId),
+}
+
+/// How far a handshake has come.
+pub(super) enum Progress {
+    Pending,
+    Established(Box<Established>),
+    Failed(String),
+}
+
+pub(super) struct Handshake {
+    pub(super) core: Arc<Core>,
+    pub(super) link: Box<dyn Link>,
+    pub(super) origin: Origin,
+    /// The endpoint that was bound or connected.
+    pub(super) endpoint: Arc<str>,
+    pub(super) serial: u64,
+    pub(super) deadline: Option<Instant>,
+    connection: Connection<Security>,
+    scratch: Box<Scratch>,
+    /// Bytes read and not consumed: at the end, the first traffic.
+    unread: Vec<u8>,
+    /// The peer closed; what it said before is still looked at.
+    ended: bool,
+    /// We offered extensions, and the peer may have hung up because of it.
+    pub(super) offered: bool,
+}
+
+impl Handshake {
+    pub(super) fn new(
+        core: Arc<Core>,
+        link: Box<dyn Link>,
+        origin: Origin,
+        endpoint: Arc<str>,
+        offer: bool,
+        serial: u64,
+    ) -> Result<Self, String> {
+        let mut scratch = Box::<Scratch>::default();
+        let offered = offer && core.options.extensions;
+        let connection = connection(&core, offered, &mut scratch)?;
+        let deadline = Instant::now().checked_add(core.options.handshake_timeout);
+        Ok(Self {
+            core,
+            link,
+            origin,
+            endpoint,
+            serial,
+            deadline,
+            connection,
+            scratch,
+            unread: Vec::new(),
+            ended: false,
+            offered,
+        })
+    }
+
+    /// Writes and reads as far as it goes without waiting.
+    pub(super) fn drive(mut self) -> (Option<Self>, Progress) {
+        match self.step() {
+            Ok(false) => (Some(self), Progress::Pending),
+            Ok(true) => match self.establish() {
+                Some(established) => (None, Progress::Established(Box::new(established))),
+                None => (
+                    None,
+                    Progress::Failed("the handshake did not complete".into()),
+                ),
+            },
+            Err(cause) => {
+                // The peer is told why, if its buffer takes it.
+                let _ = self.write();
+                (Some(self), Progress::Failed(cause))
+            }
+        }
+    }
+
+    /// Whether the peer hung up after it saw our metadata, as one does that
+    /// cannot take the offer of extensions in it.
+    pub(super) fn may_dislike_offer(&self) -> bool {
+        self.offered && self.ended && self.connection.peer().version.major > 0
+    }
+
+    fn step(&mut self) -> Result<bool, String> {
+        loop {
+            self.decode()?;
+            self.write().map_err(|cause| cause.to_string())?;
+            match self.connection.status() {
+                Status::Established => return Ok(true),
+                Status::AwaitingDecision => {
+                    let decision = self.decide();
+                    let decided = self.connection.authenticate(decision, &mut self.scratch);
+                    decided.map_err(|cause| cause.to_string())?;
+                }
+                _ if self.ended => return Err("the peer closed the connection".into()),
+                _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Result<(), String> {
+        loop {
+            let consumed = self
+                .connection
+                .handle_input(&mut self.unread, &mut self.scratch);
+            let consumed = consumed.map_err(|cause| self.explain(cause))?;
+            self.unread.drain(..consumed);
+            if consumed == 0 || self.unread.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn explain(&self, cause: HandshakeError) -> String {
+        let reason = self.connection.peer_reason(&self.scratch);
+        match reason.is_empty() {
+            true => cause.to_string(),
+            false => format!("{cause}: {}", reason.escape_ascii()),
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        loop {
+            let output = self.connection.poll_output(&self.scratch);
+            if output.is_empty() {
+                return Ok(());
+            }
+            match self.link.write(output) {
+                Ok(written) => self.connection.output_written(&mut self.scratch, written),
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+
+    /// Reads once. False: nothing came.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; READ];
+        match self.link.read(&mut buffer) {
+            Ok(0) => self.ended = true,
+            Ok(len) => self.unread.extend_from_slice(&buffer[..len]),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(cause) => return Err(cause),
+        }
+        Ok(true)
+    }
+
+    /// PLAIN: whether the name and password are in the table. Every name costs
+    /// the same comparison, known or not.
+    fn decide(&self) -> Decision {
+        let (Some(given), Credentials::PlainServer { table }) = (
+            self.connection.mechanism().credentials(),
+            &self.core.options.credentials,
+        ) else {
+            return Decision::Deny;
+        };
+        let known = std::str::from_utf8(given.username)
+            .ok()
+            .and_then(|name| table.get(name));
+        let expected = known.map_or(&b""[..], |password| password.as_bytes());
+        match same(expected, given.password) && known.is_some() {
+            true => Decision::Allow,
+            false => Decision::Deny,
+        }
+    }
+
+    fn establish(self) -> Option<Established> {
+        let peer = self.connection.peer();
+        let socket_type = peer
+            .socket_type
+            .map_or("", |socket_type| socket_type.name());
+        let address = self.link.peer().endpoint.to_string();
+        let identity = self.connection.peer_identity(&self.scratch);
+        let mut info = PeerInfo::new(socket_type, address).with_identity(identity);
+        for (name, value) in self.connection.peer_properties(&self.scratch) {
+            info = info.with_property(String::from_utf8_lossy(name), value);
+        }
+        if let Some(given) = self.connection.mechanism().credentials() {
+            info = info.with_user_id(String::from_utf8_lossy(given.username));
+        }
+        let version = peer.version.negotiated();
+        let limits = self.core.options.limits;
+        let halves = self.connection.establish(limits, crate::link::INLINE_MAX)?;
+        Some(Established {
+            link: self.link,
+            halves,
+            version,
+            peer: Arc::new(info),
+            first_bytes: self.unread,
+            endpoint: self.endpoint,
+            connector: match self.origin {
+                Origin::Accepted => None,
+                Origin::Connected(connector) => Some(connector),
+            },
+        })
+    }
+}
+
+fn connection(
+    core: &Core,
+    offered: bool,
+    scratch: &mut Scratch,
+) -> Result<Connection<Security>, String> {
+    let Options {
+        identity,
+        properties,
+        credentials,
+        crc,
+        handshake_timeout,
+        ..
+    } = &core.options;
+    let security = match credentials {
+        Credentials::Null => Ok(Security::Null(Null::default())),
+        Credentials::PlainClient { username, password } => {
+            PlainClient::new(username.as_bytes(), password.as_bytes()).map(Security::PlainClient)
+        }
+        Credentials::PlainServer { .. } => Ok(Security::PlainServer(PlainServer::new())),
+    };
+    let properties: Vec<(&str, &[u8])> = properties
+        .iter()
+        .map(|(name, value)| (&name[..], &value[..]))
+        .collect();
+    let features = if *crc { Features::CRC } else { Features::NONE };
+    let config = Config {
+        identity,
+        properties: &properties,
+        offer: offered.then(|| Offer::new(features)),
+        handshake_timeout: *handshake_timeout,
+        ..Config::new(core.socket_type)
+    };
+    security
+        .and_then(|security| Connection::new(&config, security, scratch, crate::clock::wire_now()))
+        .map_err(|cause| cause.to_string())
+}
+
+/// Compares in a time that depends on the lengths only.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let differences = a
+        .iter()
+        .zip(b)
+        .fold(0, |differences, (a, b)| differences | (a ^ b));
+    std::hint::black_box(differences) == 0 && a.len() == b.len()
+}

@@ -1,0 +1,88 @@
+//! A bound endpoint.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::handshake::Origin;
+use super::reactor::Reactor;
+use super::timers::Timer;
+use super::{Source, deregister, register};
+use crate::monitor::EventKind;
+use crate::socket::Core;
+
+/// Connections accepted in one turn, so that a storm of them leaves the rest
+/// their time.
+const ACCEPTS: usize = 64;
+/// Pause after the process ran out of descriptors.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+pub(super) struct Listening {
+    pub(super) core: Arc<Core>,
+    pub(super) endpoint: Arc<str>,
+    pub(super) listener: Box<dyn ferromq_transport::Listener>,
+}
+
+impl Reactor {
+    pub(super) fn listen(
+        &mut self,
+        core: Arc<Core>,
+        listener: Box<dyn ferromq_transport::Listener>,
+    ) {
+        let endpoint: Arc<str> = listener.local_endpoint().to_string().into();
+        core.tell(&endpoint, None, || EventKind::Listening);
+        let entry = self.listeners.vacant_entry();
+        let source = Source::Listener(entry.key());
+        if let Err(cause) = register(&self.registry, listener.fd(), source) {
+            core.tell(&endpoint, None, || EventKind::AcceptFailed {
+                cause: cause.to_string(),
+            });
+            return;
+        }
+        entry.insert(Listening {
+            core,
+            endpoint,
+            listener,
+        });
+    }
+
+    /// Accepts what waits, a bounded number at a time.
+    pub(super) fn accept(&mut self, key: usize) {
+        for _ in 0..ACCEPTS {
+            let Some(listening) = self.listeners.get_mut(key) else {
+                return;
+            };
+            let (core, endpoint) = (listening.core.clone(), listening.endpoint.clone());
+            match listening.listener.accept() {
+                Ok(None) => return,
+                Ok(Some(link)) => {
+                    core.tell(&endpoint, None, || EventKind::Accepted);
+                    self.start_handshake(core, link, Origin::Accepted, endpoint);
+                }
+                Err(cause) if cause.is_refused() => {
+                    core.tell(&endpoint, None, || EventKind::Refused {
+                        cause: cause.to_string(),
+                    });
+                }
+                Err(cause) => {
+                    core.tell(&endpoint, None, || EventKind::AcceptFailed {
+                        cause: cause.to_string(),
+                    });
+                    // Edge-triggered: nothing would tell us when there are
+                    // descriptors again, and those who wait get no new edge.
+                    self.timers
+                        .set(Instant::now() + EXHAUSTED, Timer::Accept(key));
+                    return;
+                }
+            }
+        }
+        self.timers.set(Instant::now(), Timer::Accept(key));
+    }
+
+    pub(super) fn unlisten(&mut self, key: usize) {
+        let listening = self.listeners.remove(key);
+        deregister(&self.registry, listening.listener.fd());
+        listening
+            .core
+            .tell(&listening.endpoint, None, || EventKind::Closed);
+    }
+}

@@ -1,0 +1,239 @@
+//! The I/O thread: it accepts, connects, shakes hands and keeps time, and does
+//! a caller's work while the caller is away.
+//!
+//! ```text
+//!  calls ──Command──▶ ┌──────────────── Reactor ───────────────┐
+//!        ──mode────▶  │ listeners   connectors   handshakes    │──link──▶ socket
+//!                     │ timers      watches (epoch, deferred)  │◀─lost──
+//!                     └────────────────────────────────────────┘
+//! ```
+//! Established links belong to their sockets; the reactor touches a socket's
+//! state only under its lock, for bounded work.
+
+mod connector;
+mod handshake;
+mod listener;
+mod reactor;
+mod timers;
+mod watch;
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use ferromq_transport::{Endpoint, Listener, Route, Transport, TransportError};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Registry, Token, Waker};
+
+use crate::Error;
+use crate::socket::{After, Core};
+use crate::sync::{AtomicU8, Ordering};
+use crate::sync::{Mutex, light_barrier, lock_unpoisoned};
+
+pub(crate) use connector::random;
+pub(crate) use reactor::Reactor;
+
+/// A socket, for the life of its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SocketId(pub(crate) u64);
+
+/// A call of `connect`, for the life of its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectorId(pub(crate) u64);
+
+/// How closely the I/O thread watches the sockets.
+pub(crate) mod mode {
+    /// Asleep until something happens.
+    pub(crate) const PARKED: u8 = 0;
+    /// Looks every 5 ms whether a caller has gone away.
+    pub(crate) const COARSE: u8 = 1;
+    /// Looks every 100 us to 1 ms for output that was deferred.
+    pub(crate) const FINE: u8 = 2;
+    /// A caller asked for FINE; the thread has not seen it yet.
+    pub(crate) const FINE_ASKED: u8 = 3;
+}
+
+/// What the I/O thread is asked to do.
+pub(crate) enum Command {
+    /// Watch a new socket.
+    Watch(Arc<Core>),
+    /// Accept connections for a socket.
+    Listen {
+        core: Arc<Core>,
+        listener: Box<dyn Listener>,
+    },
+    /// Stop accepting at an endpoint; answers whether it was one.
+    Unlisten {
+        socket: SocketId,
+        endpoint: String,
+        done: SyncSender<bool>,
+    },
+    /// Keep a connection to an endpoint.
+    Connect {
+        core: Arc<Core>,
+        id: ConnectorId,
+        endpoint: Endpoint,
+        transport: Arc<dyn Transport>,
+    },
+    /// Give a connection up.
+    Disconnect(ConnectorId),
+    /// A connection that stood is lost.
+    Reconnect(ConnectorId),
+    /// A name was looked up.
+    Resolved {
+        id: ConnectorId,
+        result: Result<Route, TransportError>,
+    },
+    /// The socket was closed: send what is left, then forget it.
+    Close(SocketId),
+    /// A link of this socket needs its heartbeat timer.
+    Heartbeat(SocketId),
+    /// End when every socket is forgotten.
+    Shutdown,
+}
+
+/// The I/O thread as everybody else sees it.
+pub(crate) struct IoHandle {
+    mode: AtomicU8,
+    waker: Waker,
+    registry: Registry,
+    commands: Mutex<Vec<Command>>,
+}
+
+/// The token of the I/O thread's own waker.
+const WAKE: Token = Token(usize::MAX);
+
+impl IoHandle {
+    /// The handle, and the poll that its thread waits in.
+    pub(crate) fn new() -> Result<(Arc<Self>, Poll), Error> {
+        let poll = Poll::new().map_err(Error::system("make the context's epoll"))?;
+        let registry = poll
+            .registry()
+            .try_clone()
+            .map_err(Error::system("clone the epoll"))?;
+        let waker = Waker::new(&registry, WAKE).map_err(Error::system("make the waker"))?;
+        let mode = AtomicU8::new(mode::PARKED);
+        Ok((
+            Arc::new(Self {
+                mode,
+                waker,
+                registry,
+                commands: Mutex::default(),
+            }),
+            poll,
+        ))
+    }
+
+    /// Asks for something. The thread wakes at once.
+    pub(crate) fn send(&self, command: Command) {
+        lock_unpoisoned(&self.commands).push(command);
+        self.wake();
+    }
+
+    /// A call was made: the thread looks again when the caller is away.
+    #[inline]
+    pub(crate) fn after(&self, after: After) {
+        // The caller's flag was stored before: see `Reactor::lower_mode`.
+        light_barrier();
+        let mode = self.mode.load(Ordering::Relaxed);
+        match after {
+            After::Watch if mode == mode::PARKED => self.kick(mode::COARSE),
+            After::Deferred if mode < mode::FINE => self.kick(mode::FINE_ASKED),
+            _ => {}
+        }
+    }
+
+    #[cold]
+    fn kick(&self, to: u8) {
+        if self.mode.swap(to, Ordering::SeqCst) < mode::FINE {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // An eventfd that cannot be written is full, that is, already ready.
+        let _ = self.waker.wake();
+    }
+
+    /// Asks to connect again.
+    pub(crate) fn reconnect(&self, connector: ConnectorId) {
+        self.send(Command::Reconnect(connector));
+    }
+
+    /// A caller takes its socket back: the thread no longer waits for it.
+    pub(crate) fn release(&self, core: &Core) {
+        let _ = self.registry.deregister(&mut SourceFd(&core.epoll()));
+    }
+
+    fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut *lock_unpoisoned(&self.commands))
+    }
+}
+
+/// What a token of the I/O thread's poll stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Socket(usize),
+    Listener(usize),
+    Connecting(usize),
+    Handshake(usize),
+}
+
+impl Source {
+    fn token(self) -> Token {
+        let (kind, key) = match self {
+            Self::Socket(key) => (0, key),
+            Self::Listener(key) => (1, key),
+            Self::Connecting(key) => (2, key),
+            Self::Handshake(key) => (3, key),
+        };
+        Token(key << 2 | kind)
+    }
+
+    fn of(token: Token) -> Self {
+        let key = token.0 >> 2;
+        match token.0 & 3 {
+            0 => Self::Socket(key),
+            1 => Self::Listener(key),
+            2 => Self::Connecting(key),
+            _ => Self::Handshake(key),
+        }
+    }
+}
+
+/// Registers a descriptor for both directions, edge-triggered.
+fn register(registry: &Registry, fd: RawFd, source: Source) -> std::io::Result<()> {
+    registry.register(
+        &mut SourceFd(&fd),
+        source.token(),
+        Interest::READABLE | Interest::WRITABLE,
+    )
+}
+
+fn deregister(registry: &Registry, fd: RawFd) {
+    let _ = registry.deregister(&mut SourceFd(&fd));
+}
+
+/// The transports of a context, by scheme.
+#[derive(Default, Clone)]
+pub(crate) struct Transports(HashMap<&'static str, Arc<dyn Transport>>);
+
+impl Transports {
+    pub(crate) fn add(&mut self, transport: Arc<dyn Transport>) {
+        for scheme in transport.schemes() {
+            self.0.insert(scheme, transport.clone());
+        }
+    }
+
+    pub(crate) fn of(&self, endpoint: &Endpoint) -> Result<&Arc<dyn Transport>, Error> {
+        self.0.get(endpoint.scheme()).ok_or_else(|| {
+            let mut known: Vec<_> = self.0.keys().copied().collect();
+            known.sort_unstable();
+            Error::UnknownScheme {
+                endpoint: endpoint.to_string(),
+                known: known.join(", "),
+            }
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What the I/O thread has to do later.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::{ConnectorId, SocketId};
+
+/// Something that is due at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A handshake's total time is over, by its key and serial number.
+    Handshake(usize, u64),
+    /// An attempt to connect took too long, by its key and serial number.
+    Connecting(usize, u64),
+    /// Time to connect again.
+    Reconnect(ConnectorId),
+    /// Time to look at a socket's heartbeats.
+    Heartbeat(SocketId),
+    /// A closed socket gives up sending.
+    Linger(SocketId),
+    /// A listener that ran out of descriptors tries again.
+    Accept(usize),
+}
+
+/// Timers by time. Those that have lost their meaning fire and find nothing.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    due: BTreeMap<(Instant, u64), Timer>,
+    serial: u64,
+}
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Instant, timer: Timer) {
+        self.serial += 1;
+        self.due.insert((at, self.serial), timer);
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Takes one timer that is due.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Timer> {
+        let first = self.due.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_fire_in_order_and_not_early() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut timers = Timers::default();
+        timers.set(at(20), Timer::Accept(2));
+        timers.set(at(10), Timer::Accept(0));
+        timers.set(at(10), Timer::Accept(1));
+        assert_eq!(timers.next(), Some(at(10)));
+        assert_eq!(timers.pop(at(9)), None);
+        assert_eq!(timers.pop(at(15)), Some(Timer::Accept(0)));
+        assert_eq!(timers.pop(at(15)), Some(Timer::Accept(1)));
+        assert_eq!(timers.pop(at(15)), None);
+        assert_eq!(timers.pop(at(25)), Some(Timer::Accept(2)));
+        assert_eq!(timers.next(), None);
+    }
+}

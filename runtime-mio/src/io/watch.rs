@@ -1,0 +1,211 @@
+//! Doing a caller's work while the caller is away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::reactor::Reactor;
+use super::{Source, deregister, mode};
+use crate::clock::{Ticks, ticks};
+use crate::socket::Core;
+use crate::sync::Ordering;
+use crate::sync::heavy_barrier;
+
+/// A caller that has not been seen for this long is away.
+const AWAY: Duration = Duration::from_millis(4);
+/// Deferred output that nothing was added to for this long leaves.
+const QUIET: Duration = Duration::from_micros(50);
+/// How often a parked thread's sockets are looked at before it parks.
+const COARSE: Duration = Duration::from_millis(5);
+/// Looks without news before the thread parks.
+const QUIET_TICKS: u32 = 20;
+/// Shortest and longest time between two looks at deferred output.
+const FINE: Duration = Duration::from_micros(100);
+const FINE_MAX: Duration = Duration::from_millis(1);
+
+/// A socket as the I/O thread saw it last.
+pub(super) struct Watch {
+    pub(super) core: Arc<Core>,
+    epoch: u64,
+    away: Duration,
+    taken: bool,
+    /// The socket is closed and forgotten once it has sent everything.
+    pub(super) closing: bool,
+    /// When the heartbeats are looked at next.
+    pub(super) heartbeat_at: Option<Instant>,
+}
+
+/// The rhythm of the looks.
+pub(super) struct Rhythm {
+    mode: u8,
+    quiet: u32,
+    fine: Duration,
+    last: Instant,
+    quiet_ticks: u64,
+}
+
+impl Watch {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self {
+            epoch: core.flags.epoch(),
+            core,
+            away: Duration::ZERO,
+            taken: false,
+            closing: false,
+            heartbeat_at: None,
+        }
+    }
+}
+
+impl Rhythm {
+    pub(super) fn new() -> Self {
+        Self {
+            mode: mode::PARKED,
+            quiet: 0,
+            fine: FINE,
+            last: Instant::now(),
+            quiet_ticks: ticks(QUIET),
+        }
+    }
+
+    /// How long to sleep in the poll; `None` is until something happens.
+    pub(super) fn coarse_timeout(&self) -> Option<Duration> {
+        match self.mode {
+            mode::PARKED => None,
+            _ => Some(COARSE),
+        }
+    }
+
+    /// The nap to take instead of sleeping in the poll.
+    pub(super) fn fine_nap(&self) -> Option<Duration> {
+        (self.mode == mode::FINE).then_some(self.fine)
+    }
+}
+
+/// What a look at one socket found.
+#[derive(Default)]
+struct Look {
+    /// Somebody used it, or may have gone away.
+    active: bool,
+    /// Output is deferred.
+    deferred: bool,
+    /// Output is being deferred right now.
+    streaming: bool,
+}
+
+impl Reactor {
+    /// Looks at every socket once and sets the pace for the next look.
+    pub(super) fn look_around(&mut self) {
+        let now = Instant::now();
+        let elapsed = now.duration_since(std::mem::replace(&mut self.rhythm.last, now));
+        let mut all = Look::default();
+        for key in self.watch_keys() {
+            let look = self.look(key, elapsed);
+            all.active |= look.active;
+            all.deferred |= look.deferred;
+            all.streaming |= look.streaming;
+        }
+        let rhythm = &mut self.rhythm;
+        rhythm.fine = if all.streaming {
+            (rhythm.fine * 2).min(FINE_MAX)
+        } else {
+            FINE
+        };
+        rhythm.quiet = if all.active { 0 } else { rhythm.quiet + 1 };
+        let next = match all {
+            Look { deferred: true, .. } => mode::FINE,
+            _ if rhythm.quiet < QUIET_TICKS => mode::COARSE,
+            _ => mode::PARKED,
+        };
+        self.set_mode(next);
+    }
+
+    fn look(&mut self, key: usize, elapsed: Duration) -> Look {
+        let Some(watch) = self.watches.get_mut(key) else {
+            return Look::default();
+        };
+        let core = watch.core.clone();
+        let epoch = core.flags.epoch();
+        let present = std::mem::replace(&mut watch.epoch, epoch) != epoch;
+        let quiet = Ticks::now().since(core.flags.last_deferral()) > self.rhythm.quiet_ticks;
+        let mut look = Look::default();
+        if core.flags.deferred() {
+            look.streaming = !quiet;
+            look.deferred = !quiet || !core.flush_tail();
+        }
+        if present {
+            watch.away = Duration::ZERO;
+            watch.taken = false;
+            look.active = true;
+        } else if !core.flags.is_waited_for() && !watch.taken {
+            watch.away += elapsed;
+            look.active = true;
+            if watch.away >= AWAY {
+                self.take(key);
+            }
+        }
+        look
+    }
+
+    /// Nests the socket's epoll into ours, and does what waits.
+    pub(super) fn take(&mut self, key: usize) {
+        let Some(watch) = self.watches.get_mut(key) else {
+            return;
+        };
+        watch.taken = true;
+        let core = watch.core.clone();
+        core.flags.set_taken(true);
+        // A socket that was taken before, and not released, is still nested.
+        deregister(&self.registry, core.epoll());
+        let mut epoll = core.epoll();
+        let registered = self.registry.register(
+            &mut mio::unix::SourceFd(&mut epoll),
+            Source::Socket(key).token(),
+            mio::Interest::READABLE,
+        );
+        if registered.is_ok() {
+            core.work(crate::socket::Turn::First);
+            self.finish_if_sent(key);
+        }
+    }
+
+    /// Something happened at a socket that we have taken.
+    pub(super) fn socket_ready(&mut self, key: usize) {
+        let Some(watch) = self.watches.get(key) else {
+            return;
+        };
+        let core = watch.core.clone();
+        let away = core.flags.epoch() == watch.epoch && !core.flags.is_waited_for();
+        if watch.closing || (away && core.flags.is_taken()) {
+            core.work(crate::socket::Turn::Next);
+            self.finish_if_sent(key);
+        }
+    }
+
+    /// Stores the mode. When it becomes laxer, whoever stored a flag before he
+    /// could see the new mode must be seen now: `IoHandle::after` stores, has
+    /// a light barrier, and loads the mode; we store, have a heavy one, and
+    /// load the flags.
+    fn set_mode(&mut self, next: u8) {
+        self.rhythm.mode = next;
+        self.handle.mode.store(next, Ordering::SeqCst);
+        if next == mode::FINE {
+            return;
+        }
+        heavy_barrier();
+        let missed = self
+            .watches
+            .iter()
+            .any(|(_, watch)| watch.core.flags.deferred());
+        let came = self
+            .watches
+            .iter()
+            .any(|(_, watch)| watch.core.flags.epoch() != watch.epoch);
+        let corrected = match (missed, came) {
+            (true, _) => mode::FINE,
+            (false, true) => mode::COARSE.max(next),
+            (false, false) => return,
+        };
+        self.rhythm.mode = corrected;
+        self.handle.mode.store(corrected, Ordering::SeqCst);
+    }
+}

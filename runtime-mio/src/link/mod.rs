@@ -1,0 +1,454 @@
+//! One established connection: a transport's link and the two halves of the
+//! codec, with what waits on either side.
+//!
+//! Undecoded bytes wait in the receive block: the block *is* the queue, and a
+//! message is decoded when somebody asks for it.
+
+mod output;
+
+use std::io::{self, IoSliceMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferromq_patterns::{Accept, LimitError, PeerId, Reason, Subscription};
+use ferromq_transport as transport;
+use ferromq_wire::{
+    Command, Event, HeartbeatConfig, Heartbeats, Progress, ProtocolError, Receiver, Transmitter,
+};
+
+pub(crate) use output::{Buffer, Flushed, Output, Parts};
+
+use crate::machine::Machine;
+use crate::memory::{BlockPool, BufferPool, OutOfMemory, PayloadBuffer, ReceiveBlock};
+use crate::statistics::DropCause;
+use crate::{Frame, Message, PeerInfo};
+
+/// Bytes that a read of a body's end may fetch beyond it.
+const SPILL: usize = 4 << 10;
+
+/// Frames up to this length are decoded from the receive block, longer ones
+/// are read into a buffer of their own.
+pub(crate) const INLINE_MAX: usize = 32 << 10;
+
+/// Why a link ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("the peer closed the connection")]
+    Closed,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    #[error("no sign of life for the heartbeat timeout")]
+    Silent,
+    #[error("its subscriptions exceed a limit: {0}")]
+    Subscriptions(LimitError),
+    #[error("no memory for what it sends")]
+    Memory(#[from] OutOfMemory),
+    #[error("{0}")]
+    Refused(&'static str),
+}
+
+/// What a turn of the decoder found.
+pub(crate) enum Decoded {
+    /// A whole message for the application.
+    Message(Message),
+    /// A subscription (or its cancellation) for a publisher.
+    Subscription {
+        subscription: Subscription,
+        topic: Frame,
+    },
+    /// A message that the pattern refused; it is gone.
+    Refused(DropCause),
+    /// A PING, whose PONG is pending in the heartbeats.
+    Ping { ttl: Duration },
+    /// Nothing until more is read.
+    Starved,
+}
+
+/// The buffers that the links of one socket share.
+pub(crate) struct Pools {
+    pub(crate) blocks: Arc<BlockPool>,
+    pub(crate) buffers: Arc<BufferPool>,
+    /// The output buffer that the last idle link gave up.
+    pub(crate) output: Buffer,
+}
+
+/// An established connection.
+pub(crate) struct Link {
+    pub(crate) transport: Box<dyn transport::Link>,
+    receiver: Receiver,
+    pub(crate) transmitter: Transmitter,
+    pub(crate) heartbeats: Option<Box<Heartbeats>>,
+    pub(crate) peer: Arc<PeerInfo>,
+    pub(crate) output: Output,
+    block: Option<ReceiveBlock>,
+    body: Option<Body>,
+    assembly: Assembly,
+    /// The last read found less than it asked for: wait before the next.
+    pub(crate) drained: bool,
+    /// The peer closed its side: a short read does not mean "drained".
+    pub(crate) hangup: bool,
+    /// Bytes came since the heartbeat timer last looked.
+    pub(crate) heard: bool,
+    /// Readiness to write is registered, because the transport was full.
+    pub(crate) write_interest: bool,
+}
+
+/// A long body on its way into its own buffer.
+struct Body {
+    buffer: PayloadBuffer,
+}
+
+/// The message that is being received. It belongs to its link, and dies with
+/// it: nobody sees half a message.
+#[derive(Default)]
+struct Assembly {
+    frames: Vec<Frame>,
+    envelope: Vec<Frame>,
+    /// The rest of a refused message is being skipped.
+    skipping: bool,
+}
+
+impl Link {
+    pub(crate) fn new(
+        transport: Box<dyn transport::Link>,
+        (receiver, transmitter): (Receiver, Transmitter),
+        heartbeats: Option<Box<Heartbeats>>,
+        peer: Arc<PeerInfo>,
+    ) -> Self {
+        Self {
+            transport,
+            receiver,
+            transmitter,
+            heartbeats,
+            peer,
+            output: Output::default(),
+            block: None,
+            body: None,
+            assembly: Assembly::default(),
+            drained: false,
+            hangup: false,
+            heard: false,
+            write_interest: false,
+        }
+    }
+
+    /// Puts bytes that arrived with the end of the handshake in front of all
+    /// that will be read.
+    pub(crate) fn preload(&mut self, mut bytes: &[u8], pools: &Pools) -> Result<(), OutOfMemory> {
+        while !bytes.is_empty() {
+            let block = block(&mut self.block, &self.peer, pools)?;
+            block.prepare_fill()?;
+            let space = block.space_mut();
+            let len = space.len().min(bytes.len());
+            space[..len].copy_from_slice(&bytes[..len]);
+            block.filled(len);
+            bytes = &bytes[len..];
+        }
+        Ok(())
+    }
+
+    /// Unknown commands that the peer sent.
+    pub(crate) fn ignored(&self) -> u32 {
+        self.receiver.ignored()
+    }
+
+    /// The envelope of the message that [`decode`](Self::decode) just
+    /// delivered (REP).
+    pub(crate) fn take_envelope(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.assembly.envelope)
+    }
+
+    /// Decodes until something is worth telling.
+    #[inline]
+    pub(crate) fn decode(
+        &mut self,
+        id: PeerId,
+        machine: &mut Machine,
+        pools: &Pools,
+    ) -> Result<Decoded, LinkError> {
+        loop {
+            let Some(block) = self.block.as_mut() else {
+                return Ok(Decoded::Starved);
+            };
+            if self.body.is_some() && self.receiver.body_missing() > 0 {
+                return Ok(Decoded::Starved);
+            }
+            let Progress { consumed, event } = self.receiver.handle_input(block.undecoded_mut())?;
+            let decoded = match event {
+                Some(Event::Frame { more, body }) => {
+                    let frame = block.split_frame(body, consumed);
+                    self.assembly.add(id, machine, frame, more)
+                }
+                None if consumed == 0 => return Ok(Decoded::Starved),
+                event => self.decode_rarer(consumed, event, id, machine, pools)?,
+            };
+            if let Some(decoded) = decoded {
+                return Ok(decoded);
+            }
+        }
+    }
+
+    #[cold]
+    fn decode_rarer(
+        &mut self,
+        consumed: usize,
+        event: Option<Event>,
+        id: PeerId,
+        machine: &mut Machine,
+        pools: &Pools,
+    ) -> Result<Option<Decoded>, LinkError> {
+        let Some(block) = self.block.as_mut() else {
+            return Ok(None);
+        };
+        match event {
+            Some(Event::Body { len, .. }) => {
+                block.consume(consumed);
+                self.start_body(len, pools)?;
+                Ok(None)
+            }
+            Some(Event::BodyDone { more }) => {
+                block.consume(consumed);
+                let Some(body) = self.body.take() else {
+                    return Ok(None);
+                };
+                let frame = body.buffer.freeze(Some(self.peer.clone()));
+                Ok(self.assembly.add(id, machine, frame, more))
+            }
+            Some(Event::Subscribe { topic }) => {
+                let topic = block.split_frame(topic, consumed);
+                Ok(Some(Decoded::Subscription {
+                    subscription: Subscription::Subscribe,
+                    topic,
+                }))
+            }
+            Some(Event::Cancel { topic }) => {
+                let topic = block.split_frame(topic, consumed);
+                Ok(Some(Decoded::Subscription {
+                    subscription: Subscription::Cancel,
+                    topic,
+                }))
+            }
+            Some(Event::Ping { ttl, context }) => {
+                let now = crate::clock::wire_now();
+                let input = block.undecoded_mut();
+                let context = input.get(context).unwrap_or_default();
+                let version = self.transmitter.peer_version();
+                let heartbeats = self.heartbeats.get_or_insert_with(|| {
+                    Box::new(Heartbeats::new(HeartbeatConfig::default(), version, now))
+                });
+                heartbeats.ping_received(ttl, context, now);
+                block.consume(consumed);
+                Ok(Some(Decoded::Ping { ttl }))
+            }
+            Some(Event::Pong) => {
+                block.consume(consumed);
+                if let Some(heartbeats) = &mut self.heartbeats {
+                    heartbeats.pong_received();
+                }
+                Ok(None)
+            }
+            _ => {
+                block.consume(consumed);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Moves what has already come of a long body into its buffer.
+    fn start_body(&mut self, len: u64, pools: &Pools) -> Result<(), OutOfMemory> {
+        let mut body = Body {
+            buffer: pools.buffers.buffer(len)?,
+        };
+        if let Some(block) = self.block.as_mut() {
+            while body.buffer.missing() > 0 && !block.is_empty() {
+                let have = block.undecoded_mut();
+                let space = body.buffer.space_mut()?;
+                let len = space.len().min(have.len());
+                space[..len].copy_from_slice(&have[..len]);
+                self.receiver.body_received(body.buffer.filled(len));
+                block.consume(len);
+            }
+        }
+        self.body = Some(body);
+        Ok(())
+    }
+
+    /// Reads once. `Ok(false)`: nothing came, and `drained` is set.
+    #[inline]
+    pub(crate) fn fill(&mut self, pools: &Pools) -> Result<bool, LinkError> {
+        let block = block(&mut self.block, &self.peer, pools)?;
+        block.prepare_fill()?;
+        let (asked, read) = match &mut self.body {
+            Some(body) if body.buffer.missing() > 0 => return self.fill_body(),
+            _ => {
+                let space = block.space_mut();
+                (space.len(), self.transport.read(space))
+            }
+        };
+        match read {
+            Ok(0) => Err(LinkError::Closed),
+            Ok(len) => {
+                block.filled(len);
+                self.heard = true;
+                self.drained = len < asked && !self.hangup;
+                Ok(true)
+            }
+            Err(cause) => self.nothing_read(cause),
+        }
+    }
+
+    fn fill_body(&mut self) -> Result<bool, LinkError> {
+        let (Some(body), Some(block)) = (&mut self.body, &mut self.block) else {
+            return Ok(false);
+        };
+        let missing = body.buffer.missing();
+        let space = body.buffer.space_mut()?;
+        let asked = space.len();
+        // The block may take what follows the body, but only behind its end.
+        let read = if asked == missing {
+            let spill = block.space_mut();
+            let spill_len = spill.len().min(SPILL);
+            let mut slices = [
+                IoSliceMut::new(space),
+                IoSliceMut::new(&mut spill[..spill_len]),
+            ];
+            self.transport.read_vectored(&mut slices)
+        } else {
+            self.transport.read(space)
+        };
+        match read {
+            Ok(0) => Err(LinkError::Closed),
+            Ok(len) => {
+                let of_body = len.min(asked);
+                self.receiver.body_received(body.buffer.filled(of_body));
+                block.filled(len - of_body);
+                self.heard = true;
+                self.drained = len < asked && !self.hangup;
+                Ok(true)
+            }
+            Err(cause) => self.nothing_read(cause),
+        }
+    }
+
+    #[cold]
+    fn nothing_read(&mut self, cause: io::Error) -> Result<bool, LinkError> {
+        if cause.kind() == io::ErrorKind::WouldBlock {
+            self.drained = true;
+            return Ok(false);
+        }
+        Err(LinkError::Io(cause))
+    }
+
+    /// Appends the PONG that is pending, if one is.
+    pub(crate) fn append_pong(&mut self) {
+        let pong = self
+            .heartbeats
+            .as_mut()
+            .and_then(|heartbeats| heartbeats.poll_pong());
+        if let Some(pong) = pong {
+            self.append_command(&Command::Pong {
+                context: pong.as_ref(),
+            });
+        }
+    }
+
+    pub(crate) fn append_command(&mut self, command: &Command<'_>) {
+        let room = Transmitter::command_len(command);
+        self.output.append_with(room, |room| {
+            self.transmitter.command(*command, room).unwrap_or(0)
+        });
+    }
+
+    /// Appends a subscription in the form that the peer's version knows.
+    pub(crate) fn append_subscription(&mut self, subscription: Subscription, topic: &[u8]) {
+        let subscription = match subscription {
+            Subscription::Subscribe => ferromq_wire::Subscription::Subscribe,
+            Subscription::Cancel => ferromq_wire::Subscription::Cancel,
+        };
+        let room = Transmitter::subscription_len(topic.len());
+        self.output.append_with(room, |room| {
+            self.transmitter
+                .subscription(subscription, topic, room)
+                .unwrap_or(0)
+        });
+    }
+
+    /// Gives the buffers of an idle link back, so that it costs little.
+    pub(crate) fn rest(&mut self, pools: &mut Pools) {
+        if self.block.as_ref().is_some_and(ReceiveBlock::is_empty) {
+            self.block = None;
+        }
+        if self.output.is_empty() {
+            self.output.swap_buffer(&mut pools.output);
+        }
+    }
+}
+
+/// The block of a link, taken from the pool if it has none.
+#[inline]
+fn block<'a>(
+    block: &'a mut Option<ReceiveBlock>,
+    peer: &Arc<PeerInfo>,
+    pools: &Pools,
+) -> Result<&'a mut ReceiveBlock, OutOfMemory> {
+    if block.is_none() {
+        *block = Some(pools.blocks.block(Some(peer.clone()))?);
+    }
+    // Just filled.
+    block.as_mut().ok_or(OutOfMemory { bytes: 0 })
+}
+
+impl Assembly {
+    /// Adds a frame, as the pattern decides.
+    #[inline]
+    fn add(
+        &mut self,
+        id: PeerId,
+        machine: &mut Machine,
+        frame: Frame,
+        more: bool,
+    ) -> Option<Decoded> {
+        if self.skipping {
+            self.skipping = more;
+            return None;
+        }
+        match machine.accept(id, &frame, more) {
+            Accept::Deliver if !more && self.frames.is_empty() => {
+                Some(Decoded::Message(Message::from(frame)))
+            }
+            Accept::Deliver => {
+                self.frames.push(frame);
+                (!more).then(|| Decoded::Message(Message::from(std::mem::take(&mut self.frames))))
+            }
+            other => self.add_rarer(other, frame, more),
+        }
+    }
+
+    #[cold]
+    fn add_rarer(&mut self, accept: Accept, frame: Frame, more: bool) -> Option<Decoded> {
+        match accept {
+            Accept::Stage => self.envelope.push(frame),
+            Accept::Consume => {}
+            Accept::Subscription(subscription) => {
+                let topic = frame.slice(1..);
+                return Some(Decoded::Subscription {
+                    subscription,
+                    topic,
+                });
+            }
+            Accept::Refuse(reason) => {
+                self.skipping = more;
+                self.frames.clear();
+                self.envelope.clear();
+                return Some(Decoded::Refused(match reason {
+                    Reason::NotSubscribed => DropCause::Unsubscribed,
+                    _ => DropCause::Refused,
+                }));
+            }
+            Accept::Deliver => self.frames.push(frame),
+        }
+        None
+    }
+}

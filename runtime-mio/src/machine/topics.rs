@@ -1,0 +1,233 @@
+//! The part of the machines that deals with topics.
+
+use ferromq_patterns::{
+    Bucket, Control, Entry, LimitError, Match, Matching, Node, Peer, PeerId, Pub, Publisher,
+    ResendCursor, Sub, SubscribeError, Subscriber, Subscription, SubscriptionLimits,
+    SubscriptionStorage, TopicStep, TopicStorage, Upstream, Verbosity, XPub, XPubOptions, XSub,
+};
+
+use super::{Machine, PEERS, seed, unsupported};
+use crate::storage::Chunks;
+use crate::{Error, Options};
+
+/// Nodes of one tree: the limits count topics and bytes, and strike before.
+const NODES: usize = 1 << 28;
+
+pub(super) type PubMachine =
+    Pub<Chunks<Peer<Subscriber>>, Chunks<Node>, Chunks<Entry>, Chunks<Bucket>>;
+pub(super) type XPubMachine =
+    XPub<Chunks<Peer<Subscriber>>, Chunks<Node>, Chunks<Entry>, Chunks<Bucket>>;
+pub(super) type SubMachine = Sub<Chunks<Peer<Publisher>>, Chunks<Node>, Chunks<Bucket>>;
+pub(super) type XSubMachine = XSub<Chunks<Peer<Publisher>>, Chunks<Node>, Chunks<Bucket>>;
+
+pub(super) fn publisher(options: &Options) -> PubMachine {
+    let limits = SubscriptionLimits::default();
+    Pub::new(
+        Chunks::with_limit(PEERS),
+        subscriptions(),
+        matching(options),
+        limits,
+        seed(),
+    )
+}
+
+pub(super) fn shown_publisher(options: &Options) -> XPubMachine {
+    let shown = XPubOptions {
+        verbosity: match (options.xpub_verboser, options.xpub_verbose) {
+            (true, _) => Verbosity::All,
+            (false, true) => Verbosity::Subscriptions,
+            (false, false) => Verbosity::Edges,
+        },
+        control: if options.xpub_manual {
+            Control::Manual
+        } else {
+            Control::Automatic
+        },
+        matching: matching(options),
+    };
+    let limits = SubscriptionLimits::default();
+    XPub::new(
+        Chunks::with_limit(PEERS),
+        subscriptions(),
+        shown,
+        limits,
+        seed(),
+    )
+}
+
+pub(super) fn subscriber(options: &Options) -> SubMachine {
+    Sub::new(
+        Chunks::with_limit(PEERS),
+        topics(),
+        matching(options),
+        seed(),
+    )
+}
+
+pub(super) fn shown_subscriber() -> XSubMachine {
+    XSub::new(Chunks::with_limit(PEERS), topics(), seed())
+}
+
+fn subscriptions() -> SubscriptionStorage<Chunks<Node>, Chunks<Entry>, Chunks<Bucket>> {
+    SubscriptionStorage {
+        nodes: Chunks::with_limit(NODES),
+        entries: Chunks::with_limit(NODES),
+        children: Chunks::with_limit(NODES),
+        lookup: Chunks::with_limit(NODES),
+    }
+}
+
+fn topics() -> TopicStorage<Chunks<Node>, Chunks<Bucket>> {
+    TopicStorage {
+        nodes: Chunks::with_limit(NODES),
+        children: Chunks::with_limit(NODES),
+    }
+}
+
+fn matching(options: &Options) -> Matching {
+    if options.invert_matching {
+        Matching::Inverted
+    } else {
+        Matching::Prefix
+    }
+}
+
+impl Machine {
+    /// Whether it sends to subscribers.
+    pub(crate) fn publishes(&self) -> bool {
+        matches!(self, Self::Pub(_) | Self::XPub(_))
+    }
+
+    /// A peer subscribes or cancels. True: the application is to see it.
+    pub(crate) fn subscription(
+        &mut self,
+        id: PeerId,
+        subscription: Subscription,
+        topic: &[u8],
+    ) -> Result<bool, LimitError> {
+        match self {
+            Self::Pub(machine) => machine
+                .subscription(id, subscription, topic)
+                .map(|()| false),
+            Self::XPub(machine) => {
+                let upstream = machine.subscription(id, subscription, topic)?;
+                Ok(upstream == Upstream::Notify)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Starts a match; [`poll_match`](Self::poll_match) gives the subscribers.
+    #[inline]
+    pub(crate) fn publish(&mut self, topic: &[u8]) {
+        match self {
+            Self::Pub(machine) => machine.publish(topic),
+            Self::XPub(machine) => machine.publish(topic),
+            _ => {}
+        }
+    }
+
+    /// The next subscriber of what was published.
+    #[inline]
+    pub(crate) fn poll_match(&mut self) -> Option<Match> {
+        match self {
+            Self::Pub(machine) => machine.poll_match(),
+            Self::XPub(machine) => machine.poll_match(),
+            _ => None,
+        }
+    }
+
+    /// Removes some of what peers that went were subscribed to. `Some` with
+    /// a topic: its cancellation is to be shown. `None`: nothing is left.
+    pub(crate) fn poll_unsubscribed(&mut self, topic: &mut Vec<u8>) -> Option<TopicStep> {
+        match self {
+            Self::Pub(machine) => machine.poll_unsubscribed(),
+            Self::XPub(machine) => match machine.poll_unsubscribed(topic)? {
+                TopicStep::OutTooSmall { len } => {
+                    topic.resize(len, 0);
+                    machine.poll_unsubscribed(topic)
+                }
+                step => Some(step),
+            },
+            _ => None,
+        }
+    }
+
+    /// The application subscribes. True: peers are to be told.
+    ///
+    /// On an XPUB in manual mode it decides on a subscription it was shown.
+    pub(crate) fn subscribe(&mut self, topic: &[u8]) -> Result<bool, Error> {
+        let upstream = match self {
+            Self::Sub(machine) => machine.subscribe(topic),
+            Self::XSub(machine) => machine.subscribe(topic),
+            Self::XPub(machine) => {
+                return match machine.apply(Subscription::Subscribe, topic) {
+                    Ok(()) => Ok(false),
+                    Err(cause) => Err(Error::Subscription {
+                        cause: cause.to_string(),
+                    }),
+                };
+            }
+            _ => return Err(unsupported("subscribe", self.socket_type())),
+        };
+        match upstream {
+            Ok(upstream) => Ok(upstream == Upstream::Notify),
+            Err(cause @ SubscribeError::TopicLen { .. }) => Err(Error::Subscription {
+                cause: cause.to_string(),
+            }),
+            Err(cause) => Err(Error::Subscription {
+                cause: cause.to_string(),
+            }),
+        }
+    }
+
+    /// The application unsubscribes. True: peers are to be told.
+    pub(crate) fn unsubscribe(&mut self, topic: &[u8]) -> Result<bool, Error> {
+        let upstream = match self {
+            Self::Sub(machine) => machine.unsubscribe(topic),
+            Self::XSub(machine) => machine.unsubscribe(topic),
+            Self::XPub(machine) => {
+                // Cancelling cannot meet a limit.
+                let _ = machine.apply(Subscription::Cancel, topic);
+                return Ok(false);
+            }
+            _ => return Err(unsupported("unsubscribe", self.socket_type())),
+        };
+        // Without a subscription there is nothing to take back.
+        Ok(upstream == Ok(Upstream::Notify))
+    }
+
+    /// The next topic for a connection that is new. `None`: it has them all.
+    pub(crate) fn poll_subscription(
+        &self,
+        cursor: &mut ResendCursor,
+        topic: &mut Vec<u8>,
+    ) -> Option<TopicStep> {
+        let mut poll = |topic: &mut Vec<u8>| match self {
+            Self::Sub(machine) => machine.poll_subscription(cursor, topic),
+            Self::XSub(machine) => machine.poll_subscription(cursor, topic),
+            _ => None,
+        };
+        match poll(topic)? {
+            TopicStep::OutTooSmall { len } => {
+                topic.resize(len, 0);
+                poll(topic)
+            }
+            step => Some(step),
+        }
+    }
+
+    /// Whether the cursor will bring the topic that was changed last.
+    pub(crate) fn comes_to(&self, cursor: &ResendCursor) -> bool {
+        match self {
+            Self::Sub(machine) => machine.comes_to(cursor),
+            Self::XSub(machine) => machine.comes_to(cursor),
+            _ => false,
+        }
+    }
+
+    /// Whether its subscriptions are sent to every peer.
+    pub(crate) fn subscribes(&self) -> bool {
+        matches!(self, Self::Sub(_) | Self::XSub(_))
+    }
+}

@@ -1,0 +1,159 @@
+//! What one peer has waiting, in both directions. A pipe outlives its link.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ferromq_patterns::{PeerId, ResendCursor};
+
+use crate::io::ConnectorId;
+use crate::link::Link;
+use crate::statistics::{Drops, PeerStatistics, Traffic};
+use crate::{Frame, Message, Options};
+
+/// A peer's queues, and its link while there is one.
+pub(crate) struct Pipe {
+    pub(crate) id: PeerId,
+    /// What was bound or connected, as text.
+    pub(crate) endpoint: Arc<str>,
+    /// Who connects again when the link is lost; `None` for accepted peers.
+    pub(crate) connector: Option<ConnectorId>,
+    pub(crate) link: Option<Box<Link>>,
+    /// The transport takes nothing any more; what it still holds is read.
+    pub(crate) broken: bool,
+    /// Decoded while the application was away.
+    pub(crate) inbound: VecDeque<Message>,
+    /// Not encoded: there was no link, or it was blocked.
+    pub(crate) queue: VecDeque<Message>,
+    queue_bytes: usize,
+    /// REP: the envelope of the request that was delivered last.
+    pub(crate) envelope: Vec<Frame>,
+    /// ROUTER: the frame that names this peer.
+    pub(crate) identity: Option<Frame>,
+    /// What the pattern was last told.
+    pub(crate) full: bool,
+    /// The link is gone and nothing brings it back: ends with `inbound`.
+    pub(crate) ending: bool,
+    /// Disconnected by the application: ends when its output has left.
+    pub(crate) departing: bool,
+    /// SUB, XSUB: how far the subscriptions have been sent to a new link.
+    pub(crate) resend: Option<ResendCursor>,
+    pub(crate) traffic: Traffic,
+    pub(crate) drops: Drops,
+    /// Links that this pipe has had.
+    pub(crate) links: u64,
+}
+
+impl Pipe {
+    pub(crate) fn new(id: PeerId, endpoint: Arc<str>, connector: Option<ConnectorId>) -> Self {
+        Self {
+            id,
+            endpoint,
+            connector,
+            link: None,
+            broken: false,
+            inbound: VecDeque::new(),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            envelope: Vec::new(),
+            identity: None,
+            full: true,
+            ending: false,
+            departing: false,
+            resend: None,
+            traffic: Traffic::default(),
+            drops: Drops::default(),
+            links: 0,
+        }
+    }
+
+    /// The link to encode into right now, if a message may overtake nothing.
+    #[inline]
+    pub(crate) fn open_link(&mut self) -> Option<&mut Link> {
+        match &mut self.link {
+            Some(link) if self.queue.is_empty() && !self.broken => Some(link),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn enqueue(&mut self, message: Message) {
+        self.queue_bytes += message.body_len();
+        self.queue.push_back(message);
+    }
+
+    /// Puts messages back in front of the queue, in their order.
+    pub(crate) fn requeue(&mut self, messages: VecDeque<Message>) {
+        for message in messages.into_iter().rev() {
+            self.queue_bytes += message.body_len();
+            self.queue.push_front(message);
+        }
+    }
+
+    pub(crate) fn dequeue(&mut self) -> Option<Message> {
+        let message = self.queue.pop_front()?;
+        self.queue_bytes -= message.body_len();
+        Some(message)
+    }
+
+    /// Encodes queued messages until `limit` bytes wait in the link's output.
+    /// True: the queue holds more.
+    pub(crate) fn encode_queued(&mut self, limit: usize) -> bool {
+        let Some(mut link) = self.link.take() else {
+            return false;
+        };
+        while link.output.bytes() < limit
+            && let Some(message) = self.dequeue()
+        {
+            link.output.append(&mut link.transmitter, &[], &message, 0);
+        }
+        self.link = Some(link);
+        !self.queue.is_empty()
+    }
+
+    /// Messages that wait to be written.
+    #[inline]
+    pub(crate) fn waiting_messages(&self) -> usize {
+        self.queue.len() + self.link.as_ref().map_or(0, |link| link.output.messages())
+    }
+
+    /// Bytes that wait to be written.
+    #[inline]
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.queue_bytes + self.link.as_ref().map_or(0, |link| link.output.bytes())
+    }
+
+    /// Whether the limits forbid another message. An empty pipe takes one of
+    /// any size.
+    #[inline]
+    pub(crate) fn over(&self, options: &Options) -> bool {
+        let (messages, limit) = (self.waiting_messages(), options.send_high_water_mark);
+        messages > 0
+            && ((limit > 0 && messages >= limit)
+                || self.waiting_bytes() >= options.send_bytes_limit)
+    }
+
+    /// Whether a full pipe has emptied enough to be offered again: below half,
+    /// so that a sender wakes for a batch and not for each message.
+    pub(crate) fn recovered(&self, options: &Options) -> bool {
+        let (messages, limit) = (self.waiting_messages(), options.send_high_water_mark);
+        messages == 0
+            || ((limit == 0 || messages <= limit / 2)
+                && self.waiting_bytes() <= options.send_bytes_limit / 2)
+    }
+
+    pub(crate) fn statistics(&self) -> PeerStatistics {
+        let link = self.link.as_deref();
+        let given = link.map(|link| link.peer.identity().to_vec());
+        let identity = self.identity.as_ref().map(|frame| frame.to_vec()).or(given);
+        PeerStatistics {
+            endpoint: self.endpoint.to_string(),
+            address: link.map(|link| link.peer.address().to_owned()),
+            identity: identity.unwrap_or_default(),
+            traffic: self.traffic,
+            drops: self.drops,
+            queued_messages: self.waiting_messages(),
+            queued_bytes: self.waiting_bytes(),
+            reconnects: self.links.saturating_sub(1),
+            ignored_commands: link.map_or(0, Link::ignored),
+        }
+    }
+}

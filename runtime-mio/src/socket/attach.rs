@@ -1,0 +1,325 @@
+//! Peers come and go.
+
+use std::sync::Arc;
+
+use ferromq_patterns::{AttachError, PeerId, ResendCursor, Subscription};
+use ferromq_wire::{HeartbeatConfig, Heartbeats, Receiver, Transmitter, Version};
+
+use super::core::Core;
+use super::state::{Phase, State};
+use crate::io::{Command, ConnectorId};
+use crate::link::{Link, LinkError};
+use crate::monitor::EventKind;
+use crate::pipe::Pipe;
+use crate::statistics::DropCause;
+use crate::{Error, Options, PeerInfo};
+
+/// A connection whose handshake is complete.
+pub(crate) struct Established {
+    pub(crate) link: Box<dyn ferromq_transport::Link>,
+    pub(crate) halves: (Receiver, Transmitter),
+    pub(crate) version: Version,
+    pub(crate) peer: Arc<PeerInfo>,
+    /// What the peer sent right behind its handshake.
+    pub(crate) first_bytes: Vec<u8>,
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) connector: Option<ConnectorId>,
+}
+
+impl Core {
+    /// Gives an established connection to the pattern, or sends it away.
+    pub(crate) fn attach(&self, established: Established) {
+        let (endpoint, peer) = (established.endpoint.clone(), established.peer.clone());
+        let connector = established.connector;
+        let mut guard = self.state.lock_foreign();
+        let attached = guard.attach(self, established);
+        if attached.is_err() {
+            guard.handshakes_failed += 1;
+        }
+        let wake = guard.token || self.flags.is_waited_for() || self.flags.is_exported();
+        drop(guard);
+        match attached {
+            Ok(()) => self.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded),
+            Err(cause) => {
+                self.tell(&endpoint, Some(&peer), || EventKind::Refused { cause });
+                if let Some(connector) = connector {
+                    self.io.reconnect(connector);
+                }
+            }
+        }
+        if wake {
+            self.wake();
+        }
+    }
+
+    /// A handshake came to nothing.
+    pub(crate) fn handshake_failed(&self) {
+        self.state.lock_foreign().handshakes_failed += 1;
+    }
+
+    /// Makes the pipe of a new connector, so that messages may wait in it.
+    pub(crate) fn connecting(&self, endpoint: &str, connector: ConnectorId) -> Result<(), Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        let Options {
+            connect_routing_id, ..
+        } = &self.options;
+        if guard.machine.needs_identity() && connect_routing_id.is_none() {
+            return Ok(());
+        }
+        let identity = connect_routing_id.as_deref().unwrap_or_default();
+        let id = guard
+            .machine
+            .peer_attached(identity)
+            .map_err(|cause| Error::Connect {
+                endpoint: endpoint.to_owned(),
+                cause,
+            })?;
+        let mut pipe = Pipe::new(id, endpoint.into(), Some(connector));
+        pipe.identity = guard.machine.identity(id);
+        guard.insert(pipe);
+        guard.connectors.insert(connector, id);
+        guard.wait_for_link(self, id);
+        Ok(())
+    }
+
+    /// Whether a pipe to this endpoint exists that this socket would share.
+    pub(crate) fn is_connected_to(&self, endpoint: &str) -> bool {
+        let guard = self.enter();
+        guard
+            .pipes
+            .iter()
+            .flatten()
+            .any(|pipe| pipe.connector.is_some() && *pipe.endpoint == *endpoint)
+    }
+
+    /// Ends the connection that `connect(endpoint)` made. What is queued for it
+    /// leaves first, while the link stands.
+    pub(crate) fn disconnect(&self, endpoint: &str) -> Result<bool, Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        let found = guard
+            .pipes
+            .iter()
+            .flatten()
+            .find(|pipe| pipe.connector.is_some() && *pipe.endpoint == *endpoint);
+        let Some((id, connector)) = found.map(|pipe| (pipe.id, pipe.connector)) else {
+            return Ok(false);
+        };
+        guard.flush(self, id);
+        if let Some(connector) = connector {
+            guard.connectors.remove(&connector);
+            self.io.send(Command::Disconnect(connector));
+        }
+        guard.depart(self, id);
+        Ok(true)
+    }
+}
+
+impl State {
+    fn attach(&mut self, core: &Core, established: Established) -> Result<(), String> {
+        let Established {
+            link,
+            halves,
+            version,
+            peer,
+            first_bytes,
+            endpoint,
+            connector,
+        } = established;
+        let known = connector.and_then(|connector| self.connectors.get(&connector).copied());
+        let id = match known {
+            Some(id) => id,
+            None if self.phase != Phase::Open => return Err("the socket is closed".into()),
+            None => self
+                .new_peer(core, &peer, endpoint, connector)
+                .map_err(|e| e.to_string())?,
+        };
+        let heartbeats = heartbeats(&core.options, version);
+        let mut link = Link::new(link, halves, heartbeats, peer);
+        link.preload(&first_bytes, &self.pools)
+            .map_err(|cause| cause.to_string())?;
+        if link.transport.needs_prepare() {
+            self.armed.push(id);
+        }
+        let fd = link.transport.fd();
+        let needs_timer = link.heartbeats.is_some();
+        let Some(pipe) = self.pipe(id) else {
+            return Err("the connection was given up".into());
+        };
+        pipe.link = Some(Box::new(link));
+        pipe.links += 1;
+        self.linked += 1;
+        if let Err(cause) = core.register(fd, id) {
+            self.link_lost(core, id, &LinkError::Io(cause));
+            return Ok(());
+        }
+        if needs_timer {
+            core.io.send(Command::Heartbeat(core.id));
+        }
+        self.greet(core, id);
+        self.machine.peer_readable(id);
+        if self.machine.reads_eagerly() {
+            self.pump(core, id);
+        }
+        Ok(())
+    }
+
+    fn new_peer(
+        &mut self,
+        core: &Core,
+        peer: &PeerInfo,
+        endpoint: Arc<str>,
+        connector: Option<ConnectorId>,
+    ) -> Result<PeerId, AttachError> {
+        let handover = core.options.router_handover;
+        let attached = self.machine.peer_attached(peer.identity());
+        let id = match attached {
+            Err(AttachError::DuplicateIdentity { holder }) if handover => {
+                self.machine.peer_full(holder);
+                if let Some(pipe) = self.pipe(holder).map(|pipe| pipe.endpoint.clone()) {
+                    let cause = "another peer took over the identity".to_string();
+                    core.tell(&pipe, None, || EventKind::Disconnected { cause });
+                }
+                self.detach(core, holder);
+                self.machine.peer_attached(peer.identity())?
+            }
+            attached => attached?,
+        };
+        let mut pipe = Pipe::new(id, endpoint, connector);
+        pipe.identity = self.machine.identity(id);
+        self.insert(pipe);
+        if let Some(connector) = connector {
+            self.connectors.insert(connector, id);
+        }
+        Ok(id)
+    }
+
+    fn insert(&mut self, pipe: Pipe) {
+        let index = pipe.id.index();
+        if self.pipes.len() <= index {
+            self.pipes.resize_with(index + 1, || None);
+        }
+        self.pipes[index] = Some(Box::new(pipe));
+    }
+
+    /// What goes out first on a new link: subscriptions, a probe, a welcome;
+    /// then what has waited for it.
+    fn greet(&mut self, core: &Core, id: PeerId) {
+        if self.machine.subscribes()
+            && let Some(pipe) = self.pipe(id)
+        {
+            pipe.resend = Some(ResendCursor::new());
+        }
+        let probe = core.options.probe_router && self.machine.probes_routers();
+        let welcome = core
+            .options
+            .welcome_message
+            .as_ref()
+            .filter(|_| self.machine.publishes());
+        if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) {
+            if probe {
+                link.output.append(&mut link.transmitter, &[], &b""[..], 0);
+            }
+            if let Some(welcome) = welcome {
+                link.output
+                    .append(&mut link.transmitter, &[], &welcome[..], 0);
+            }
+        }
+        self.flush(core, id);
+        if let Some(pipe) = self.pipe(id)
+            && !pipe.broken
+        {
+            let full = pipe.over(&core.options);
+            pipe.full = full;
+            if full {
+                self.machine.peer_full(id)
+            } else {
+                self.machine.peer_has_room(id)
+            }
+        }
+    }
+
+    /// Takes a peer out of routing; it ends when what is queued for it has
+    /// left.
+    fn depart(&mut self, core: &Core, id: PeerId) {
+        self.machine.peer_full(id);
+        let Some(pipe) = self.pipe(id) else { return };
+        pipe.connector = None;
+        pipe.full = true;
+        pipe.departing = true;
+        self.finish_departure(core, id);
+    }
+
+    /// Ends a departing peer once nothing waits for it, or nothing can leave.
+    pub(crate) fn finish_departure(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id).filter(|pipe| pipe.departing) else {
+            return;
+        };
+        let waits = pipe.waiting_messages() > 0 && pipe.link.is_some();
+        if !waits || core.options.linger.is_some_and(|linger| linger.is_zero()) {
+            let left = pipe.waiting_messages() as u64;
+            self.drop_messages(Some(id), DropCause::Linger, left);
+            if let Some(pipe) = self.pipe(id) {
+                while pipe.dequeue().is_some() {}
+            }
+            self.detach(core, id);
+        }
+    }
+
+    /// REQ, relaxed: nobody wants this peer's reply any more. What came of it
+    /// is dropped; without correlation so is the link, for a late reply could
+    /// not be told from the next.
+    pub(crate) fn abandon(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let late = pipe.inbound.len() as u64;
+        pipe.inbound.clear();
+        self.drop_messages(Some(id), DropCause::Refused, late);
+        if !core.options.req_correlate {
+            self.link_lost(core, id, &LinkError::Refused("its request was abandoned"));
+        }
+    }
+
+    /// Sends a subscription, or its end, to every peer. Exempt from high-water
+    /// marks: they bound messages.
+    pub(crate) fn spread_subscription(
+        &mut self,
+        core: &Core,
+        subscription: Subscription,
+        topic: &[u8],
+    ) {
+        for id in self.ids() {
+            let Some(pipe) = self
+                .pipes
+                .get_mut(id.index())
+                .and_then(Option::as_deref_mut)
+            else {
+                continue;
+            };
+            let comes = pipe
+                .resend
+                .is_some_and(|cursor| self.machine.comes_to(&cursor));
+            let Some(link) = pipe.link.as_deref_mut().filter(|_| !comes) else {
+                continue;
+            };
+            link.append_subscription(subscription, topic);
+            if !link.output.blocked {
+                self.flush(core, id);
+            }
+        }
+    }
+}
+
+fn heartbeats(options: &Options, version: Version) -> Option<Box<Heartbeats>> {
+    let interval = options.heartbeat.interval?;
+    let config = HeartbeatConfig {
+        interval,
+        timeout: options.heartbeat.timeout,
+        ttl: options.heartbeat.ttl,
+    };
+    Some(Box::new(Heartbeats::new(
+        config,
+        version,
+        crate::clock::wire_now(),
+    )))
+}

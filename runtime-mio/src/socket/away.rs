@@ -1,0 +1,193 @@
+//! What the I/O thread does for a socket: the tail of a burst, a caller's work
+//! while the caller is away, heartbeats, and the end.
+
+use std::time::Duration;
+
+use ferromq_wire::{Command as WireCommand, HeartbeatAction, Instant as WireInstant};
+
+use super::core::Core;
+use super::state::{Phase, State};
+use crate::io::Command;
+use crate::link::LinkError;
+use crate::monitor::EventKind;
+
+/// Peers whose heartbeats are looked at under one hold of the lock.
+const HEARTBEATS_A_TURN: usize = 64;
+/// Peers that are read when a socket is taken over.
+const FIRST_LOOK: usize = 1024;
+
+/// Which of its looks the I/O thread takes at a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The first after taking it over: what lies in blocks is decoded too, for
+    /// no event tells of that.
+    First,
+    /// A later one.
+    Next,
+}
+
+impl Core {
+    /// Writes what was deferred, unless a caller came and did. True: nothing
+    /// is left that the transports would take.
+    pub(crate) fn flush_tail(&self) -> bool {
+        let mut guard = self.state.lock_foreign();
+        if self.flags.deferred() {
+            guard.flush_deferred(self);
+        }
+        !self.flags.deferred()
+    }
+
+    /// Does what a caller would do in its wait: reads up to the high-water
+    /// mark, answers commands, writes what waits.
+    pub(crate) fn work(&self, turn: Turn) {
+        let Ok(mut sleeper) = self.poll.try_lock() else {
+            return;
+        };
+        sleeper.sleep(Some(Duration::ZERO));
+        let mut guard = self.state.lock_foreign();
+        guard.handle_events(self, &sleeper.events);
+        guard.flush_deferred(self);
+        match turn {
+            Turn::First => {
+                let ids = guard.ids();
+                ids.into_iter()
+                    .take(FIRST_LOOK)
+                    .for_each(|id| guard.pump(self, id));
+            }
+            Turn::Next => {
+                for event in sleeper.events.iter().filter(|event| event.is_readable()) {
+                    guard.pump(
+                        self,
+                        ferromq_patterns::PeerId::from_bits(event.token().0 as u64),
+                    );
+                }
+            }
+        }
+        // Whoever polls the descriptor saw its events vanish: give it one.
+        let notify = guard.token || (self.flags.is_exported() && guard.machine.next().is_some());
+        drop(guard);
+        drop(sleeper);
+        if notify {
+            self.wake();
+        }
+    }
+
+    /// Looks at every link's heartbeat; the time until the next look, if any
+    /// link has one.
+    pub(crate) fn heartbeat(&self) -> Option<Duration> {
+        let now = crate::clock::wire_now();
+        let ids = self.state.lock_foreign().ids();
+        let mut next: Option<WireInstant> = None;
+        for ids in ids.chunks(HEARTBEATS_A_TURN) {
+            let mut guard = self.state.lock_foreign();
+            for &id in ids {
+                if let Some(due) = guard.heartbeat(self, id, now) {
+                    next = Some(next.map_or(due, |next| next.min(due)));
+                }
+            }
+        }
+        next.map(|next| next.saturating_since(now).max(Duration::from_millis(1)))
+    }
+
+    /// Ends all calls and endpoints; the I/O thread sends what waits.
+    pub(crate) fn close(&self, phase: Phase) {
+        let mut guard = self.state.lock();
+        if guard.phase != Phase::Open {
+            return;
+        }
+        guard.phase = phase;
+        guard.flush_deferred(self);
+        self.turnstile.turn();
+        drop(guard);
+        self.wake();
+        self.io.send(Command::Close(self.id));
+    }
+
+    /// Whether a closed socket is done. Peers that nothing waits for are let
+    /// go.
+    pub(crate) fn has_sent_everything(&self) -> bool {
+        let mut guard = self.state.lock_foreign();
+        guard.flush_deferred(self);
+        if self.options.linger.is_some_and(|linger| linger.is_zero()) {
+            return true;
+        }
+        let done: Vec<_> = guard
+            .pipes
+            .iter()
+            .flatten()
+            .filter(|pipe| pipe.waiting_messages() == 0)
+            .map(|pipe| pipe.id)
+            .collect();
+        for id in done {
+            guard.drain_input(id);
+            guard.detach(self, id);
+        }
+        guard.pipes.iter().flatten().next().is_none()
+    }
+
+    /// Lets go of every peer. What still waits is counted and told.
+    pub(crate) fn discard(&self) {
+        let mut guard = self.state.lock_foreign();
+        let mut messages = 0;
+        for id in guard.ids() {
+            messages += guard
+                .pipe(id)
+                .map_or(0, |pipe| pipe.waiting_messages() as u64);
+            guard.drain_input(id);
+            guard.detach(self, id);
+        }
+        drop(guard);
+        if messages > 0 {
+            self.tell("", None, || EventKind::LingerExpired { messages });
+        }
+        self.tell("", None, || EventKind::Closed);
+        self.monitor.close();
+    }
+}
+
+impl State {
+    fn heartbeat(
+        &mut self,
+        core: &Core,
+        id: ferromq_patterns::PeerId,
+        now: WireInstant,
+    ) -> Option<WireInstant> {
+        let link = self.pipe(id)?.link.as_deref_mut()?;
+        let heard = std::mem::take(&mut link.heard);
+        if heard {
+            link.heartbeats.as_deref_mut()?.heard(now);
+        }
+        loop {
+            match link.heartbeats.as_deref_mut()?.handle_timeout(now) {
+                HeartbeatAction::SendPing { ttl } => {
+                    link.append_command(&WireCommand::Ping { ttl, context: b"" });
+                }
+                HeartbeatAction::PeerDead => {
+                    self.link_lost(core, id, &LinkError::Silent);
+                    return None;
+                }
+                HeartbeatAction::None => break,
+            }
+        }
+        let due = link.heartbeats.as_deref()?.poll_timeout();
+        if !link.output.blocked {
+            self.flush(core, id);
+        }
+        due
+    }
+
+    /// Reads and throws away what has come, for a descriptor that is closed
+    /// with unread bytes resets the connection, and the peer may lose what we
+    /// sent last.
+    fn drain_input(&mut self, id: ferromq_patterns::PeerId) {
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) else {
+            return;
+        };
+        let mut waste = [0; 16 << 10];
+        for _ in 0..64 {
+            if !matches!(link.transport.read(&mut waste), Ok(1..)) {
+                return;
+            }
+        }
+    }
+}

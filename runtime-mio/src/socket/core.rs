@@ -1,0 +1,279 @@
+//! One socket: its lock, its epoll, and the flags by which the I/O thread
+//! knows whether anybody looks after it.
+//!
+//! ```text
+//!  PRESENT   calls come: each bumps the epoch, the I/O thread keeps off
+//!  WAITING   a caller sleeps in the socket's epoll: it will see to everything
+//!  AWAY      no call for 4 ms, nobody waiting ──▶ TAKEN: the I/O thread nests
+//!            the socket's epoll into its own and does the caller's work, until
+//!            a call comes and takes the socket back
+//! ```
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferromq_patterns::PeerId;
+use ferromq_wire::SocketType;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+
+use super::state::State;
+use super::turnstile::Turnstile;
+use crate::clock::Ticks;
+use crate::io::{IoHandle, SocketId};
+use crate::lock::{BiasedLock, Guard};
+use crate::machine::Machine;
+use crate::monitor::{Event, EventKind, MonitorHub};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
+use crate::{Error, Options, PeerInfo};
+
+use super::spin::Spin;
+
+/// The token of the socket's waker; no peer has this id.
+pub(crate) const WAKE: Token = Token(usize::MAX);
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 256;
+
+/// What the I/O thread may read without the lock, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Flags {
+    /// Bumped by every call, under the lock.
+    epoch: AtomicU64,
+    /// When output was last deferred, in ticks.
+    last_deferral: AtomicU64,
+    /// Callers that sleep in the socket's epoll, or in a poller that nests it.
+    waiting: AtomicU32,
+    /// Output waits although its transport would take it.
+    deferred: AtomicBool,
+    /// The I/O thread does the caller's work.
+    taken: AtomicBool,
+    /// The application has the readiness descriptor.
+    exported: AtomicBool,
+}
+
+impl Flags {
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// A call was made. Under the lock, so that a plain store does.
+    #[inline]
+    fn bump(&self) {
+        let next = self.epoch.load(Ordering::Relaxed).wrapping_add(1);
+        self.epoch.store(next, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn deferred(&self) -> bool {
+        // SeqCst: pairs with the I/O thread's store of its mode; see
+        // `io::thread::lower_mode`.
+        self.deferred.load(Ordering::SeqCst)
+    }
+
+    #[inline]
+    pub(crate) fn set_deferred(&self, deferred: bool) {
+        if self.deferred.load(Ordering::Relaxed) != deferred {
+            self.deferred.store(deferred, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn note_deferral(&self, now: Ticks) {
+        self.last_deferral.store(now.to_bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_deferral(&self) -> Ticks {
+        Ticks::from_bits(self.last_deferral.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn wait_begins(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wait_ends(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_taken(&self, taken: bool) {
+        // Release: a caller that sees `taken` sees the registration before it.
+        self.taken.store(taken, Ordering::Release);
+    }
+
+    pub(crate) fn take_back(&self) -> bool {
+        // Acquire: pairs with `set_taken`.
+        self.taken.load(Ordering::Relaxed) && self.taken.swap(false, Ordering::Acquire)
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_exported(&self) {
+        self.exported.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_exported(&self) -> bool {
+        self.exported.load(Ordering::Relaxed)
+    }
+}
+
+/// A socket, shared by its handles and the I/O thread.
+pub(crate) struct Core {
+    pub(crate) id: SocketId,
+    pub(crate) socket_type: SocketType,
+    pub(crate) options: Options,
+    pub(crate) state: BiasedLock<State>,
+    pub(crate) flags: Flags,
+    pub(crate) io: Arc<IoHandle>,
+    pub(crate) monitor: MonitorHub,
+    /// Threads that wait while another one sleeps in `poll`.
+    pub(super) turnstile: Turnstile,
+    pub(super) poll: Mutex<Sleeper>,
+    registry: Registry,
+    waker: Waker,
+    /// A second descriptor of the epoll, for those who only wait on it.
+    epoll: OwnedFd,
+}
+
+/// The socket's epoll; whoever holds the wait token locks it.
+pub(super) struct Sleeper {
+    poll: Poll,
+    pub(super) events: Events,
+}
+
+impl Sleeper {
+    /// Waits for events, at most `timeout`. Rounds up: mio knows milliseconds,
+    /// a shorter sleep would spin until the deadline.
+    pub(super) fn sleep(&mut self, timeout: Option<Duration>) {
+        let timeout = timeout.map(|timeout| match timeout.subsec_nanos() % 1_000_000 {
+            0 => timeout,
+            _ => timeout + Duration::from_micros(999),
+        });
+        // An interrupted wait is a spurious wake-up, and those are harmless.
+        if self.poll.poll(&mut self.events, timeout).is_err() {
+            self.events.clear();
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn new(
+        id: SocketId,
+        socket_type: SocketType,
+        options: Options,
+        io: Arc<IoHandle>,
+    ) -> Result<Arc<Self>, Error> {
+        options.check(socket_type)?;
+        let machine = Machine::new(socket_type, &options)?;
+        let poll = Poll::new().map_err(Error::system("make the socket's epoll"))?;
+        let registry = poll
+            .registry()
+            .try_clone()
+            .map_err(Error::system("clone the epoll"))?;
+        let epoll = crate::system::duplicate(&poll)
+            .map_err(Error::system("copy the epoll's descriptor"))?;
+        let waker = Waker::new(&registry, WAKE).map_err(Error::system("make the waker"))?;
+        Ok(Arc::new(Self {
+            id,
+            socket_type,
+            options,
+            state: BiasedLock::new(State::new(machine, Spin::new())),
+            flags: Flags::default(),
+            io,
+            monitor: MonitorHub::default(),
+            turnstile: Turnstile::default(),
+            epoll,
+            poll: Mutex::new(Sleeper {
+                poll,
+                events: Events::with_capacity(EVENTS),
+            }),
+            registry,
+            waker,
+        }))
+    }
+
+    /// Begins a call of the application.
+    #[inline]
+    pub(crate) fn enter(&self) -> Guard<'_, State> {
+        let guard = self.state.lock();
+        self.flags.bump();
+        guard
+    }
+
+    /// The descriptor that tells of readiness.
+    pub(crate) fn epoll(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+
+    /// Wakes whoever sleeps in the socket's epoll, or polls it.
+    pub(crate) fn wake(&self) {
+        // An eventfd that cannot be written is full, that is, already ready.
+        let _ = self.waker.wake();
+    }
+
+    pub(super) fn lock_poll(&self) -> MutexGuard<'_, Sleeper> {
+        lock_unpoisoned(&self.poll)
+    }
+
+    /// The descriptor that a poller waits on.
+    pub(crate) fn epoll_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+
+    /// Gives the descriptor to the application.
+    pub(crate) fn export_epoll(&self) -> BorrowedFd<'_> {
+        self.flags.set_exported();
+        self.epoll_fd()
+    }
+
+    /// A poller is about to wait for this socket.
+    pub(crate) fn poller_waits(&self) {
+        if self.flags.take_back() {
+            self.io.release(self);
+        }
+        self.flags.wait_begins();
+    }
+
+    /// Registers a link's descriptor, edge-triggered, once.
+    pub(crate) fn register(&self, fd: RawFd, id: PeerId) -> std::io::Result<()> {
+        self.registry
+            .register(&mut SourceFd(&fd), token(id), Interest::READABLE)
+    }
+
+    pub(crate) fn reregister(&self, fd: RawFd, id: PeerId, interest: Interest) {
+        // Fails only for a descriptor that is not registered, and links are.
+        let _ = self
+            .registry
+            .reregister(&mut SourceFd(&fd), token(id), interest);
+    }
+
+    pub(crate) fn deregister(&self, fd: RawFd) {
+        let _ = self.registry.deregister(&mut SourceFd(&fd));
+    }
+
+    /// Tells the monitors, if there are any.
+    pub(crate) fn tell(
+        &self,
+        endpoint: &str,
+        peer: Option<&PeerInfo>,
+        kind: impl FnOnce() -> EventKind,
+    ) {
+        self.monitor.tell(|| Event {
+            kind: kind(),
+            endpoint: endpoint.to_owned(),
+            peer: peer.map(|peer| peer.address().to_owned()),
+        });
+    }
+}
+
+fn token(id: PeerId) -> Token {
+    Token(id.to_bits() as usize)
+}

@@ -1,0 +1,396 @@
+//! Sockets: what the application holds.
+
+mod attach;
+mod away;
+mod core;
+mod recv;
+mod send;
+mod spin;
+mod state;
+mod turnstile;
+mod typed;
+mod wait;
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferromq_patterns::Subscription;
+use ferromq_transport::Endpoint;
+use ferromq_wire::SocketType;
+
+pub(crate) use self::attach::Established;
+pub(crate) use self::away::Turn;
+pub(crate) use self::core::Core;
+pub(crate) use self::send::After;
+pub(crate) use self::state::Phase;
+pub(crate) use self::wait::Patience;
+pub use typed::{
+    CanReceive, CanSend, CanSubscribe, Dealer, Kind, Pair, Pub, Pull, Push, Rep, Req, Router,
+    Socket, Sub, XPub, XSub,
+};
+
+use crate::context::ContextInner;
+use crate::io::Command;
+use crate::{Error, Message, Monitor, SendError, Statistics};
+
+/// A socket of a type chosen at run time.
+///
+/// A handle: clones are the same socket, and the last one to go closes it. All
+/// calls take `&self`, from any thread: one thread may send while another
+/// receives, and whole messages of several senders never mix. A socket that
+/// one thread uses costs no atomic operation a call.
+///
+/// Every message leaves without a further call, also when the application
+/// goes away: a lone one at once, the last of a burst within about the burst's
+/// length and never after more than a millisecond or so.
+#[derive(Clone)]
+pub struct AnySocket {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    core: Arc<Core>,
+    context: Arc<ContextInner>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.core.close(Phase::Closed);
+    }
+}
+
+/// What a socket would do now without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Readiness {
+    /// A receive would find a message.
+    pub readable: bool,
+    /// A send would find a peer with room.
+    pub writable: bool,
+}
+
+impl AnySocket {
+    pub(crate) fn new(core: Arc<Core>, context: Arc<ContextInner>) -> Self {
+        Self {
+            handle: Arc::new(Handle { core, context }),
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    /// The type that it was made with.
+    pub fn socket_type(&self) -> SocketType {
+        self.core().socket_type
+    }
+
+    // Endpoints.
+
+    /// Accepts connections at `endpoint`; answers the real one, with the port
+    /// or path where it was a wildcard (`tcp://127.0.0.1:*`, `ipc://*`).
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`], [`Error::UnknownScheme`], or [`Error::Transport`]
+    /// with the system's reason; [`Error::Closed`], [`Error::Terminated`].
+    pub fn bind(&self, endpoint: &str) -> Result<Endpoint, Error> {
+        self.core().enter().check_open()?;
+        let endpoint: Endpoint = endpoint.parse()?;
+        let transport = self.handle.context.transports().of(&endpoint)?;
+        let listener = transport.bind(&endpoint, &self.core().options.link)?;
+        let real = listener.local_endpoint().clone();
+        self.core().io.send(Command::Listen {
+            core: self.core().clone(),
+            listener,
+        });
+        Ok(real)
+    }
+
+    /// Connects to `endpoint`, now and whenever the connection is lost. Does
+    /// not wait: the [monitor](Self::monitor) tells how it goes, names are
+    /// looked up elsewhere, and messages queue meanwhile (unless `immediate`).
+    ///
+    /// REQ, DEALER, PUB and SUB hold one connection an endpoint: connecting
+    /// twice is connecting once.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`], [`Error::UnknownScheme`]; [`Error::Connect`] when
+    /// the pattern has no room for another peer; [`Error::Closed`],
+    /// [`Error::Terminated`].
+    pub fn connect(&self, endpoint: &str) -> Result<(), Error> {
+        let core = self.core();
+        core.enter().check_open()?;
+        let endpoint: Endpoint = endpoint.parse()?;
+        let transport = self.handle.context.transports().of(&endpoint)?.clone();
+        let text = endpoint.to_string();
+        let shares = matches!(
+            core.socket_type,
+            SocketType::Req | SocketType::Dealer | SocketType::Pub | SocketType::Sub
+        );
+        if shares && core.is_connected_to(&text) {
+            return Ok(());
+        }
+        let id = self.handle.context.next_connector();
+        core.connecting(&text, id)?;
+        core.io.send(Command::Connect {
+            core: core.clone(),
+            id,
+            endpoint,
+            transport,
+        });
+        Ok(())
+    }
+
+    /// Stops accepting at an endpoint as [`bind`](Self::bind) returned it.
+    /// Connections that stand go on. The port is free when this returns.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEndpoint`], [`Error::Closed`], [`Error::Terminated`].
+    pub fn unbind(&self, endpoint: &str) -> Result<(), Error> {
+        self.core().enter().check_open()?;
+        let endpoint: Endpoint = endpoint.parse()?;
+        let endpoint = endpoint.to_string();
+        let (done, answer) = std::sync::mpsc::sync_channel(1);
+        let command = Command::Unlisten {
+            socket: self.core().id,
+            endpoint: endpoint.clone(),
+            done,
+        };
+        self.core().io.send(command);
+        match answer.recv() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::NoSuchEndpoint { endpoint }),
+            Err(_) => Err(Error::Terminated),
+        }
+    }
+
+    /// Ends the connection to an endpoint that was connected. What waits for
+    /// it is sent first if the connection stands, else dropped and counted.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEndpoint`], [`Error::Closed`], [`Error::Terminated`].
+    pub fn disconnect(&self, endpoint: &str) -> Result<(), Error> {
+        let endpoint: Endpoint = endpoint.parse()?;
+        let endpoint = endpoint.to_string();
+        match self.core().disconnect(&endpoint)? {
+            true => Ok(()),
+            false => Err(Error::NoSuchEndpoint { endpoint }),
+        }
+    }
+
+    // Sending.
+
+    /// Sends a message, waiting for room within `send_timeout`. What is large
+    /// is not copied: the frames are shared until written.
+    ///
+    /// # Errors
+    /// With the message: [`Error::TimedOut`]; [`Error::State`],
+    /// [`Error::HostUnreachable`], [`Error::TooFewParts`],
+    /// [`Error::Unsupported`] by type; [`Error::Closed`],
+    /// [`Error::Terminated`].
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_within(
+            message.into(),
+            Patience::of(self.core().options.send_timeout),
+        )
+    }
+
+    /// Sends if that needs no waiting.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`Error::WouldBlock`].
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_within(message.into(), Patience::None)
+    }
+
+    /// Sends, waiting for room until `deadline`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_deadline(
+        &self,
+        message: impl Into<Message>,
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        self.send_within(message.into(), Patience::Until(deadline))
+    }
+
+    fn send_within(&self, message: Message, patience: Patience) -> Result<(), SendError> {
+        self.core()
+            .send(&message, patience)
+            .map_err(|error| SendError { error, message })
+    }
+
+    /// Sends a message of one frame from borrowed memory: the fastest way for
+    /// small ones, which are copied once, into the link's output. Long ones are
+    /// written from where they are, as far as the transport takes them at once.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), without a message to return.
+    #[inline]
+    pub fn send_bytes(&self, body: &[u8]) -> Result<(), Error> {
+        self.core()
+            .send(body, Patience::of(self.core().options.send_timeout))
+    }
+
+    /// Sends a message of several frames from borrowed memory.
+    ///
+    /// # Errors
+    /// As [`send_bytes`](Self::send_bytes).
+    pub fn send_parts(&self, parts: &[&[u8]]) -> Result<(), Error> {
+        self.core()
+            .send(parts, Patience::of(self.core().options.send_timeout))
+    }
+
+    /// Sends from the front of `messages` as many as need no waiting, and
+    /// removes them; answers how many. They leave together.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send) if the first cannot be sent for another
+    /// reason than want of room.
+    pub fn send_batch(
+        &self,
+        messages: &mut std::collections::VecDeque<Message>,
+    ) -> Result<usize, Error> {
+        let mut sent = 0;
+        while let Some(message) = messages.front() {
+            match self.core().send(message, Patience::None) {
+                Ok(()) => {}
+                Err(Error::WouldBlock) => break,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+            messages.pop_front();
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
+    /// Writes what is deferred. Never needed for a message to leave; it makes
+    /// the tail of a burst leave now instead of within a millisecond.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Terminated`].
+    pub fn flush(&self) -> Result<(), Error> {
+        self.core().flush()
+    }
+
+    // Receiving.
+
+    /// Receives the next message, waiting within `receive_timeout`. Small
+    /// frames are slices of what was read, long ones were read in place.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; [`Error::State`] and [`Error::Unsupported`] by
+    /// type; [`Error::Closed`], [`Error::Terminated`].
+    #[inline]
+    pub fn recv(&self) -> Result<Message, Error> {
+        self.core().receive_default()
+    }
+
+    /// Receives a message if one is there.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv), and [`Error::WouldBlock`].
+    pub fn try_recv(&self) -> Result<Message, Error> {
+        self.core().receive(Patience::None)
+    }
+
+    /// Receives, waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, Error> {
+        self.core().receive(Patience::of(Some(timeout)))
+    }
+
+    /// Receives, waiting until `deadline`.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<Message, Error> {
+        self.core().receive(Patience::Until(deadline))
+    }
+
+    /// Appends up to `max` messages to `into`, waiting for the first only;
+    /// answers how many. Cheaper a message than one by one.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_batch(&self, into: &mut Vec<Message>, max: usize) -> Result<usize, Error> {
+        let patience = Patience::of(self.core().options.receive_timeout);
+        self.core().receive_batch(into, max, patience)
+    }
+
+    // Topics.
+
+    /// SUB, XSUB: receive messages whose first frame starts with `prefix`. A
+    /// prefix subscribed to twice must be unsubscribed twice.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] on other types, [`Error::TooManySubscriptions`],
+    /// [`Error::Closed`], [`Error::Terminated`].
+    pub fn subscribe(&self, prefix: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.core()
+            .subscribe(Subscription::Subscribe, prefix.as_ref())
+    }
+
+    /// Takes one [`subscribe`](Self::subscribe) back. Without one, nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] on other types, [`Error::Closed`],
+    /// [`Error::Terminated`].
+    pub fn unsubscribe(&self, prefix: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.core().subscribe(Subscription::Cancel, prefix.as_ref())
+    }
+
+    // Sight.
+
+    /// Listens to the socket's connections from now on.
+    pub fn monitor(&self) -> Monitor {
+        self.core().monitor.subscribe()
+    }
+
+    /// Counts of this moment. O(peers).
+    pub fn statistics(&self) -> Statistics {
+        self.core().enter().statistics()
+    }
+
+    /// Waits until at least `count` peers are connected; false if `timeout`
+    /// passed before. For a PUB, connected does not mean subscribed.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Terminated`].
+    pub fn wait_for_peers(&self, count: usize, timeout: Duration) -> Result<bool, Error> {
+        self.core()
+            .wait_for_peers(count, Patience::of(Some(timeout)))
+    }
+
+    /// Whether a receive or a send would wait. O(1), but may read and decode.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Terminated`].
+    pub fn readiness(&self) -> Result<Readiness, Error> {
+        self.core().readiness()
+    }
+
+    /// A descriptor for a user's own event loop: readable when something may
+    /// have changed. Then receive until [`Error::WouldBlock`]: the descriptor
+    /// tells of changes, not of messages that wait (as ZMQ_FD does).
+    pub fn readiness_fd(&self) -> BorrowedFd<'_> {
+        self.core().export_epoll()
+    }
+
+    /// Closes the socket for all its handles: calls under way answer
+    /// [`Error::Closed`], its endpoints end, and what waits is sent in the
+    /// background for as long as `linger` allows.
+    pub fn close(&self) {
+        self.core().close(Phase::Closed);
+    }
+}
+
+impl std::fmt::Debug for AnySocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AnySocket({})", self.socket_type().name())
+    }
+}

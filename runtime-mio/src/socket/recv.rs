@@ -1,0 +1,207 @@
+//! Receiving: the pattern names a pipe, its block is decoded; if it holds
+//! nothing the link is read; if that finds nothing the caller sleeps.
+
+use super::Readiness;
+use super::core::Core;
+use super::send::After;
+use super::state::State;
+use super::wait::Patience;
+use crate::lock::Guard;
+use crate::{Error, Message};
+use ferromq_patterns::Subscription;
+
+impl Core {
+    /// Takes the next message.
+    #[inline]
+    pub(crate) fn receive(&self, patience: Patience) -> Result<Message, Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        if let Some(message) = guard.pop(self) {
+            drop(guard);
+            self.io.after(After::Watch);
+            return Ok(message);
+        }
+        self.receive_slow(guard, patience)
+    }
+
+    #[cold]
+    fn receive_slow<'a>(
+        &'a self,
+        mut guard: Guard<'a, State>,
+        patience: Patience,
+    ) -> Result<Message, Error> {
+        // Whoever finds nothing has answered everything: what he sends next
+        // is awaited, so it leaves at once.
+        guard.credit_round = guard.credit_round.wrapping_add(1);
+        guard.flush_deferred(self);
+        let mut spun = false;
+        loop {
+            if let Some(message) = guard.pop(self) {
+                drop(guard);
+                self.io.after(After::Watch);
+                return Ok(message);
+            }
+            guard.machine.check_receive()?;
+            guard = match patience {
+                Patience::None => {
+                    self.service(&mut guard);
+                    let found = guard.pop(self).ok_or(Error::WouldBlock);
+                    drop(guard);
+                    self.io.after(After::Watch);
+                    return found;
+                }
+                _ if !std::mem::replace(&mut spun, true) => self.spin(guard),
+                _ => self.wait(guard, patience)?,
+            };
+        }
+    }
+
+    /// Looks a little longer, if that has paid lately. The lock is free
+    /// between two looks.
+    fn spin<'a>(&'a self, mut guard: Guard<'a, State>) -> Guard<'a, State> {
+        let State { spin, pipes, .. } = &mut *guard;
+        let mut links = pipes.iter().flatten().filter_map(|pipe| pipe.link.as_ref());
+        let (Some(link), None) = (links.next(), links.next()) else {
+            return guard;
+        };
+        let Some(mut turn) = spin.start(|| link.transport.shares_core()) else {
+            return guard;
+        };
+        let found = loop {
+            if guard.token || guard.look(self) {
+                break true;
+            }
+            if !guard.spin.goes_on(&mut turn) {
+                break false;
+            }
+            drop(guard);
+            for _ in 0..4 {
+                std::hint::spin_loop();
+            }
+            guard = self.enter();
+        };
+        guard.spin.finish(&turn, found);
+        guard
+    }
+
+    /// Takes the next message within the socket's own timeout.
+    #[inline]
+    pub(crate) fn receive_default(&self) -> Result<Message, Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        match guard.pop(self) {
+            Some(message) => {
+                drop(guard);
+                self.io.after(After::Watch);
+                Ok(message)
+            }
+            // The clock is read only now that there is something to wait for.
+            None => self.receive_slow(guard, Patience::of(self.options.receive_timeout)),
+        }
+    }
+
+    /// Whether a receive or a send would wait.
+    pub(crate) fn readiness(&self) -> Result<Readiness, Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        guard.peek(self);
+        if guard.peeked.is_none() || !guard.machine.may_send(false) {
+            // Without this the descriptor would stay readable for nothing.
+            self.service(&mut guard);
+            guard.peek(self);
+        }
+        let readable = guard.peeked.is_some();
+        let writable = guard.machine.may_send(readable);
+        guard.flush_deferred(self);
+        drop(guard);
+        self.io.after(After::Watch);
+        Ok(Readiness { readable, writable })
+    }
+
+    /// Waits until `count` peers are connected.
+    pub(crate) fn wait_for_peers(&self, count: usize, patience: Patience) -> Result<bool, Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        while guard.linked < count {
+            guard = match self.wait(guard, patience) {
+                Ok(guard) => guard,
+                Err(Error::TimedOut) => return Ok(false),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(true)
+    }
+
+    /// Subscribes or unsubscribes, here and with every peer.
+    pub(crate) fn subscribe(&self, what: Subscription, topic: &[u8]) -> Result<(), Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        let spread = match what {
+            Subscription::Subscribe => guard.machine.subscribe(topic)?,
+            Subscription::Cancel => guard.machine.unsubscribe(topic)?,
+        };
+        if spread {
+            guard.spread_subscription(self, what, topic);
+        }
+        drop(guard);
+        self.io.after(After::Watch);
+        Ok(())
+    }
+
+    /// Takes up to `max` messages; waits for the first only.
+    pub(crate) fn receive_batch(
+        &self,
+        into: &mut Vec<Message>,
+        max: usize,
+        patience: Patience,
+    ) -> Result<usize, Error> {
+        if max == 0 {
+            return Ok(0);
+        }
+        let first = self.receive(patience)?;
+        into.push(first);
+        let mut guard = self.enter();
+        let mut count = 1;
+        while count < max {
+            let Some(message) = guard.pop(self) else {
+                break;
+            };
+            into.push(message);
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl State {
+    /// Decodes the next message, if there is one, without giving it out.
+    fn peek(&mut self, core: &Core) {
+        if self.peeked.is_none() && self.machine.check_receive().is_ok() {
+            self.peeked = self.pop(core);
+        }
+    }
+
+    /// One read of the only link, without waiting for its readiness.
+    fn look(&mut self, core: &Core) -> bool {
+        let Some(pipe) = self
+            .pipes
+            .iter_mut()
+            .flatten()
+            .find(|pipe| pipe.link.is_some())
+        else {
+            return true;
+        };
+        let id = pipe.id;
+        if let Some(link) = &mut pipe.link {
+            link.drained = false;
+        }
+        self.machine.peer_readable(id);
+        match self.pop(core) {
+            Some(message) => {
+                self.peeked = Some(message);
+                true
+            }
+            None => false,
+        }
+    }
+}

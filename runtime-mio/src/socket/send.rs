@@ -1,0 +1,401 @@
+//! Sending: the pattern names a pipe, the message is encoded into its link's
+//! output, and the output decides whether to write at once.
+//!
+//! A lone message is written by the call that sends it. In a burst (calls less
+//! than [`GAP`] apart) the first [`CREDIT`] messages are; later ones are
+//! deferred and leave together, by size, by age, or by the I/O thread's hand
+//! when the caller goes away.
+
+use std::time::Duration;
+
+use ferromq_patterns::{Match, PeerId, Subscription};
+
+use super::core::Core;
+use super::state::State;
+use super::wait::Patience;
+use crate::clock::{Ticks, ticks};
+use crate::link::Parts;
+use crate::lock::Guard;
+use crate::machine::Route;
+use crate::statistics::DropCause;
+use crate::{Error, Frame, Message};
+
+/// Sends further apart than this are no burst: 1.5 to 2 times a write.
+const GAP: Duration = Duration::from_nanos(3_000);
+/// Writes that a burst starts with.
+const CREDIT: u32 = 32;
+/// Bytes that leave in one write, when they are copies.
+const BATCH: usize = 64 << 10;
+/// And when they are payload handles.
+const BATCH_PAYLOADS: usize = 512 << 10;
+/// Age at which copies leave.
+const AGE: Duration = Duration::from_micros(30);
+/// And payload handles.
+const AGE_PAYLOADS: Duration = Duration::from_micros(200);
+/// A caller that only sends looks at its epoll this often: for subscriptions,
+/// room, and peers that went.
+const SERVICE: Duration = Duration::from_micros(500);
+/// Single parts from this length are written from the caller's memory; shorter
+/// ones are worth the copy, for they leave together with their neighbours.
+const WRITE_THROUGH: usize = 256 << 10;
+
+/// The constants above in ticks.
+pub(crate) struct Pace {
+    gap: u64,
+    age: u64,
+    age_payloads: u64,
+    service: u64,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Self {
+            gap: ticks(GAP),
+            age: ticks(AGE),
+            age_payloads: ticks(AGE_PAYLOADS),
+            service: ticks(SERVICE),
+        }
+    }
+}
+
+/// What the I/O thread has to know after a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum After {
+    /// Somebody uses the socket: watch whether he comes back.
+    Watch,
+    /// Output was deferred: see to it soon.
+    Deferred,
+}
+
+impl Core {
+    /// Sends a message of the given parts, or says why not.
+    #[inline]
+    pub(crate) fn send<M: Parts + ?Sized>(
+        &self,
+        message: &M,
+        patience: Patience,
+    ) -> Result<(), Error> {
+        let now = Ticks::now();
+        let mut guard = self.enter();
+        guard.check_open()?;
+        if now.since(guard.last_service) > guard.pace.service {
+            guard.last_service = now;
+            self.service(&mut guard);
+        }
+        match guard.send(self, message, now) {
+            Ok(after) => {
+                drop(guard);
+                self.io.after(after);
+                Ok(())
+            }
+            Err(Error::WouldBlock) => self.send_slow(guard, message, patience),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    #[cold]
+    fn send_slow<'a, M: Parts + ?Sized>(
+        &'a self,
+        mut guard: Guard<'a, State>,
+        message: &M,
+        patience: Patience,
+    ) -> Result<(), Error> {
+        // What has come meanwhile may have made room.
+        self.service(&mut guard);
+        loop {
+            match guard.send(self, message, Ticks::now()) {
+                Ok(after) => {
+                    drop(guard);
+                    self.io.after(after);
+                    return Ok(());
+                }
+                Err(Error::WouldBlock) => {
+                    if matches!(patience, Patience::None) {
+                        guard.flush_deferred(self);
+                        drop(guard);
+                        self.io.after(After::Watch);
+                        return Err(Error::WouldBlock);
+                    }
+                    guard = self.wait(guard, patience)?;
+                }
+                Err(refused) => return Err(refused),
+            }
+        }
+    }
+
+    /// Writes everything that is deferred, as far as the transports take it.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        guard.flush_deferred(self);
+        drop(guard);
+        self.io.after(After::Watch);
+        Ok(())
+    }
+}
+
+impl State {
+    /// One attempt to send.
+    #[inline]
+    fn send<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        message: &M,
+        now: Ticks,
+    ) -> Result<After, Error> {
+        if message.count() == 0 {
+            return Err(Error::TooFewParts {
+                parts: 0,
+                needed: 1,
+            });
+        }
+        match self
+            .machine
+            .route(&message.bytes(0), message.count(), self.peeked.is_some())?
+        {
+            Route::Peer(id) => Ok(self.push(core, id, &[], message, 0, now)),
+            Route::Skip(id) => Ok(self.push(core, id, &[], message, 1, now)),
+            other => self.send_rarer(core, other, message, now),
+        }
+    }
+
+    fn send_rarer<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        route: Route,
+        message: &M,
+        now: Ticks,
+    ) -> Result<After, Error> {
+        match route {
+            Route::Peer(id) | Route::Skip(id) => Ok(self.push(core, id, &[], message, 0, now)),
+            Route::Request {
+                peer,
+                envelope,
+                abandoned,
+            } => {
+                if let Some(late) = abandoned {
+                    self.abandon(core, late);
+                }
+                let envelope: Vec<Frame> = envelope.frames().map(Frame::from).collect();
+                Ok(self.push(core, peer, &envelope, message, 0, now))
+            }
+            Route::Reply(id) => {
+                let envelope = self.pipe(id).map(|pipe| std::mem::take(&mut pipe.envelope));
+                Ok(self.push(core, id, &envelope.unwrap_or_default(), message, 0, now))
+            }
+            Route::Subscribers => self.publish(core, message, now),
+            Route::Upstream => self.send_upstream(core, message, now),
+            Route::Nobody(cause) => {
+                self.drop_messages(None, cause, 1);
+                Ok(After::Watch)
+            }
+        }
+    }
+
+    /// Puts a message into one peer's pipe.
+    #[inline]
+    pub(crate) fn push<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        id: PeerId,
+        envelope: &[Frame],
+        message: &M,
+        skip: usize,
+        now: Ticks,
+    ) -> After {
+        let Some(pipe) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return After::Watch;
+        };
+        pipe.traffic.messages_sent += 1;
+        pipe.traffic.bytes_sent += message.len() as u64;
+        if core.options.conflate && pipe.link.as_ref().is_none_or(|link| link.output.blocked) {
+            return self.push_newest(core, id, message.to_message(envelope, skip));
+        }
+        let Some(link) = pipe.open_link() else {
+            pipe.enqueue(message.to_message(envelope, skip));
+            self.update_full(core, id);
+            return After::Watch;
+        };
+        if message.count() == 1
+            && message.bytes(0).len() >= WRITE_THROUGH
+            && message.frame(0).is_none()
+        {
+            return self.write_through(core, id, envelope, message.bytes(0));
+        }
+        link.output
+            .append(&mut link.transmitter, envelope, message, skip);
+        self.leave(core, id, now)
+    }
+
+    /// Decides whether what was appended leaves now.
+    #[inline]
+    fn leave(&mut self, core: &Core, id: PeerId, now: Ticks) -> After {
+        let Some(link) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+            .and_then(|pipe| pipe.link.as_deref_mut())
+        else {
+            return After::Watch;
+        };
+        let output = &mut link.output;
+        if output.blocked {
+            self.update_full(core, id);
+            return After::Watch;
+        }
+        if now.since(output.last_write) > self.pace.gap || output.credit_given != self.credit_round
+        {
+            output.credit = CREDIT;
+            output.credit_given = self.credit_round;
+        }
+        if output.credit > 0 {
+            output.credit -= 1;
+            let result = output.flush(&mut *link.transport);
+            output.last_write = Ticks::now();
+            self.flushed(core, id, result);
+            return After::Watch;
+        }
+        self.defer(core, id, now)
+    }
+
+    #[inline]
+    fn defer(&mut self, core: &Core, id: PeerId, now: Ticks) -> After {
+        let limit = core.options.send_high_water_mark;
+        let Some(link) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+            .and_then(|pipe| pipe.link.as_deref_mut())
+        else {
+            return After::Watch;
+        };
+        let output = &mut link.output;
+        core.flags.note_deferral(now);
+        output.last_write = now;
+        if !output.listed {
+            output.listed = true;
+            output.deferred_since = now;
+            self.deferred.push(id);
+            core.flags.set_deferred(true);
+            return After::Deferred;
+        }
+        let (batch, age) = match output.holds_payloads() {
+            false => (BATCH, self.pace.age),
+            true => (BATCH_PAYLOADS, self.pace.age_payloads),
+        };
+        let due = output.bytes() >= batch
+            || now.since(output.deferred_since) > age
+            || (limit > 0 && output.messages() >= limit);
+        if due {
+            let result = output.flush(&mut *link.transport);
+            output.last_write = Ticks::now();
+            output.deferred_since = output.last_write;
+            self.flushed(core, id, result);
+        }
+        After::Watch
+    }
+
+    #[cold]
+    fn write_through(&mut self, core: &Core, id: PeerId, envelope: &[Frame], body: &[u8]) -> After {
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) else {
+            return After::Watch;
+        };
+        let output = &mut link.output;
+        let result =
+            output.write_through(&mut link.transmitter, &mut *link.transport, envelope, body);
+        output.last_write = Ticks::now();
+        self.flushed(core, id, result);
+        After::Watch
+    }
+
+    /// Conflate: what waits gives way to what is newer.
+    fn push_newest(&mut self, core: &Core, id: PeerId, message: Message) -> After {
+        let Some(pipe) = self.pipe(id) else {
+            return After::Watch;
+        };
+        let older = pipe.queue.len() as u64;
+        while pipe.dequeue().is_some() {}
+        pipe.enqueue(message);
+        self.drop_messages(Some(id), DropCause::Conflated, older);
+        let _ = core;
+        After::Watch
+    }
+
+    /// Tells the pattern when a pipe has become full.
+    #[inline]
+    pub(crate) fn update_full(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id) else { return };
+        if !pipe.full && pipe.over(&core.options) {
+            pipe.full = true;
+            self.machine.peer_full(id);
+        }
+    }
+
+    /// PUB, XPUB: to everybody whose subscription matches.
+    fn publish<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        message: &M,
+        now: Ticks,
+    ) -> Result<After, Error> {
+        let topic = message.bytes(0);
+        if core.options.pub_no_drop && self.any_match_full(topic) {
+            return Err(Error::WouldBlock);
+        }
+        let mut after = After::Watch;
+        self.machine.publish(topic);
+        while let Some(subscriber) = self.machine.poll_match() {
+            match subscriber {
+                Match::Full(id) if !core.options.conflate => {
+                    self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
+                }
+                Match::Peer(id) | Match::Full(id) => {
+                    after = after.max(self.push(core, id, &[], message, 0, now));
+                }
+            }
+        }
+        Ok(after)
+    }
+
+    fn any_match_full(&mut self, topic: &[u8]) -> bool {
+        self.machine.publish(topic);
+        std::iter::from_fn(|| self.machine.poll_match()).any(|m| matches!(m, Match::Full(_)))
+    }
+
+    /// XSUB: a message of one frame that starts with 01 or 00 subscribes or
+    /// cancels; anything else goes to every publisher with room.
+    fn send_upstream<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        message: &M,
+        now: Ticks,
+    ) -> Result<After, Error> {
+        let subscription = match (message.bytes(0), message.count()) {
+            ([1, topic @ ..], 1) => Some((Subscription::Subscribe, topic)),
+            ([0, topic @ ..], 1) => Some((Subscription::Cancel, topic)),
+            _ => None,
+        };
+        if let Some((what, topic)) = subscription {
+            let spread = match what {
+                Subscription::Subscribe => self.machine.subscribe(topic)?,
+                Subscription::Cancel => self.machine.unsubscribe(topic)?,
+            };
+            if spread {
+                self.spread_subscription(core, what, topic);
+            }
+            return Ok(After::Watch);
+        }
+        let mut after = After::Watch;
+        for id in self.ids() {
+            match self.pipe(id).is_some_and(|pipe| pipe.full) {
+                true => self.drop_messages(Some(id), DropCause::PeerFull, 1),
+                false => after = after.max(self.push(core, id, &[], message, 0, now)),
+            }
+        }
+        Ok(after)
+    }
+}

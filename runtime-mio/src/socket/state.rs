@@ -1,0 +1,597 @@
+//! What a socket's lock protects: the pattern, the pipes, and how messages
+//! come out of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ferromq_patterns::{PeerId, Subscription, TopicStep};
+use mio::Interest;
+
+use super::core::Core;
+use super::send::Pace;
+use super::spin::Spin;
+use crate::clock::Ticks;
+use crate::io::{Command, ConnectorId};
+use crate::link::{Decoded, Flushed, LinkError, Pools};
+use crate::machine::Machine;
+use crate::memory::{BlockPool, BufferPool};
+use crate::monitor::EventKind;
+use crate::pipe::Pipe;
+use crate::statistics::{DropCause, Drops, Statistics, Traffic};
+use crate::{Error, Frame, Message};
+
+/// With more peers than this, idle links give their buffers back: with fewer,
+/// keeping them saves a turn through the pool on every round trip.
+const KEEP_BUFFERS: usize = 16;
+
+/// Bytes that are encoded ahead of a link that has just come, or has room again.
+const REFILL: usize = 256 << 10;
+/// Turns of 64 subscriptions that a publisher removes at once.
+const STALE_STEPS: usize = 16;
+
+/// Whether calls still work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    Closed,
+    Terminated,
+}
+
+/// The socket behind its lock.
+pub(crate) struct State {
+    pub(crate) machine: Machine,
+    /// By the index of the pattern's [`PeerId`].
+    pub(crate) pipes: Vec<Option<Box<Pipe>>>,
+    pub(crate) connectors: HashMap<ConnectorId, PeerId>,
+    pub(crate) pools: Pools,
+    /// Links whose output waits although the transport would take it.
+    pub(crate) deferred: Vec<PeerId>,
+    /// A message that a readiness query had to decode.
+    pub(crate) peeked: Option<Message>,
+    /// Somebody sleeps in the socket's epoll.
+    pub(crate) token: bool,
+    /// Threads that wait for the one that sleeps there.
+    pub(crate) waiters: u32,
+    pub(crate) spin: Spin,
+    pub(crate) phase: Phase,
+    /// When a sender last looked at the socket's epoll.
+    pub(crate) last_service: Ticks,
+    pub(crate) pace: Pace,
+    /// Counts receives that found nothing: each gives every link new credit.
+    pub(crate) credit_round: u32,
+    /// Links that want to be told before somebody sleeps.
+    pub(crate) armed: Vec<PeerId>,
+    /// Peers that went have left subscriptions to remove.
+    pub(crate) stale: bool,
+    /// Pipes with a link.
+    pub(crate) linked: usize,
+    /// Links whose transport is full.
+    pub(crate) blocked: usize,
+    totals: Traffic,
+    pub(crate) drops: Drops,
+    pub(crate) handshakes_failed: u64,
+}
+
+/// What one step of reading a pipe gave.
+enum Step {
+    Message(Message),
+    /// Something else came; go on.
+    Again,
+    /// Nothing more for now.
+    Empty,
+}
+
+impl State {
+    pub(crate) fn new(machine: Machine, spin: Spin) -> Self {
+        Self {
+            machine,
+            pipes: Vec::new(),
+            connectors: HashMap::new(),
+            pools: Pools {
+                blocks: BlockPool::new(),
+                buffers: BufferPool::new(BufferPool::DEFAULT_LIMIT),
+                output: Default::default(),
+            },
+            deferred: Vec::new(),
+            peeked: None,
+            token: false,
+            waiters: 0,
+            spin,
+            phase: Phase::Open,
+            last_service: Ticks::default(),
+            pace: Pace::new(),
+            credit_round: 0,
+            armed: Vec::new(),
+            stale: false,
+            linked: 0,
+            blocked: 0,
+            totals: Traffic::default(),
+            drops: Drops::default(),
+            handshakes_failed: 0,
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        match self.phase {
+            Phase::Open => Ok(()),
+            Phase::Closed => Err(Error::Closed),
+            Phase::Terminated => Err(Error::Terminated),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pipe(&mut self, id: PeerId) -> Option<&mut Pipe> {
+        self.pipes
+            .get_mut(id.index())?
+            .as_deref_mut()
+            .filter(|pipe| pipe.id == id)
+    }
+
+    /// The ids of all peers, to walk them while they change.
+    pub(crate) fn ids(&self) -> Vec<PeerId> {
+        self.pipes.iter().flatten().map(|pipe| pipe.id).collect()
+    }
+
+    /// The next message, in the order that the pattern asks for.
+    #[inline]
+    pub(crate) fn pop(&mut self, core: &Core) -> Option<Message> {
+        if self.peeked.is_some() {
+            return self.peeked.take();
+        }
+        if self.stale
+            && let Some(unsubscription) = self.next_unsubscription()
+        {
+            return Some(unsubscription);
+        }
+        loop {
+            let id = self.machine.next()?;
+            let message = loop {
+                if let Some(waiting) = self.pipe(id).and_then(|pipe| pipe.inbound.pop_front()) {
+                    break Some(waiting);
+                }
+                match self.step(core, id) {
+                    Step::Message(message) => break Some(message),
+                    Step::Again => {}
+                    Step::Empty => break None,
+                }
+            };
+            match message {
+                Some(message) => {
+                    self.machine.delivered(id);
+                    return Some(self.delivered(core, id, message));
+                }
+                None => self.machine.peer_drained(id),
+            }
+        }
+    }
+
+    /// Accounts for a message that the application takes.
+    #[inline]
+    fn delivered(&mut self, core: &Core, id: PeerId, message: Message) -> Message {
+        if let Some(pipe) = self.pipe(id) {
+            pipe.traffic.messages_received += 1;
+            pipe.traffic.bytes_received += message.body_len() as u64;
+        }
+        if core.options.conflate {
+            self.newest(core, id, message)
+        } else {
+            message
+        }
+    }
+
+    /// Conflate: all but the newest message that has come are dropped.
+    fn newest(&mut self, core: &Core, id: PeerId, mut newest: Message) -> Message {
+        loop {
+            match self.step(core, id) {
+                Step::Message(message) => newest = message,
+                Step::Again => continue,
+                Step::Empty => return newest,
+            }
+            self.drop_messages(Some(id), DropCause::Conflated, 1);
+        }
+    }
+
+    /// Decodes or reads once from one peer.
+    #[inline]
+    fn step(&mut self, core: &Core, id: PeerId) -> Step {
+        let Some(pipe) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return Step::Empty;
+        };
+        let Some(link) = &mut pipe.link else {
+            if pipe.ending && pipe.inbound.is_empty() {
+                self.detach(core, id);
+            }
+            return Step::Empty;
+        };
+        let found = match link.decode(id, &mut self.machine, &self.pools) {
+            Ok(Decoded::Message(mut message)) => {
+                if self.machine.keeps_envelopes() {
+                    pipe.envelope = link.take_envelope();
+                }
+                if let Some(identity) = &pipe.identity {
+                    message.push_front(identity.clone());
+                }
+                return Step::Message(message);
+            }
+            Ok(Decoded::Starved) if link.drained => {
+                if self.linked > KEEP_BUFFERS {
+                    link.rest(&mut self.pools);
+                }
+                return Step::Empty;
+            }
+            Ok(Decoded::Starved) => match link.fill(&self.pools) {
+                Ok(true) => return Step::Again,
+                Ok(false) => return Step::Empty,
+                Err(cause) => Err(cause),
+            },
+            other => other,
+        };
+        self.control(core, id, found);
+        Step::Again
+    }
+
+    #[cold]
+    fn control(&mut self, core: &Core, id: PeerId, found: Result<Decoded, LinkError>) {
+        match found {
+            Ok(Decoded::Ping { ttl }) => self.answer_ping(core, id, ttl),
+            Ok(Decoded::Subscription {
+                subscription,
+                topic,
+            }) => {
+                self.subscription(core, id, subscription, topic);
+            }
+            Ok(Decoded::Refused(cause)) => self.drop_messages(Some(id), cause, 1),
+            Ok(Decoded::Message(_) | Decoded::Starved) => {}
+            Err(cause) => self.link_lost(core, id, &cause),
+        }
+    }
+
+    fn answer_ping(&mut self, core: &Core, id: PeerId, ttl: Duration) {
+        if !ttl.is_zero() {
+            // The peer wants us to miss it: that needs a timer.
+            core.io.send(Command::Heartbeat(core.id));
+        }
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
+            return;
+        };
+        link.append_pong();
+        self.flush(core, id);
+    }
+
+    fn subscription(&mut self, core: &Core, id: PeerId, subscription: Subscription, topic: Frame) {
+        match self.machine.subscription(id, subscription, &topic) {
+            Ok(true) => {
+                let mut upstream = Vec::with_capacity(1 + topic.len());
+                upstream.push(u8::from(subscription == Subscription::Subscribe));
+                upstream.extend_from_slice(&topic);
+                if let Some(pipe) = self.pipe(id) {
+                    pipe.inbound.push_back(Message::from(upstream));
+                    self.machine.peer_readable(id);
+                }
+            }
+            Ok(false) => {}
+            Err(limit) => self.link_lost(core, id, &LinkError::Subscriptions(limit)),
+        }
+    }
+
+    /// Reads what has come from a peer into its inbound queue, at most up to
+    /// the receive high-water mark.
+    ///
+    /// For publishers, for peers whose transport broke, and while the
+    /// application is away.
+    pub(crate) fn pump(&mut self, core: &Core, id: PeerId) {
+        let limit = self
+            .machine
+            .pump_limit(core.options.receive_high_water_mark);
+        while self.pipe(id).is_some_and(|pipe| pipe.inbound.len() < limit) {
+            match self.step(core, id) {
+                Step::Message(message) => self.keep(core, id, message),
+                Step::Again => {}
+                Step::Empty => return,
+            }
+        }
+    }
+
+    fn keep(&mut self, core: &Core, id: PeerId, message: Message) {
+        if !self.machine.receives() {
+            return self.drop_messages(Some(id), DropCause::Refused, 1);
+        }
+        let Some(pipe) = self.pipe(id) else { return };
+        pipe.inbound.push_back(message);
+        if core.options.conflate && pipe.inbound.len() > 1 {
+            pipe.inbound.pop_front();
+            self.drop_messages(Some(id), DropCause::Conflated, 1);
+        }
+        self.machine.peer_readable(id);
+    }
+
+    /// Writes what waits for one peer, and tells the pattern when it has room.
+    pub(crate) fn flush(&mut self, core: &Core, id: PeerId) {
+        loop {
+            let more = self.refill(id);
+            let Some(pipe) = self.pipe(id).filter(|pipe| !pipe.broken) else {
+                return;
+            };
+            let Some(link) = pipe.link.as_deref_mut() else {
+                return;
+            };
+            let result = link.output.flush(&mut *link.transport);
+            let done = matches!(result, Flushed::Done);
+            self.flushed(core, id, result);
+            if !(more && done) {
+                return self.finish_departure(core, id);
+            }
+        }
+    }
+
+    /// Encodes what waits for a link that takes more: first the subscriptions
+    /// that a new one has not got, then the queue. True: there is more.
+    fn refill(&mut self, id: PeerId) -> bool {
+        let Some(pipe) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return false;
+        };
+        let Some(link) = pipe.link.as_deref_mut() else {
+            return false;
+        };
+        if let Some(mut cursor) = pipe.resend.take() {
+            let mut topic = Vec::new();
+            while let Some(step) = self.machine.poll_subscription(&mut cursor, &mut topic) {
+                if let TopicStep::Topic { len } = step {
+                    link.append_subscription(Subscription::Subscribe, &topic[..len]);
+                }
+                if link.output.bytes() >= REFILL {
+                    pipe.resend = Some(cursor);
+                    return true;
+                }
+            }
+        }
+        pipe.encode_queued(REFILL)
+    }
+
+    /// Draws the consequences of a flush.
+    #[inline]
+    pub(crate) fn flushed(&mut self, core: &Core, id: PeerId, result: Flushed) {
+        match result {
+            Flushed::Done if !self.pipe(id).is_some_and(|pipe| pipe.full) => {}
+            Flushed::Broken(cause) => self.link_broken(core, id, &LinkError::Io(cause)),
+            Flushed::Done | Flushed::Blocked => self.update_room(core, id, &result),
+        }
+    }
+
+    #[cold]
+    fn update_room(&mut self, core: &Core, id: PeerId, result: &Flushed) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let full = if pipe.full {
+            !pipe.recovered(&core.options)
+        } else {
+            pipe.over(&core.options)
+        };
+        let was = std::mem::replace(&mut pipe.full, full);
+        let blocked = matches!(result, Flushed::Blocked);
+        if let Some(link) = pipe.link.as_mut()
+            && blocked != link.write_interest
+        {
+            link.write_interest = blocked;
+            let interest = if blocked {
+                Interest::READABLE | Interest::WRITABLE
+            } else {
+                Interest::READABLE
+            };
+            core.reregister(link.transport.fd(), id, interest);
+            if blocked {
+                self.blocked += 1
+            } else {
+                self.blocked -= 1
+            }
+        }
+        match (was, full) {
+            (false, true) => self.machine.peer_full(id),
+            (true, false) => self.machine.peer_has_room(id),
+            _ => {}
+        }
+    }
+
+    /// Flushes every link on the deferred list.
+    pub(crate) fn flush_deferred(&mut self, core: &Core) {
+        while let Some(id) = self.deferred.pop() {
+            if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) {
+                link.output.listed = false;
+                self.flush(core, id);
+            }
+        }
+        core.flags.set_deferred(false);
+    }
+
+    /// The transport refused to write. What the peer sent before is still to
+    /// be had, so the pipe is read to its end before the link is given up.
+    fn link_broken(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
+        let Some(pipe) = self.pipe(id) else { return };
+        pipe.broken = true;
+        pipe.full = true;
+        if let Some(link) = &mut pipe.link {
+            link.drained = false;
+            link.hangup = true;
+        }
+        self.machine.peer_full(id);
+        self.pump(core, id);
+        let at_end = |pipe: &Pipe| pipe.inbound.len() < core.options.receive_high_water_mark.max(1);
+        if self
+            .pipe(id)
+            .is_some_and(|pipe| pipe.link.is_some() && at_end(&*pipe))
+        {
+            self.link_lost(core, id, cause);
+        }
+    }
+
+    /// The connection is over: its output is taken apart, the pattern and the
+    /// connector are told.
+    #[cold]
+    pub(crate) fn link_lost(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let Some(mut link) = pipe.link.take() else {
+            return;
+        };
+        pipe.broken = false;
+        pipe.envelope.clear();
+        let trailer = link.transmitter.trailer_len();
+        let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
+        pipe.requeue(messages);
+        let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
+        self.linked -= 1;
+        self.blocked -= usize::from(link.write_interest);
+        core.deregister(link.transport.fd());
+        link.transport.shutdown();
+        self.drop_messages(Some(id), DropCause::LinkLost, cut);
+        core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
+            cause: cause.to_string(),
+        });
+        self.machine.link_lost(id);
+        self.leaves_subscriptions();
+        match connector {
+            Some(connector) if !self.forgets_lost_peers(core) => {
+                self.wait_for_link(core, id);
+                core.io.reconnect(connector);
+            }
+            connector => {
+                if let Some(connector) = connector {
+                    self.connectors.remove(&connector);
+                    core.io.reconnect(connector);
+                }
+                self.end(core, id);
+            }
+        }
+    }
+
+    /// ROUTER: a peer may come back under another identity, so its pipe ends
+    /// with the connection, unless the application gave it its identity.
+    fn forgets_lost_peers(&self, core: &Core) -> bool {
+        self.machine.needs_identity() && core.options.connect_routing_id.is_none()
+    }
+
+    /// A connecting pipe goes on queueing, unless `immediate` forbids it.
+    pub(crate) fn wait_for_link(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let full = core.options.immediate || pipe.over(&core.options);
+        pipe.full = full;
+        if full {
+            self.machine.peer_full(id)
+        } else {
+            self.machine.peer_has_room(id)
+        }
+    }
+
+    /// Nothing brings this peer back: it ends when its messages are read.
+    fn end(&mut self, core: &Core, id: PeerId) {
+        self.machine.peer_full(id);
+        let Some(pipe) = self.pipe(id) else { return };
+        pipe.ending = true;
+        pipe.full = true;
+        if pipe.inbound.is_empty() {
+            self.detach(core, id);
+        }
+    }
+
+    /// Forgets a peer and counts what was queued for it.
+    pub(crate) fn detach(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipes.get_mut(id.index()).and_then(Option::take) else {
+            return;
+        };
+        if let Some(mut link) = pipe.link {
+            self.linked -= 1;
+            self.blocked -= usize::from(link.write_interest);
+            core.deregister(link.transport.fd());
+            link.transport.shutdown();
+        }
+        self.totals.add(&pipe.traffic);
+        self.drops.add_all(&pipe.drops);
+        let cause = if self.phase == Phase::Open {
+            DropCause::PeerGone
+        } else {
+            DropCause::Linger
+        };
+        self.drops.add(cause, pipe.queue.len() as u64);
+        self.machine.peer_detached(id);
+        self.leaves_subscriptions();
+    }
+
+    /// Notes that a connection of a publisher is gone, and starts to remove
+    /// what it was subscribed to.
+    fn leaves_subscriptions(&mut self) {
+        self.stale = self.machine.publishes();
+        if self.stale && !self.machine.receives() {
+            self.remove_stale();
+        }
+    }
+
+    /// PUB: removes some of what peers that went were subscribed to.
+    pub(crate) fn remove_stale(&mut self) {
+        if self.machine.receives() {
+            return;
+        }
+        for _ in 0..STALE_STEPS {
+            if self.machine.poll_unsubscribed(&mut Vec::new()).is_none() {
+                self.stale = false;
+                return;
+            }
+        }
+    }
+
+    /// XPUB: the next cancellation that a peer that went did not send.
+    fn next_unsubscription(&mut self) -> Option<Message> {
+        if !self.machine.receives() {
+            return None;
+        }
+        let mut topic = Vec::new();
+        loop {
+            match self.machine.poll_unsubscribed(&mut topic) {
+                Some(TopicStep::Topic { len }) => {
+                    let upstream: Vec<u8> = std::iter::once(0)
+                        .chain(topic.into_iter().take(len))
+                        .collect();
+                    return Some(Message::from(upstream));
+                }
+                Some(_) => {}
+                None => {
+                    self.stale = false;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Counts dropped messages, at their peer where there is one.
+    pub(crate) fn drop_messages(&mut self, id: Option<PeerId>, cause: DropCause, messages: u64) {
+        match id.and_then(|id| self.pipe(id)) {
+            Some(pipe) => pipe.drops.add(cause, messages),
+            None => self.drops.add(cause, messages),
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let peers: Vec<_> = self
+            .pipes
+            .iter()
+            .flatten()
+            .map(|pipe| pipe.statistics())
+            .collect();
+        let (mut traffic, mut drops) = (self.totals, self.drops);
+        for peer in &peers {
+            traffic.add(&peer.traffic);
+            drops.add_all(&peer.drops);
+        }
+        Statistics {
+            peers,
+            traffic,
+            drops,
+            handshakes_failed: self.handshakes_failed,
+        }
+    }
+}

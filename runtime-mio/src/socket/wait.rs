@@ -1,0 +1,177 @@
+//! Sleeping in the socket's epoll, and what its events mean.
+
+use std::time::{Duration, Instant};
+
+use ferromq_patterns::PeerId;
+use mio::Events;
+
+use super::core::{Core, WAKE};
+use super::state::State;
+use crate::Error;
+use crate::lock::Guard;
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// Not at all.
+    None,
+    /// Until then.
+    Until(Instant),
+    /// As long as it takes.
+    Endless,
+}
+
+impl Patience {
+    pub(crate) fn of(timeout: Option<Duration>) -> Self {
+        // A deadline past the end of time is none.
+        timeout.map_or(Self::Endless, |timeout| {
+            Instant::now()
+                .checked_add(timeout)
+                .map_or(Self::Endless, Self::Until)
+        })
+    }
+
+    /// The time left to sleep; `None` is for ever.
+    fn left(self) -> Result<Option<Duration>, Error> {
+        match self {
+            Self::None => Err(Error::WouldBlock),
+            Self::Endless => Ok(None),
+            Self::Until(deadline) => {
+                match deadline
+                    .checked_duration_since(Instant::now())
+                    .filter(|left| !left.is_zero())
+                {
+                    Some(left) => Ok(Some(left)),
+                    None => Err(Error::TimedOut),
+                }
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Sleeps until something may have changed, the lock released. Everything
+    /// deferred is written before.
+    pub(crate) fn wait<'a>(
+        &'a self,
+        mut guard: Guard<'a, State>,
+        patience: Patience,
+    ) -> Result<Guard<'a, State>, Error> {
+        let left = patience.left()?;
+        guard.flush_deferred(self);
+        if guard.token {
+            guard.waiters += 1;
+            let ticket = self.turnstile.ticket();
+            drop(guard);
+            self.turnstile.wait(ticket, left);
+            guard = self.enter();
+            guard.waiters -= 1;
+        } else {
+            guard = self.sleep(guard, left);
+        }
+        guard.check_open()?;
+        Ok(guard)
+    }
+
+    /// Takes the wait token and sleeps in the socket's epoll.
+    fn sleep<'a>(
+        &'a self,
+        mut guard: Guard<'a, State>,
+        left: Option<Duration>,
+    ) -> Guard<'a, State> {
+        if self.flags.take_back() {
+            self.io.release(self);
+        }
+        guard.token = true;
+        let timeout = if guard.prepare_wait() {
+            left
+        } else {
+            Some(Duration::ZERO)
+        };
+        self.flags.wait_begins();
+        drop(guard);
+        let mut sleeper = self.lock_poll();
+        sleeper.sleep(timeout);
+        self.flags.wait_ends();
+        let mut guard = self.enter();
+        guard.token = false;
+        guard.handle_events(self, &sleeper.events);
+        if guard.waiters > 0 {
+            self.turnstile.turn();
+        }
+        guard
+    }
+
+    /// Looks at the socket's epoll without sleeping, unless somebody sleeps
+    /// there: then that thread sees what comes.
+    pub(crate) fn service(&self, guard: &mut Guard<'_, State>) {
+        if guard.token {
+            return;
+        }
+        if let Ok(mut sleeper) = self.poll.try_lock() {
+            sleeper.sleep(Some(Duration::ZERO));
+            guard.handle_events(self, &sleeper.events);
+        }
+    }
+}
+
+impl State {
+    /// Arms the links that have to be told before one sleeps. False: one of
+    /// them has something already.
+    fn prepare_wait(&mut self) -> bool {
+        let mut sleep = true;
+        for id in std::mem::take(&mut self.armed) {
+            let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
+                continue;
+            };
+            if matches!(
+                link.transport.prepare_wait(),
+                ferromq_transport::Wait::Ready
+            ) {
+                link.drained = false;
+                self.machine.peer_readable(id);
+                sleep = false;
+            }
+            self.armed.push(id);
+        }
+        sleep
+    }
+
+    /// Takes notice of readiness, and does what nobody else would.
+    pub(crate) fn handle_events(&mut self, core: &Core, events: &Events) {
+        for event in events.iter().filter(|event| event.token() != WAKE) {
+            let id = PeerId::from_bits(event.token().0 as u64);
+            if event.is_writable() {
+                self.peer_writable(core, id);
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                let hangup = event.is_read_closed() || event.is_error();
+                self.peer_readable(core, id, hangup);
+            }
+        }
+    }
+
+    fn peer_writable(&mut self, core: &Core, id: PeerId) {
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
+            return;
+        };
+        if link.write_interest {
+            link.output.blocked = false;
+            self.flush(core, id);
+        }
+    }
+
+    fn peer_readable(&mut self, core: &Core, id: PeerId, hangup: bool) {
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
+            return;
+        };
+        link.drained = false;
+        link.hangup |= hangup;
+        self.machine.peer_readable(id);
+        // Publishers act on subscriptions, and everybody on a peer that went,
+        // without waiting for a receive call.
+        if hangup || self.machine.reads_eagerly() {
+            self.pump(core, id);
+        }
+    }
+}

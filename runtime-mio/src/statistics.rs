@@ -1,0 +1,145 @@
+//! Counts, so that nothing is lost silently.
+
+/// Why a message, or a part of what a peer sent, was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(usize)]
+pub enum DropCause {
+    /// PUB, XPUB: this subscriber's pipe was full.
+    SubscriberFull,
+    /// PUB, XPUB, REP, PAIR…: nobody is there to take it.
+    NoPeer,
+    /// ROUTER: the peer of this identity was full; XSUB: a publisher was.
+    PeerFull,
+    /// ROUTER: no peer has the identity; REP: the requester is gone.
+    Unroutable,
+    /// The connection ended with the message partly written, so that nobody
+    /// knows whether it arrived.
+    LinkLost,
+    /// The peer of a bound endpoint went away with messages queued for it.
+    PeerGone,
+    /// `close` or `disconnect` gave up sending it (linger).
+    Linger,
+    /// A newer one took its place (conflate).
+    Conflated,
+    /// Received, but its shape breaks the pattern's rules (a request without
+    /// delimiter, a reply nobody asked for, traffic in the wrong direction).
+    Refused,
+    /// Received, but no subscription matches any more.
+    Unsubscribed,
+}
+
+impl DropCause {
+    /// Every cause, in the order of [`Drops`].
+    pub const ALL: [Self; 10] = [
+        Self::SubscriberFull,
+        Self::NoPeer,
+        Self::PeerFull,
+        Self::Unroutable,
+        Self::LinkLost,
+        Self::PeerGone,
+        Self::Linger,
+        Self::Conflated,
+        Self::Refused,
+        Self::Unsubscribed,
+    ];
+}
+
+/// Messages dropped, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops([u64; DropCause::ALL.len()]);
+
+impl Drops {
+    /// Messages dropped for this cause.
+    pub fn of(&self, cause: DropCause) -> u64 {
+        self.0[cause as usize]
+    }
+
+    /// Messages dropped for any cause.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn add(&mut self, cause: DropCause, messages: u64) {
+        self.0[cause as usize] += messages;
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.0
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(sum, more)| *sum += more);
+    }
+}
+
+/// Traffic in both directions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Whole messages taken by the application.
+    pub messages_received: u64,
+    /// Payload bytes of these messages.
+    pub bytes_received: u64,
+    /// Whole messages accepted for sending.
+    pub messages_sent: u64,
+    /// Payload bytes of these messages.
+    pub bytes_sent: u64,
+}
+
+impl Traffic {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.messages_received += other.messages_received;
+        self.bytes_received += other.bytes_received;
+        self.messages_sent += other.messages_sent;
+        self.bytes_sent += other.bytes_sent;
+    }
+}
+
+/// The state of one peer, or of one endpoint that was connected and has no
+/// connection right now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStatistics {
+    /// The endpoint that was bound or connected.
+    pub endpoint: String,
+    /// The peer's address, while a connection stands.
+    pub address: Option<String>,
+    /// The identity that the peer gave, or that ROUTER knows it by.
+    pub identity: Vec<u8>,
+    /// What passed.
+    pub traffic: Traffic,
+    /// What was dropped.
+    pub drops: Drops,
+    /// Messages that wait to be written.
+    pub queued_messages: usize,
+    /// Bytes that wait to be written.
+    pub queued_bytes: usize,
+    /// Connections made after the first.
+    pub reconnects: u64,
+    /// Unknown commands that the peer sent and that were ignored.
+    pub ignored_commands: u32,
+}
+
+/// The state of a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// One entry a peer, in no particular order.
+    pub peers: Vec<PeerStatistics>,
+    /// What passed, with the peers that are gone.
+    pub traffic: Traffic,
+    /// What was dropped, with the peers that are gone.
+    pub drops: Drops,
+    /// Handshakes that failed, both ways.
+    pub handshakes_failed: u64,
+}
+
+impl Statistics {
+    /// Peers whose connection stands.
+    pub fn connected(&self) -> usize {
+        self.peers
+            .iter()
+            .filter(|peer| peer.address.is_some())
+            .count()
+    }
+}
