@@ -139,6 +139,8 @@ mod config;
 mod connection;
 mod error;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod greeting;
 mod heartbeat;
 mod instant;

@@ -31,8 +31,11 @@ fn frame_seen(more: bool, body: &[u8]) -> Seen {
     Seen::Frame { more, body }
 }
 
-/// Everything that `write` puts out, one call after the other.
-fn written(minor: u8, calls: &[&dyn Fn(&mut Transmitter, &mut [u8]) -> usize]) -> Vec<u8> {
+/// Writes something into the room that it gets, and says how much.
+type Call<'a> = &'a dyn Fn(&mut Transmitter, &mut [u8]) -> usize;
+
+/// Everything that `calls` write, one call after the other.
+fn written(minor: u8, calls: &[Call<'_>]) -> Vec<u8> {
     let (_, mut transmitter) = established(Limits::default(), minor, None);
     let mut bytes = Vec::new();
     for call in calls {
@@ -142,7 +145,7 @@ fn check_subscriptions(vectors: &mut Vectors) {
                 .unwrap()
         }
     };
-    let all: [&dyn Fn(&mut Transmitter, &mut [u8]) -> usize; 4] = [
+    let all: [Call<'_>; 4] = [
         &subscribe(b"weather"),
         &subscribe(b""),
         &|encoder, out| {

@@ -1,0 +1,116 @@
+//! Replays fuzz/corpus: what the fuzz targets start from, and every input
+//! that once failed one.
+//!
+//! `FERROMQ_WRITE_CORPUS=1 cargo test -p ferromq-wire --test fuzz_corpus`
+//! writes the seeds anew from the vectors, and touches no other file.
+
+mod common;
+
+use common::vectors::Vectors;
+use common::*;
+use ferromq_wire::fuzzing::{fuzz_frames, fuzz_greeting, fuzz_handshake};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn replay(target: &str, body: fn(&[u8])) {
+    seed();
+    let mut files = 0;
+    for entry in fs::read_dir(root().join("fuzz/corpus").join(target)).unwrap() {
+        let data = fs::read(entry.unwrap().path()).unwrap();
+        body(&data);
+        // The stream's first piece alone, too: every input is cut somewhere.
+        body(&data[..data.len() / 2]);
+        files += 1;
+    }
+    assert!(files >= 5, "{target}: {files} files");
+}
+
+#[test]
+fn greetings() {
+    replay("greeting", fuzz_greeting);
+}
+
+#[test]
+fn handshakes() {
+    replay("handshake", fuzz_handshake);
+}
+
+#[test]
+fn frames() {
+    replay("frames", fuzz_frames);
+}
+
+fn seed() {
+    if std::env::var_os("FERROMQ_WRITE_CORPUS").is_none() {
+        return;
+    }
+    let document = fs::read_to_string(root().join("docs/PROTOCOL.md")).unwrap();
+    let vectors = Vectors::from_document(&document);
+    for (name, bytes) in vectors.iter() {
+        let (kind, _) = name.split_once('.').unwrap();
+        match kind {
+            "greeting" => {
+                write("greeting", name, bytes);
+                let mechanism = u8::from(name.contains("plain")) * 2;
+                write(
+                    "handshake",
+                    name,
+                    &[&[mechanism, 0, 3, 7], &bytes[..]].concat(),
+                );
+            }
+            "ready" => write("handshake", name, &null_handshake(bytes)),
+            "crc" => write("frames", name, &[&[1, 3], &bytes[..]].concat()),
+            "plain" | "error" | "offer" => {}
+            _ => write("frames", name, &[&[0, 5], &bytes[..]].concat()),
+        }
+    }
+    let limited: Vec<u8> = [frame(1, b"one"), frame(1, &[0; 500]), frame(0, b"three")].concat();
+    write("frames", "limited", &[&[2, 9], &limited[..]].concat());
+    write("greeting", "http", b"GET / HTTP/1.1\r\n\r\n");
+    write(
+        "greeting",
+        "version-2",
+        &[0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 1, 8, 0, 0],
+    );
+    seed_plain();
+}
+
+/// NULL, DEALER, allow, with an offer: a whole handshake and a first message.
+fn null_handshake(ready: &[u8]) -> Vec<u8> {
+    let settings = [0, 5, 7, 11];
+    [
+        &settings[..],
+        &greeting("NULL", 0),
+        ready,
+        &frame(0, b"hello"),
+    ]
+    .concat()
+}
+
+fn seed_plain() {
+    let metadata = property("Socket-Type", b"DEALER");
+    let hello = command("HELLO", b"\x05admin\x06secret");
+    let initiate = command("INITIATE", &metadata);
+    let server = [greeting("PLAIN", 0), hello, initiate].concat();
+    for (name, decision) in [("later", 0), ("deny", 1), ("fail", 2), ("allow", 7)] {
+        let data = [&[2, 6, decision, 13][..], &server].concat();
+        write("handshake", &format!("plain-server-{name}"), &data);
+    }
+    let welcome = command("WELCOME", b"");
+    let client = [greeting("PLAIN", 1), welcome, command("READY", &metadata)].concat();
+    let data = [&[1, 6, 3, 13][..], &client].concat();
+    write("handshake", "plain-client", &data);
+    let refusal = [greeting("PLAIN", 1), command("ERROR", b"\x03400")].concat();
+    let data = [&[1, 6, 3, 1][..], &refusal].concat();
+    write("handshake", "plain-client-refused", &data);
+}
+
+fn write(target: &str, name: &str, data: &[u8]) {
+    let folder = root().join("fuzz/corpus").join(target);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), data).unwrap();
+}
