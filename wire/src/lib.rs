@@ -138,6 +138,7 @@ mod command;
 mod config;
 mod connection;
 mod error;
+mod event;
 mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -158,6 +159,7 @@ pub use command::{Command, Subscription};
 pub use config::Config;
 pub use connection::{Connection, Peer, Status};
 pub use error::{ConfigError, HandshakeError, ProtocolError};
+pub use event::{Event, Progress};
 pub use frame::{FRAME_OVERHEAD, FrameFlags, FrameHeader, Header, Trailer, peek_header};
 pub use greeting::MechanismName;
 pub use heartbeat::{HeartbeatAction, HeartbeatConfig, Heartbeats, PongContext};
@@ -169,7 +171,7 @@ pub use mechanism::{
 };
 pub use metadata::Properties;
 pub use offer::{Features, Offer};
-pub use receiver::{Event, Progress, Receiver};
+pub use receiver::Receiver;
 pub use scratch::Scratch;
 pub use socket_type::SocketType;
 pub use transmitter::Transmitter;

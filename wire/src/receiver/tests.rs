@@ -1,5 +1,6 @@
 extern crate std;
 use super::*;
+use core::time::Duration;
 use std::vec::Vec;
 
 fn receiver(limits: Limits) -> Receiver {
