@@ -1,0 +1,111 @@
+//! The examples at the end of each verb's `--help`.
+
+pub(crate) const TOP: &str = "\
+Received messages are lines on standard output, trouble with connections is a
+line on standard error. Exit code: 0 done, 1 failed (one line says what and
+where), 2 wrong usage, 130 ended by Ctrl-C.
+
+Examples:
+  ferromq pull --bind tcp://127.0.0.1:5555
+  echo hello | ferromq push --connect tcp://127.0.0.1:5555
+  ferromq demo";
+
+pub(crate) const PUSH: &str = "\
+A line is a message, a tab in it separates frames; \\t \\n \\r \\\\ and \\xHH stand
+for bytes that a line cannot hold.
+
+Examples:
+  seq 1000 | ferromq push --connect tcp://127.0.0.1:5555
+  ferromq push --bind ipc:///tmp/work --file photo.jpg
+  ferromq push --connect tcp://127.0.0.1:5555 --size 1M --repeat 100";
+
+pub(crate) const PULL: &str = "\
+Examples:
+  ferromq pull --bind tcp://*:5555
+  ferromq pull --connect ipc:///tmp/work --format raw --count 1 > photo.jpg
+  ferromq pull --bind tcp://127.0.0.1:5555 --format json | jq .frames";
+
+pub(crate) const PUB: &str = "\
+A published message reaches those who have subscribed by then and keep up:
+--wait-subscribers waits for the first, --hwm gives slow ones more room.
+Messages that were dropped are counted at the end, on standard error.
+
+Examples:
+  date | ferromq pub --bind tcp://*:5556 --topic time --wait-subscribers 1
+  tail -f log | ferromq pub --connect tcp://collector:5556 --topic log";
+
+pub(crate) const SUB: &str = "\
+Examples:
+  ferromq sub --connect tcp://127.0.0.1:5556
+  ferromq sub --connect tcp://127.0.0.1:5556 --topic time --topic log
+  ferromq sub --bind tcp://*:5556 --count 10 --timeout 5";
+
+pub(crate) const XPUB: &str = "\
+What comes are subscriptions: \\x01 and a topic, and \\x00 and a topic when the
+last subscriber of it left. Each line of standard input is published.
+
+Examples:
+  ferromq xpub --bind tcp://127.0.0.1:5556
+  ferromq xpub --bind tcp://127.0.0.1:5556 --count 1 < /dev/null";
+
+pub(crate) const XSUB: &str = "\
+The line \\x01TOPIC subscribes, the line \\x00TOPIC unsubscribes, anything else
+goes to the publishers as a message.
+
+Examples:
+  ferromq xsub --connect tcp://127.0.0.1:5556 --topic time
+  echo '\\x01time' | ferromq xsub --connect tcp://127.0.0.1:5556";
+
+pub(crate) const REQ: &str = "\
+The next request is sent when the reply to the one before was printed.
+
+Examples:
+  echo hello | ferromq req --connect tcp://127.0.0.1:5557
+  ferromq req --connect tcp://127.0.0.1:5557 --size 64 --repeat 1000 --format raw
+  echo ping | ferromq req --connect tcp://server:5557 --timeout 2";
+
+pub(crate) const REP: &str = "\
+Without --echo and --exec, requests are printed, and each line of standard
+input is a reply. --exec gives the frames of the request one after the other to
+the command, and replies one frame; it serves this machine only (loopback
+addresses and ipc) unless --allow-remote is given.
+
+Examples:
+  ferromq rep --bind tcp://127.0.0.1:5557
+  ferromq rep --bind tcp://*:5557 --echo
+  ferromq rep --bind ipc:///tmp/upper --exec 'tr a-z A-Z'";
+
+pub(crate) const DEALER: &str = "\
+Goes on receiving when standard input has ended, until --count, --timeout or
+Ctrl-C; --count 0 ends when everything is sent. A REP peer expects an empty
+frame first: start the line with a tab.
+
+Examples:
+  ferromq dealer --connect tcp://127.0.0.1:5558 --identity worker-1
+  seq 3 | ferromq dealer --connect tcp://127.0.0.1:5558 --count 3";
+
+pub(crate) const ROUTER: &str = "\
+A line that comes starts with the peer's identity in hexadecimal, then a tab. A
+line to send has the same form: the peer's identity, a tab, the frames. A REQ
+peer sends and expects an empty frame after the identity: two tabs.
+
+Examples:
+  ferromq router --bind tcp://127.0.0.1:5558
+  ferromq router --bind ipc:///tmp/broker --format json";
+
+pub(crate) const PAIR: &str = "\
+Goes on receiving when standard input has ended, until --count, --timeout or
+Ctrl-C; --count 0 ends when everything is sent.
+
+Examples:
+  ferromq pair --bind tcp://127.0.0.1:5559
+  ferromq pair --connect tcp://127.0.0.1:5559
+  ferromq pair --connect tcp://127.0.0.1:5559 --file notes.txt --count 0";
+
+pub(crate) const DEMO: &str = "\
+Starts two processes for each row, sends through tcp:// and ipc://, checks with
+SHA-256 that everything arrived whole, and leaves nothing behind.
+
+Examples:
+  ferromq demo
+  ferromq demo --size 64M";

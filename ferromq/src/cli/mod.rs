@@ -1,0 +1,70 @@
+//! `ferromq VERB`: one socket, standard input and standard output.
+
+mod args;
+mod error;
+mod help;
+mod input;
+mod interrupt;
+mod output;
+mod session;
+mod text;
+mod trouble;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use ferromq::SocketType;
+
+use args::{Cli, Verb};
+
+pub(crate) use args::size;
+pub(crate) use error::Failure;
+pub(crate) use interrupt::on_signal;
+pub(crate) use trouble::say;
+
+/// Runs the command line of this process.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    refuse_remote_command(&cli.verb);
+    let done = match &cli.verb {
+        Verb::Push(args) => verbs::push(args),
+        Verb::Pull(args) => verbs::pull(args),
+        Verb::Pub(args) => verbs::publish(args),
+        Verb::Sub(args) => verbs::sub(args),
+        Verb::Xpub(args) => verbs::duplex(SocketType::XPub, args),
+        Verb::Xsub(args) => verbs::xsub(args),
+        Verb::Req(args) => verbs::request(args),
+        Verb::Rep(args) => verbs::reply(args),
+        Verb::Dealer(args) => verbs::duplex(SocketType::Dealer, args),
+        Verb::Router(args) => verbs::router(args),
+        Verb::Pair(args) => verbs::duplex(SocketType::Pair, args),
+        Verb::Demo(args) => crate::demo::run(args),
+        Verb::DemoPeer(args) => crate::demo::peer(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.is_quiet() {
+                say(format_args!("{failure}"));
+            }
+            failure.exit_code().into()
+        }
+    }
+}
+
+/// Wrong usage that clap cannot see.
+fn refuse_remote_command(verb: &Verb) {
+    if let Verb::Rep(args) = verb
+        && let Some(endpoint) = verbs::unwanted_remote(args)
+    {
+        let what = format!(
+            "--exec serves this machine only, and {endpoint} is for others too: \
+             --allow-remote lets everybody who reaches it use the command"
+        );
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, what)
+            .exit();
+    }
+}

@@ -1,0 +1,124 @@
+//! What happens to connections, told on standard error: trouble always, but
+//! each once; everything with `--verbose`.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Write;
+use std::thread::{self, JoinHandle};
+
+use ferromq::{Event, EventKind, Monitor};
+
+use super::error::{Failure, Seconds};
+
+/// Different troubles that are remembered, so that a peer that fails in ever
+/// new ways costs neither memory nor attention.
+const REMEMBERED: usize = 256;
+
+/// Prints a line on standard error; that it cannot be printed is no reason to
+/// stop.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "ferromq: {line}");
+}
+
+/// Watches until the socket is closed, and then gives the number of messages
+/// that were not delivered.
+pub(crate) fn observe(monitor: Monitor, verbose: bool) -> Result<JoinHandle<u64>, Failure> {
+    let watch = move || {
+        let mut troubles = Troubles::default();
+        let mut undelivered = 0;
+        for event in monitor {
+            if let EventKind::LingerExpired { messages } = event.kind {
+                undelivered += messages;
+            }
+            if verbose {
+                say(format_args!("{}", Described(&event)));
+            } else if let Some(line) = troubles.first(&event) {
+                say(format_args!("{line}"));
+            }
+        }
+        undelivered
+    };
+    let thread = thread::Builder::new().name("monitor".into()).spawn(watch);
+    thread.map_err(Failure::system("start a thread"))
+}
+
+/// The troubles that were told.
+#[derive(Default)]
+struct Troubles(HashSet<String>);
+
+impl Troubles {
+    /// The line for an event, if it is trouble and not yet told.
+    fn first(&mut self, event: &Event) -> Option<String> {
+        let trouble = matches!(
+            event.kind,
+            EventKind::AcceptFailed { .. }
+                | EventKind::Refused { .. }
+                | EventKind::ConnectRetried { .. }
+                | EventKind::HandshakeFailed { .. }
+        );
+        if !trouble || self.0.len() == REMEMBERED {
+            return None;
+        }
+        let line = match &event.kind {
+            // The delay grows from one attempt to the next.
+            EventKind::ConnectRetried { cause, .. } => {
+                format!("{}, trying again", At(&event.endpoint, cause))
+            }
+            _ => Described(event).to_string(),
+        };
+        self.0.insert(line.clone()).then_some(line)
+    }
+}
+
+/// An event as one line.
+struct Described<'a>(&'a Event);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Event {
+            kind,
+            endpoint,
+            peer,
+            ..
+        } = self.0;
+        let peer = peer.as_deref().unwrap_or("a peer");
+        match kind {
+            EventKind::Listening => write!(f, "listening on {endpoint}"),
+            EventKind::Accepted => write!(f, "{endpoint}: {peer} connected"),
+            EventKind::AcceptFailed { cause } | EventKind::Refused { cause } => {
+                At(endpoint, cause).fmt(f)
+            }
+            EventKind::Connected => write!(f, "{endpoint}: connected"),
+            EventKind::ConnectRetried { cause, delay } => {
+                write!(
+                    f,
+                    "{}, trying again in {}",
+                    At(endpoint, cause),
+                    Seconds(*delay)
+                )
+            }
+            EventKind::HandshakeSucceeded => write!(f, "{endpoint}: ready to carry messages"),
+            EventKind::HandshakeFailed { cause } => {
+                write!(f, "{endpoint}: the handshake failed: {cause}")
+            }
+            EventKind::Disconnected { cause } => write!(f, "{endpoint}: disconnected: {cause}"),
+            EventKind::Closed => write!(f, "{endpoint}: closed"),
+            EventKind::LingerExpired { messages } => {
+                write!(f, "{endpoint}: {messages} messages were not delivered")
+            }
+            other => write!(f, "{endpoint}: {other:?}"),
+        }
+    }
+}
+
+/// A cause with its endpoint, which transports name in their causes already.
+struct At<'a>(&'a str, &'a str);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1.contains(self.0) {
+            true => f.write_str(self.1),
+            false => write!(f, "{}: {}", self.0, self.1),
+        }
+    }
+}

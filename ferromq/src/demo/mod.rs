@@ -1,0 +1,117 @@
+//! `ferromq demo`: every pattern between real processes, checked and timed.
+//!
+//! ```text
+//!             conductor (this process): starts, relays, compares, prints
+//!               │ stdin: go            ▲ stdout: endpoint, ready, report
+//!               ▼                      │
+//!   demo-peer --side bind  ◄── tcp, ipc ──►  demo-peer --side connect
+//! ```
+//! Both peers count and hash what they send and what they receive; the
+//! conductor compares. A peer ends by itself when the conductor is gone, so
+//! that nothing is left behind however the demonstration ends.
+
+mod act;
+mod conductor;
+mod memory;
+mod peer;
+mod process;
+mod roles;
+mod table;
+mod tally;
+mod word;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use act::{Act, Side};
+use conductor::Conductor;
+use table::Table;
+
+use crate::cli::{Failure, size};
+
+pub(crate) use peer::run as peer;
+
+/// Arguments of `ferromq demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Size of the large payload (K, M and G: 1024-fold)
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = size)]
+    size: usize,
+}
+
+/// Arguments of the hidden verb `demo-peer`.
+#[derive(Debug, Args)]
+pub(crate) struct PeerArgs {
+    #[arg(long)]
+    act: Act,
+    #[arg(long)]
+    side: Side,
+    #[arg(long)]
+    endpoint: String,
+    #[arg(long)]
+    size: usize,
+}
+
+/// Runs every act over every transport.
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let directory = Directory::make()?;
+    let mut conductor = Conductor::new()?;
+    let mut table = Table::start(Act::ALL.len() * 2);
+    let size = memory::affordable(args.size);
+    if size < args.size {
+        table.note(&format!(
+            "{} would not fit into free memory twice: {} instead",
+            table::bytes(args.size as u64),
+            table::bytes(size as u64)
+        ));
+    }
+    for act in Act::ALL {
+        let endpoints = [
+            ("tcp", "tcp://127.0.0.1:*".to_owned()),
+            ("ipc", directory.endpoint(act)),
+        ];
+        for (transport, endpoint) in endpoints {
+            table.working(act, transport);
+            let outcome = conductor.perform(act, &endpoint, size).map_err(|failure| {
+                table.clear();
+                match failure {
+                    Failure::Demo(cause) => {
+                        Failure::Demo(format!("{act} over {transport}: {cause}"))
+                    }
+                    other => other,
+                }
+            })?;
+            table.row(act, transport, &outcome);
+        }
+    }
+    table.finish(started.elapsed())
+}
+
+/// A private directory for ipc endpoints; removed with what is left in it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn make() -> Result<Self, Failure> {
+        use std::os::unix::fs::DirBuilderExt;
+
+        let path = std::env::temp_dir().join(format!("ferromq-demo-{}", std::process::id()));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(Failure::system("make a directory for ipc endpoints"))?;
+        Ok(Self(path))
+    }
+
+    fn endpoint(&self, act: Act) -> String {
+        format!("ipc://{}", self.0.join(act.word()).display())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
