@@ -285,7 +285,8 @@ where
     /// Removes one entry, or one of its count if each is to be shown.
     fn remove_stale(&mut self, index: u32, out: &mut [u8]) -> Option<TopicStep> {
         let entry = self.index.entry(index)?;
-        let each = self.options.verbosity == Verbosity::All;
+        // Shown as often as its subscriptions were, so that a proxy's counts end at zero.
+        let each = self.options.verbosity == Verbosity::All || entry.kind() == Kind::Requested;
         let shown = match (entry.kind(), self.options.control) {
             (Kind::Requested, _) => true,
             (Kind::Active, Control::Manual) => false,

@@ -160,7 +160,7 @@ where
     /// answered [`Upstream::Notify`] for. Then that connection needs no message
     /// of it: the cursor brings the topic, or no longer finds it.
     pub fn comes_to(&self, cursor: &ResendCursor) -> bool {
-        cursor.node <= self.changed
+        cursor.node != NIL && cursor.node <= self.changed
     }
 
     /// Writes the next topic that a new connection is to be sent into `out`.

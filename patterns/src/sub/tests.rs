@@ -1,1 +1,71 @@
+use super::*;
+use crate::storage::Array;
 
+type Machine = Sub<Array<Peer<Publisher>, 2>, Array<Node, 64>, Array<Bucket, 64>>;
+
+fn machine(matching: Matching) -> (Machine, PeerId) {
+    let topics = TopicStorage {
+        nodes: Array::new(),
+        children: Array::new(),
+    };
+    let mut sub = Sub::new(Array::new(), topics, matching, Seed::new(1, 2));
+    let id = sub.peer_attached(b"").unwrap();
+    (sub, id)
+}
+
+const REFUSED: Accept = Accept::Refuse(Reason::NotSubscribed);
+
+// C71
+#[test]
+fn the_first_frame_decides() {
+    let (mut sub, a) = machine(Matching::Prefix);
+    assert_eq!(sub.accept(a, b"", false), REFUSED);
+    assert!(sub.subscribe(b"ab\0").is_ok());
+    assert_eq!(sub.accept(a, b"ab\0c", true), Accept::Deliver);
+    assert_eq!(sub.accept(a, b"zz", true), Accept::Deliver);
+    assert_eq!(sub.accept(a, b"zz", false), Accept::Deliver);
+    assert_eq!(sub.accept(a, b"ab", true), REFUSED);
+    assert_eq!(
+        sub.accept(a, b"ab\0", false),
+        Accept::Deliver,
+        "the next message"
+    );
+    assert!(sub.subscribe(b"").is_ok());
+    assert_eq!(sub.accept(a, b"", false), Accept::Deliver);
+}
+
+#[test]
+fn a_lost_link_forgets_the_half_message() {
+    let (mut sub, a) = machine(Matching::Prefix);
+    assert!(sub.subscribe(b"a").is_ok());
+    assert_eq!(sub.accept(a, b"a", true), Accept::Deliver);
+    sub.link_lost(a);
+    assert_eq!(sub.accept(a, b"b", false), REFUSED);
+}
+
+// C82
+#[test]
+fn inverted_matching_delivers_the_others() {
+    let (mut sub, a) = machine(Matching::Inverted);
+    assert!(sub.subscribe(b"a").is_ok());
+    assert_eq!(sub.accept(a, b"ab", false), REFUSED);
+    assert_eq!(sub.accept(a, b"b", false), Accept::Deliver);
+    sub.set_matching(Matching::Prefix);
+    assert_eq!(sub.accept(a, b"ab", false), Accept::Deliver);
+}
+
+#[test]
+fn only_the_head_of_a_payload_is_looked_at() {
+    struct Remote;
+    impl Payload for Remote {
+        fn len(&self) -> usize {
+            1 << 30
+        }
+        fn head(&self) -> &[u8] {
+            b"head"
+        }
+    }
+    let (mut sub, a) = machine(Matching::Prefix);
+    assert!(sub.subscribe(b"hea").is_ok());
+    assert_eq!(sub.accept(a, &Remote, false), Accept::Deliver);
+}
