@@ -13,7 +13,9 @@ use std::sync::Arc;
 /// Aligned to 64 bytes. A body of up to [`AT_ONCE`] is mapped at once, which
 /// reserves address space only: pages are taken as they are written. A longer
 /// one starts with [`PIECE`] and doubles as its bytes arrive, so that announcing
-/// a gigabyte costs a megabyte. Growing moves page tables, not bytes.
+/// a gigabyte costs a megabyte. Growing moves page tables, not bytes. From the
+/// second megabyte on a long buffer takes huge pages, not from the first byte:
+/// what a peer makes us hold stays within 3 MiB of what it has sent.
 pub(crate) struct PayloadBuffer {
     /// None once frozen.
     region: Option<Region>,
@@ -22,6 +24,8 @@ pub(crate) struct PayloadBuffer {
     len: usize,
     /// `filled <= len`, and `filled <= capacity`.
     filled: usize,
+    /// Whether huge pages were asked for.
+    huge: bool,
 }
 
 /// Longest body that is mapped before its bytes arrive.
@@ -29,6 +33,8 @@ const AT_ONCE: usize = 16 << 20;
 /// Most that one `space_mut` offers, and where a growing buffer starts: the
 /// checksum runs over each piece while it is in the cache.
 const PIECE: usize = 1 << 20;
+/// Length from which huge pages are worth asking for.
+const HUGE_FROM: usize = 4 << 20;
 
 impl PayloadBuffer {
     /// Where to read next: at most 1 MiB, empty when nothing is missing. May
@@ -39,6 +45,10 @@ impl PayloadBuffer {
         };
         if self.filled < self.len && HEAD_ROOM + self.filled == region.len() {
             region.grow(needed(self.len)?.min(2 * region.len()))?;
+        }
+        if !self.huge && self.filled >= PIECE && region.len() >= HUGE_FROM {
+            region.prefer_huge_pages();
+            self.huge = true;
         }
         let start = HEAD_ROOM + self.filled;
         let end = region.len().min(HEAD_ROOM + self.len).min(start + PIECE);
@@ -131,6 +141,7 @@ impl BufferPool {
             pool: Arc::clone(self),
             len,
             filled: 0,
+            huge: false,
         })
     }
 

@@ -92,16 +92,21 @@ impl Region {
         Ok(())
     }
 
+    /// Asks for huge pages where nothing has been written yet. They are taken
+    /// whole, 2 MiB at the first byte, but fill five times as fast.
+    pub(crate) fn prefer_huge_pages(&mut self) {
+        #[cfg(target_os = "linux")]
+        {
+            let base = self.base.as_ptr().cast();
+            // SAFETY: our own mapping; the advice changes no byte. A kernel
+            // without huge pages refuses it, which is as good.
+            let _ = unsafe { libc::madvise(base, self.len, libc::MADV_HUGEPAGE) };
+        }
+    }
+
     fn checked(base: *mut libc::c_void, len: usize) -> Result<Self, OutOfMemory> {
         match NonNull::new(base.cast::<u8>()) {
-            Some(base) if base.as_ptr().cast() != libc::MAP_FAILED => {
-                if len >= 4 << 20 && std::env::var_os("THP").is_some() {
-                    unsafe {
-                        libc::madvise(base.as_ptr().cast(), len, 14);
-                    }
-                }
-                Ok(Self { base, len })
-            }
+            Some(base) if base.as_ptr().cast() != libc::MAP_FAILED => Ok(Self { base, len }),
             _ => Err(OutOfMemory { bytes: len }),
         }
     }
