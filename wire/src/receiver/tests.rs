@@ -142,6 +142,18 @@ fn a_long_body_is_announced_and_nothing_is_held_for_it() {
 }
 
 #[test]
+fn bodies_up_to_inline_max_are_waited_for_and_longer_ones_announced() {
+    for (inline_max, waited_for) in [(0, 512), (512, 512), (700, 700)] {
+        let fresh = || Receiver::new(Limits::default(), inline_max, Features::NONE);
+        let waiting = first(&mut fresh(), &long(0, waited_for, b"x"));
+        assert_eq!(waiting, Ok(Progress::incomplete(0)));
+        let announced = first(&mut fresh(), &long(0, waited_for + 1, b"x")).unwrap();
+        assert_eq!(announced.consumed, 9);
+        assert!(matches!(announced.event, Some(Event::Body { .. })));
+    }
+}
+
+#[test]
 fn an_n_byte_limit_lets_n_pass_and_n_plus_one_not() {
     // B16: in both forms, and two frames of n bytes in one message pass
     for n in [0, 1, 3, 254, 255, 256, 600] {
@@ -286,7 +298,7 @@ fn commands_come_between_the_frames_of_a_message() {
 
 #[test]
 fn unknown_commands_and_errors_are_ignored_and_the_seventeenth_closes() {
-    // B21, HOSTILE 19: in one input, so that "no event" means "more input"
+    // B21, C25, HOSTILE 19: in one input, so that "no event" means "more input"
     let unknown = command(b"XYZZY", b"data");
     let error = command(b"ERROR", b"\x02no");
     let mut stream = Vec::new();
