@@ -259,8 +259,7 @@ pub enum ProtocolError {
         /// Size of its body in bytes.
         len: usize,
     },
-    /// A command between the frames of a message that must not be there: READY
-    /// once the handshake is over.
+    /// READY once the handshake is over.
     LateReady,
     /// A PING or PONG whose context is over 16 bytes.
     ContextTooLong {
