@@ -58,7 +58,12 @@ impl Core {
         patience: Patience,
     ) -> Result<Guard<'a, State>, Error> {
         let left = patience.left()?;
-        guard.flush_deferred(self);
+        if !guard.deferred.is_empty() {
+            // That may have made the room that the caller waits for, and then
+            // no event would tell of it: let him look again first.
+            guard.flush_deferred(self);
+            return Ok(guard);
+        }
         if guard.token {
             guard.waiters += 1;
             let ticket = self.turnstile.ticket();
