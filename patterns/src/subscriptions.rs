@@ -17,6 +17,7 @@ use crate::peer::{Link, Peer, PeerId, PeerTable};
 use crate::ring::{Ring, SEND};
 use crate::slab::{NIL, Slab};
 use crate::storage::{Full, Storage};
+use crate::subscriber::{Room, Subscriber};
 use crate::table::{Bucket, End, Table};
 use crate::tree::{MAX_TOPIC_LEN, Node, Tree};
 
@@ -37,47 +38,6 @@ pub struct SubscriptionStorage<N, E, B> {
     pub children: B,
     /// From a peer and a topic to the subscription.
     pub lookup: B,
-}
-
-/// What a publisher knows of a peer.
-#[derive(Clone, Debug)]
-pub struct Subscriber {
-    /// Ends of the peer's list. Entries of old epochs are at the oldest end.
-    newest: u32,
-    oldest: u32,
-    /// Of this connection: entries, and bytes of their topics.
-    subscriptions: u32,
-    topic_bytes: u64,
-    /// The last match that named this peer.
-    stamp: u64,
-    epoch: u8,
-    /// Connections lost whose entries may still be on the list.
-    stale_epochs: u8,
-    pub(crate) room: Room,
-    pub(crate) in_message: bool,
-}
-
-/// Whether a peer's pipe takes a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
-    Some,
-    None,
-}
-
-impl Default for Subscriber {
-    fn default() -> Self {
-        Self {
-            newest: NIL,
-            oldest: NIL,
-            subscriptions: 0,
-            topic_bytes: 0,
-            stamp: 0,
-            epoch: 0,
-            stale_epochs: 0,
-            room: Room::None,
-            in_message: false,
-        }
-    }
 }
 
 /// What a subscription or a cancellation changed.
