@@ -1,1 +1,35 @@
 //! Interoperation, conformance and hostile-input tests of whole sockets.
+//!
+//! Everything here goes through the public interface of `ferromq`, with
+//! somebody else on the other end of the wire:
+//!
+//! ```text
+//!   tests/conformance   ferromq sockets ── tcp, ipc ── RawPeer   bytes written by hand
+//!   tests/interop       ferromq sockets ── tcp, ipc ── ZmqPeer   pyzmq, that is libzmq
+//!   tests/program       ferromq program ── tcp, ipc ── ZmqPeer
+//! ```
+//!
+//! [`RawPeer`] knows ZMTP on its own: it shares no code with `ferromq-wire`,
+//! so an error there cannot hide behind the same error here. A
+//! [`ZmqPeer`] is a Python process with real libzmq; `cargo xtask interop`
+//! prepares the interpreter, and without it those tests say that they are
+//! skipped.
+//!
+//! No test sleeps and none asserts an upper bound on time: tests wait for
+//! conditions, and [`Watchdog`] ends one whose condition never comes.
+
+mod ours;
+mod program;
+mod raw;
+mod via;
+mod watchdog;
+mod zmq_peer;
+
+pub use ours::{Ours, parts_of};
+pub use program::Program;
+pub use raw::{
+    COMMAND, Greeting, LONG, MORE, RawFrame, RawListener, RawPeer, command_body, metadata,
+};
+pub use via::{Place, Via};
+pub use watchdog::{PATIENCE, Watchdog, until};
+pub use zmq_peer::{ZmqPeer, ZmqSocket, payload, sha256};
