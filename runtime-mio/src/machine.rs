@@ -166,6 +166,24 @@ impl Machine {
         each!(self, machine => machine.accept(id, frame, more))
     }
 
+    /// Whether every message of this peer is for the application as it is, so
+    /// that a frame that is a message needs no further look.
+    #[inline]
+    pub(crate) fn takes_single(&self) -> bool {
+        matches!(self, Self::Pull(_) | Self::Dealer(_) | Self::Pair(_))
+    }
+
+    /// The peer whose turn it is, for the types that send in turn.
+    #[inline]
+    pub(crate) fn route_in_turn(&mut self) -> Option<PeerId> {
+        match self {
+            Self::Push(machine) => machine.route(),
+            Self::Dealer(machine) => machine.route(),
+            Self::Pair(machine) => machine.route(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
         each!(self, machine => machine.peer_attached(identity))
     }
@@ -196,25 +214,15 @@ impl Machine {
 
     // Sending.
 
-    /// Names where a message goes. `peeked`: a message was decoded to answer
-    /// whether there is one, which the application has not received.
-    #[inline]
+    /// Names where a message goes, for the types that do not just take turns.
+    /// `peeked`: a message was decoded to answer whether there is one, which
+    /// the application has not received.
     pub(crate) fn route(
         &mut self,
         first: &[u8],
         parts: usize,
         peeked: bool,
     ) -> Result<Route, Error> {
-        let peer = match self {
-            Self::Push(machine) => machine.route(),
-            Self::Dealer(machine) => machine.route(),
-            Self::Pair(machine) => machine.route(),
-            _ => return self.route_rarer(first, parts, peeked),
-        };
-        peer.map(Route::Peer).ok_or(Error::WouldBlock)
-    }
-
-    fn route_rarer(&mut self, first: &[u8], parts: usize, peeked: bool) -> Result<Route, Error> {
         match self {
             Self::Router { router, mandatory } => {
                 if parts < 2 {

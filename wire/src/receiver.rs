@@ -128,6 +128,26 @@ impl Receiver {
         self.ignored
     }
 
+    /// The length of the body, if `input` starts with a whole short frame that
+    /// is a message by itself and can break no limit. Its body lies behind 2
+    /// bytes of header; the caller may take both without calling
+    /// [`handle_input`](Self::handle_input), whose state it would not change.
+    ///
+    /// The way round the general event, for receivers of many small messages:
+    /// the answer fits a register.
+    #[inline]
+    #[must_use]
+    pub fn short_message(&self, input: &[u8]) -> Option<usize> {
+        match input {
+            [0, size, rest @ ..]
+                if u16::from(*size) < self.fast && rest.len() >= usize::from(*size) =>
+            {
+                Some(usize::from(*size))
+            }
+            _ => None,
+        }
+    }
+
     /// Everything but a short frame that is a message.
     #[inline(never)]
     fn handle_any(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {

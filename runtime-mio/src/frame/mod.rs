@@ -184,6 +184,22 @@ impl From<&Vec<u8>> for Frame {
     }
 }
 
+impl From<&&[u8]> for Frame {
+    /// Copies, as from a slice: what iterating over a slice of slices gives.
+    #[inline]
+    fn from(bytes: &&[u8]) -> Self {
+        Self::from(*bytes)
+    }
+}
+
+impl From<&&str> for Frame {
+    /// Copies, as from a slice: what iterating over a slice of texts gives.
+    #[inline]
+    fn from(text: &&str) -> Self {
+        Self::from(text.as_bytes())
+    }
+}
+
 impl From<Vec<u8>> for Frame {
     /// Keeps the vector: no copy of the bytes, one small allocation.
     #[inline]

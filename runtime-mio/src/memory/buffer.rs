@@ -76,6 +76,12 @@ impl PayloadBuffer {
         self.len - self.filled
     }
 
+    /// Bytes of address space taken so far.
+    #[cfg(test)]
+    pub(super) fn reserved(&self) -> usize {
+        self.region.as_ref().map_or(0, Region::len)
+    }
+
     /// Makes a frame of what was filled, which is the body if nothing is
     /// missing. Copies nothing; the last handle gives the memory back.
     pub(crate) fn freeze(mut self, origin: Option<Arc<PeerInfo>>) -> Frame {

@@ -63,6 +63,11 @@ impl BlockPool {
         self.live.load(Ordering::Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn spare_blocks(&self) -> usize {
+        lock_unpoisoned(&self.spare).len()
+    }
+
     /// Whether frames that users hold pin so many blocks that new frames should
     /// be copies.
     pub(super) fn is_crowded(&self) -> bool {

@@ -15,11 +15,10 @@ impl Core {
     #[inline]
     pub(crate) fn receive(&self, patience: Patience) -> Result<Message, Error> {
         let mut guard = self.enter();
-        guard.check_open()?;
-        if let Some(message) = guard.pop(self) {
+        if let Some(frame) = guard.pop_short(self) {
             drop(guard);
             self.io.after(After::Watch);
-            return Ok(message);
+            return Ok(Message::from(frame));
         }
         self.receive_slow(guard, patience)
     }
@@ -30,6 +29,12 @@ impl Core {
         mut guard: Guard<'a, State>,
         patience: Patience,
     ) -> Result<Message, Error> {
+        guard.check_open()?;
+        if let Some(message) = guard.pop(self) {
+            drop(guard);
+            self.io.after(After::Watch);
+            return Ok(message);
+        }
         // Whoever finds nothing has answered everything: what he sends next
         // is awaited, so it leaves at once.
         guard.credit_round = guard.credit_round.wrapping_add(1);
@@ -88,16 +93,13 @@ impl Core {
     #[inline]
     pub(crate) fn receive_default(&self) -> Result<Message, Error> {
         let mut guard = self.enter();
-        guard.check_open()?;
-        match guard.pop(self) {
-            Some(message) => {
-                drop(guard);
-                self.io.after(After::Watch);
-                Ok(message)
-            }
-            // The clock is read only now that there is something to wait for.
-            None => self.receive_slow(guard, Patience::of(self.options.receive_timeout)),
+        if let Some(frame) = guard.pop_short(self) {
+            drop(guard);
+            self.io.after(After::Watch);
+            return Ok(Message::from(frame));
         }
+        // The clock is read only now that there may be something to wait for.
+        self.receive_slow(guard, Patience::of(self.options.receive_timeout))
     }
 
     /// Whether a receive or a send would wait.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ferromq_patterns::{Match, PeerId, Subscription};
 
 use super::core::Core;
-use super::state::State;
+use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::{Ticks, ticks};
 use crate::link::Parts;
@@ -77,37 +77,43 @@ impl Core {
     ) -> Result<(), Error> {
         let now = Ticks::now();
         let mut guard = self.enter();
-        guard.check_open()?;
-        if now.since(guard.last_service) > guard.pace.service {
-            guard.last_service = now;
-            self.service(&mut guard);
-        }
-        match guard.send(self, message, now) {
-            Ok(after) => {
+        if guard.phase == Phase::Open && now.since(guard.last_service) <= guard.pace.service {
+            // PUSH and DEALER: everything stays in registers.
+            if let Some(id) = guard.machine.route_in_turn().filter(|_| message.count() > 0) {
+                let after = guard.push(self, id, &[], message, 0, now);
                 drop(guard);
                 self.io.after(after);
-                Ok(())
+                return Ok(());
             }
-            Err(Error::WouldBlock) => self.send_slow(guard, message, patience),
-            Err(refused) => Err(refused),
         }
+        self.send_slow(guard, message, patience)
     }
 
-    #[cold]
+    /// Every other type, and whoever finds no peer with room.
+    #[inline(never)]
     fn send_slow<'a, M: Parts + ?Sized>(
         &'a self,
         mut guard: Guard<'a, State>,
         message: &M,
         patience: Patience,
     ) -> Result<(), Error> {
-        // What has come meanwhile may have made room.
-        self.service(&mut guard);
+        guard.check_open()?;
+        let now = Ticks::now();
+        if now.since(guard.last_service) > guard.pace.service {
+            guard.last_service = now;
+            self.service(&mut guard);
+        }
+        let mut serviced = false;
         loop {
             match guard.send(self, message, Ticks::now()) {
                 Ok(after) => {
                     drop(guard);
                     self.io.after(after);
                     return Ok(());
+                }
+                // What has come meanwhile may have made room.
+                Err(Error::WouldBlock) if !std::mem::replace(&mut serviced, true) => {
+                    self.service(&mut guard);
                 }
                 Err(Error::WouldBlock) => {
                     if matches!(patience, Patience::None) {
@@ -149,10 +155,10 @@ impl State {
                 needed: 1,
             });
         }
-        match self
-            .machine
-            .route(&message.bytes(0), message.count(), self.peeked.is_some())?
-        {
+        if let Some(id) = self.machine.route_in_turn() {
+            return Ok(self.push(core, id, &[], message, 0, now));
+        }
+        match self.machine.route(message.bytes(0), message.count(), self.peeked.is_some())? {
             Route::Peer(id) => Ok(self.push(core, id, &[], message, 0, now)),
             Route::Skip(id) => Ok(self.push(core, id, &[], message, 1, now)),
             other => self.send_rarer(core, other, message, now),

@@ -47,20 +47,21 @@ impl<T: Default> Chunks<T> {
     /// Makes room for `len` items and touches none; what it reserved stays when
     /// it fails.
     fn reserve(&mut self, len: usize) -> Result<(), TryReserveError> {
-        let first = len.min(Self::PER_CHUNK);
+        // The list first: it is what an absurd length fails at.
+        let chunks = len.div_ceil(Self::PER_CHUNK);
+        self.chunks.try_reserve(chunks.saturating_sub(self.chunks.len()))?;
         if self.chunks.is_empty() {
-            self.chunks.try_reserve(1)?;
             self.chunks.push(Vec::new());
         }
+        let first = len.min(Self::PER_CHUNK);
         let small = &mut self.chunks[0];
         if small.capacity() < first {
             let doubled = first.next_power_of_two().max(SMALL).min(Self::PER_CHUNK);
             small.try_reserve_exact(doubled - small.len())?;
         }
-        while self.chunks.len() * Self::PER_CHUNK < len {
+        while self.chunks.len() < chunks {
             let mut chunk = Vec::new();
             chunk.try_reserve_exact(Self::PER_CHUNK)?;
-            self.chunks.try_reserve(1)?;
             self.chunks.push(chunk);
         }
         Ok(())
@@ -123,6 +124,12 @@ impl<T: Default> Storage<T> for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
+    /// Items that there is memory for.
+    #[cfg(test)]
+    fn reserved(&self) -> usize {
+        self.chunks.iter().map(Vec::capacity).sum()
+    }
+
     fn drop_empty_chunks(&mut self) {
         self.chunks.retain(|chunk| !chunk.is_empty());
     }

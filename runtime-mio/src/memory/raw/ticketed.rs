@@ -92,8 +92,8 @@ impl<H: Home> Ticketed<H> {
     /// outside the region.
     #[inline]
     pub(crate) fn bytes_mut(&mut self, range: Range<usize>) -> &mut [u8] {
-        assert!(self.frozen <= range.start && range.start <= range.end);
-        assert!(range.end <= self.capacity);
+        assert!(self.frozen <= range.start, "writing frozen bytes");
+        assert!(range.start <= range.end && range.end <= self.capacity);
         // SAFETY: start is inside the region.
         let start = unsafe { self.at(range.start) };
         // SAFETY: inside the region; initialised memory, as all of a region;
