@@ -37,7 +37,9 @@ fn push_lingers_until_somebody_takes_its_messages() {
 #[test]
 fn push_sends_a_file_as_it_is() {
     every_way(|peer, way| {
-        let body: Vec<u8> = (0..1_000_003_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+        let body: Vec<u8> = (0..1_000_003_u32)
+            .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+            .collect();
         let directory = tempfile::TempDir::new().expect("a directory");
         let file = directory.path().join("file");
         std::fs::write(&file, &body).expect("the disk has room");
