@@ -21,32 +21,6 @@ fn h91_without_linger_closing_discards() {
 }
 
 #[test]
-fn h91_with_linger_closing_waits_until_all_is_sent() {
-    let _watchdog = Watchdog::start();
-    for linger in [None, Some(PATIENCE)] {
-        let listener = RawListener::bind(Via::Tcp);
-        let context = Context::new().expect("a context");
-        let socket = context
-            .any_socket(SocketType::Push, Options::new().linger(linger))
-            .expect("a socket");
-        socket.connect(listener.endpoint()).expect("connect");
-        for number in 0..100_u8 {
-            socket.send([number].as_slice()).expect("it is queued");
-        }
-        let closing = std::thread::spawn(move || {
-            socket.close();
-            drop(socket);
-            drop(context);
-        });
-        let mut peer = listener.accept_established("PULL");
-        for number in 0..100_u8 {
-            assert_eq!(peer.read_message(), [[number]]);
-        }
-        closing.join().expect("closing ends");
-    }
-}
-
-#[test]
 fn h91_linger_ends_and_what_is_left_is_counted() {
     let _watchdog = Watchdog::start();
     // Bound and never accepting: a handshake that never completes.
