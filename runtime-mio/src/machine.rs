@@ -44,8 +44,6 @@ pub(crate) enum Machine {
 
 /// Where a message goes.
 pub(crate) enum Route {
-    /// To this peer, whole.
-    Peer(PeerId),
     /// To this peer, without its first frame.
     Skip(PeerId),
     /// To this peer, behind the request's envelope.

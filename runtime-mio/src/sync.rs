@@ -213,8 +213,6 @@ pub(crate) enum Fault {
     OwnerSkipsBarrier,
     /// A foreigner does not run the heavy barrier.
     ForeignSkipsBarrier,
-    /// All owners share one flag.
-    OwnersShareSlot,
     /// The lock's owner leaves with a relaxed store.
     OwnerLeavesRelaxed,
     /// A slice gives up its share of a block with a relaxed decrement.

@@ -103,14 +103,28 @@ impl Drop for Owner {
 #[test]
 fn lent_memory_is_released_once_after_the_last_handle() {
     let (dropped, released) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counts = || (dropped.load(Ordering::Relaxed), released.load(Ordering::Relaxed));
+    let counts = || {
+        (
+            dropped.load(Ordering::Relaxed),
+            released.load(Ordering::Relaxed),
+        )
+    };
     let lend = |panics_when_asked, panics_when_dropped| {
         let dropped = Arc::clone(&dropped);
-        let owner = Owner { bytes: vec![3; 9], panics_when_asked, panics_when_dropped, dropped };
+        let owner = Owner {
+            bytes: vec![3; 9],
+            panics_when_asked,
+            panics_when_dropped,
+            dropped,
+        };
         let (dropped, released) = (Arc::clone(&owner.dropped), Arc::clone(&released));
         Frame::with_release(owner, move || {
             let before = released.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(dropped.load(Ordering::Relaxed), before + 1, "the owner goes first");
+            assert_eq!(
+                dropped.load(Ordering::Relaxed),
+                before + 1,
+                "the owner goes first"
+            );
         })
     };
 
@@ -150,5 +164,8 @@ fn debug_shows_lengths_and_heads() {
     assert_eq!(shown(b""), "0 bytes");
     assert_eq!(shown(b"say \"hi\""), r#"8 bytes "say \"hi\"""#);
     assert_eq!(shown(b"\x00\xfe1"), "3 bytes 00fe31");
-    assert_eq!(shown(&[b'x'; 25]), "25 bytes \"xxxxxxxxxxxxxxxxxxxxxxxx\"...");
+    assert_eq!(
+        shown(&[b'x'; 25]),
+        "25 bytes \"xxxxxxxxxxxxxxxxxxxxxxxx\"..."
+    );
 }

@@ -10,11 +10,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
 use ferromq_transport as transport;
 use ferromq_wire::{FRAME_OVERHEAD, Transmitter, peek_header};
 
 use crate::clock::Ticks;
+use crate::memory::BufferPool;
 use crate::{Frame, Message};
 
 /// Frames from this length travel as handles; shorter ones are copied, which
@@ -27,9 +29,16 @@ const WRITE_MAX: usize = 1 << 20;
 /// Elements of one vectored write.
 const SLICES: usize = 64;
 
-/// Bytes ahead of which nothing fits: a tail of this capacity is kept for the
-/// next burst, a larger one is freed when it is empty.
+/// Copies are gathered in buffers of about this size, so that a long backlog
+/// moves nothing when it grows.
+const CHUNK: usize = 128 << 10;
+
+/// A buffer of up to this size is kept for the next burst; one that a long
+/// message made larger is freed when it is empty.
 const TAIL_KEPT: usize = 256 << 10;
+
+/// Empty buffers that a link keeps. Warm ones are worth 6 times a fresh one.
+const SPARES: usize = 4;
 
 /// Encoded bytes. The whole of `bytes` is initialised, so that appending
 /// neither zeroes nor checks capacity byte by byte; `start..end` waits.
@@ -72,16 +81,6 @@ impl Buffer {
         (self.start, self.end) = (0, 0);
         if self.bytes.len() > TAIL_KEPT {
             self.bytes = Vec::new();
-        }
-    }
-}
-
-impl From<&[u8]> for Buffer {
-    fn from(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.to_vec(),
-            start: 0,
-            end: bytes.len(),
         }
     }
 }
@@ -188,6 +187,7 @@ impl Parts for [&[u8]] {
 pub(crate) struct Output {
     tail: Buffer,
     segments: VecDeque<Segment>,
+    spares: Vec<Buffer>,
     /// Stream positions at which messages end that are not wholly written.
     ends: VecDeque<u64>,
     /// Where the last wholly written message ended.
@@ -225,10 +225,11 @@ impl Output {
         self.total_appended == self.total_written
     }
 
-    /// Whether payload handles wait, which makes large writes worth more.
+    /// Whether what waits are long messages, for which large writes are worth
+    /// more.
     #[inline]
-    pub(crate) fn holds_payloads(&self) -> bool {
-        !self.segments.is_empty()
+    pub(crate) fn holds_long_messages(&self) -> bool {
+        self.bytes() >= self.ends.len() * BY_HANDLE
     }
 
     /// Appends one whole message: `envelope` frames first, then the parts of
@@ -272,7 +273,11 @@ impl Output {
         match frame {
             Some(frame) if body.len() >= BY_HANDLE => self.append_handle(tx, more, frame),
             _ => {
-                let room = self.tail.room(body.len() + FRAME_OVERHEAD);
+                let needed = body.len() + FRAME_OVERHEAD;
+                if self.tail.end + needed > CHUNK {
+                    self.seal_tail();
+                }
+                let room = self.tail.room(needed);
                 let written = tx.frame(more, body, room);
                 self.tail.end += written;
                 self.total_appended += written as u64;
@@ -314,6 +319,7 @@ impl Output {
         &mut self,
         tx: &mut Transmitter,
         link: &mut dyn transport::Link,
+        pool: &Arc<BufferPool>,
         envelope: &[Frame],
         body: &[u8],
     ) -> Flushed {
@@ -348,7 +354,8 @@ impl Output {
         if let Some(rest) = body.get(done..).filter(|rest| !rest.is_empty()) {
             self.seal_tail();
             self.total_appended += rest.len() as u64;
-            self.segments.push_back(Segment::Bytes(Buffer::from(rest)));
+            let frame = pool.copy(rest).unwrap_or_else(|_| Frame::from(rest));
+            self.segments.push_back(Segment::Payload { frame, start: 0 });
         }
         self.append_bytes(trailer.as_ref());
         self.ends.push_back(self.total_appended);
@@ -419,7 +426,9 @@ impl Output {
                 return;
             }
             left -= here;
-            self.segments.pop_front();
+            if let Some(Segment::Bytes(buffer)) = self.segments.pop_front() {
+                self.spare(buffer);
+            }
         }
         self.tail.start += left;
         self.recycle_tail();
@@ -462,14 +471,23 @@ impl Output {
 
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
-            let tail = std::mem::take(&mut self.tail);
+            let spare = self.spares.pop().unwrap_or_default();
+            let tail = std::mem::replace(&mut self.tail, spare);
             self.segments.push_back(Segment::Bytes(tail));
+        }
+    }
+
+    fn spare(&mut self, mut buffer: Buffer) {
+        buffer.rewind();
+        if self.spares.len() < SPARES && !buffer.bytes.is_empty() {
+            self.spares.push(buffer);
         }
     }
 
     /// Exchanges the empty buffer of an idle link with `buffer`, so that idle
     /// links hold none.
     pub(crate) fn swap_buffer(&mut self, buffer: &mut Buffer) {
+        self.spares = Vec::new();
         if self.tail.is_empty() {
             std::mem::swap(&mut self.tail, buffer);
         }
@@ -565,3 +583,6 @@ fn refused(cause: io::Error) -> Flushed {
         _ => Flushed::Broken(cause),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -277,11 +277,6 @@ impl Bias {
 
     fn new(owner: ThreadId, slot: usize) -> Self {
         debug_assert!(slot < SLOTS);
-        let slot = if planted(Fault::OwnersShareSlot) {
-            0
-        } else {
-            slot
-        };
         Self(owner.get() << SLOT_BITS | slot as u64)
     }
 
@@ -320,20 +315,14 @@ impl Patience {
         Self { rounds: 0 }
     }
 
-    #[cfg(not(loom))]
     fn wait(&mut self) {
         self.rounds = self.rounds.saturating_add(1);
         match self.rounds {
+            _ if cfg!(loom) => thread::yield_now(),
             0..=100 => std::hint::spin_loop(),
             101..=200 => thread::yield_now(),
-            _ => thread::sleep(std::time::Duration::from_micros(50)),
+            _ => std::thread::sleep(std::time::Duration::from_micros(50)),
         }
-    }
-
-    #[cfg(loom)]
-    fn wait(&mut self) {
-        self.rounds = self.rounds.saturating_add(1);
-        thread::yield_now();
     }
 }
 

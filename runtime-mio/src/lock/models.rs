@@ -126,8 +126,3 @@ fn planted_bugs_are_found() {
         explore(Some(fault), owner_and_io_thread);
     }
 }
-
-#[test]
-fn one_flag_for_all_owners_is_found() {
-    explore(Some(Fault::OwnersShareSlot), bias_moves_under_io_thread);
-}

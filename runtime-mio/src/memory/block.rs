@@ -3,7 +3,6 @@
 use super::pool::BlockPool;
 use super::raw::{ALIGNED_FROM, HEAD_ROOM, OutOfMemory, Shared, Ticketed};
 use crate::frame::Frame;
-use crate::message::PeerInfo;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -160,16 +159,6 @@ impl ReceiveBlock {
         fresh.filled(rest.len());
         fresh.crowded = self.crowded;
         *self = fresh;
-        Ok(())
-    }
-
-    /// Names the peer that later frames come from, once its handshake is done.
-    pub(crate) fn set_origin(&mut self, origin: Arc<PeerInfo>) -> Result<(), OutOfMemory> {
-        if !self.block.set_origin(Some(Arc::clone(&origin))) {
-            self.move_to_fresh()?;
-            let named = self.block.set_origin(Some(origin));
-            debug_assert!(named, "a fresh block has no slices");
-        }
         Ok(())
     }
 

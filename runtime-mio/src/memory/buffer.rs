@@ -151,6 +151,20 @@ impl BufferPool {
         })
     }
 
+    /// A frame with a copy of `bytes`, in warm memory if there is any.
+    pub(crate) fn copy(self: &Arc<Self>, bytes: &[u8]) -> Result<Frame, OutOfMemory> {
+        let mut buffer = self.buffer(bytes.len() as u64)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let space = buffer.space_mut()?;
+            let len = space.len().min(rest.len());
+            space[..len].copy_from_slice(&rest[..len]);
+            buffer.filled(len);
+            rest = &rest[len..];
+        }
+        Ok(buffer.freeze(None))
+    }
+
     /// Bytes that are kept and not in use.
     pub(crate) fn kept_bytes(&self) -> usize {
         lock_unpoisoned(&self.kept).bytes

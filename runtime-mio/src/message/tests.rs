@@ -5,7 +5,10 @@ use crate::memory::BlockPool;
 use std::sync::Arc;
 
 fn texts(message: &Message) -> Vec<&str> {
-    message.iter().map(|frame| std::str::from_utf8(frame).expect("a text")).collect()
+    message
+        .iter()
+        .map(|frame| std::str::from_utf8(frame).expect("a text"))
+        .collect()
 }
 
 #[test]
@@ -69,7 +72,10 @@ fn frames_are_pushed_at_both_ends_and_taken_in_order() {
     assert_eq!(frames.len(), 6);
     assert_eq!(frames.last(), Some(Frame::from("y")));
     let mut one = Message::from("only").into_frames();
-    assert_eq!((one.len(), one.next(), one.next()), (1, Some(Frame::from("only")), None));
+    assert_eq!(
+        (one.len(), one.next(), one.next()),
+        (1, Some(Frame::from("only")), None)
+    );
 }
 
 #[test]
@@ -86,7 +92,10 @@ fn a_message_knows_its_peer_behind_an_envelope_made_here() {
     message.push_front("worker");
     let peer = message.peer().expect("a received frame");
     assert_eq!(peer.identity(), b"worker");
-    assert_eq!((peer.socket_type(), peer.address()), ("DEALER", "tcp://192.0.2.7:41234"));
+    assert_eq!(
+        (peer.socket_type(), peer.address()),
+        ("DEALER", "tcp://192.0.2.7:41234")
+    );
     assert_eq!(peer.user_id(), Some("alice"));
     assert_eq!(peer.property("x-zone"), Some(&b"north"[..]));
     assert_eq!(peer.property("x-none"), None);
@@ -97,5 +106,8 @@ fn a_message_knows_its_peer_behind_an_envelope_made_here() {
 #[test]
 fn debug_shows_each_frame() {
     let message = Message::from([&b"topic"[..], b"", b"\x01\x02"]);
-    assert_eq!(format!("{message:?}"), r#"Message [5 bytes "topic", 0 bytes, 2 bytes 0102]"#);
+    assert_eq!(
+        format!("{message:?}"),
+        r#"Message [5 bytes "topic", 0 bytes, 2 bytes 0102]"#
+    );
 }

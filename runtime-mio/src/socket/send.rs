@@ -24,14 +24,15 @@ use crate::{Error, Frame, Message};
 const GAP: Duration = Duration::from_nanos(3_000);
 /// Writes that a burst starts with.
 const CREDIT: u32 = 32;
-/// Bytes that leave in one write, when they are copies.
+/// Bytes that leave in one write.
 const BATCH: usize = 64 << 10;
-/// And when they are payload handles.
-const BATCH_PAYLOADS: usize = 512 << 10;
-/// Age at which copies leave.
+/// And when they are long messages: a write for each 64 KiB costs its sender
+/// 53 us, for it wakes the receiver each time.
+const BATCH_LONG: usize = 512 << 10;
+/// Age at which they leave anyway.
 const AGE: Duration = Duration::from_micros(30);
-/// And payload handles.
-const AGE_PAYLOADS: Duration = Duration::from_micros(200);
+/// And long messages.
+const AGE_LONG: Duration = Duration::from_micros(200);
 /// A caller that only sends looks at its epoll this often: for subscriptions,
 /// room, and peers that went.
 const SERVICE: Duration = Duration::from_micros(500);
@@ -43,7 +44,7 @@ const WRITE_THROUGH: usize = 256 << 10;
 pub(crate) struct Pace {
     gap: u64,
     age: u64,
-    age_payloads: u64,
+    age_long: u64,
     service: u64,
 }
 
@@ -52,7 +53,7 @@ impl Pace {
         Self {
             gap: ticks(GAP),
             age: ticks(AGE),
-            age_payloads: ticks(AGE_PAYLOADS),
+            age_long: ticks(AGE_LONG),
             service: ticks(SERVICE),
         }
     }
@@ -158,14 +159,12 @@ impl State {
         if let Some(id) = self.machine.route_in_turn() {
             return Ok(self.push(core, id, &[], message, 0, now));
         }
-        match self.machine.route(message.bytes(0), message.count(), self.peeked.is_some())? {
-            Route::Peer(id) => Ok(self.push(core, id, &[], message, 0, now)),
-            Route::Skip(id) => Ok(self.push(core, id, &[], message, 1, now)),
-            other => self.send_rarer(core, other, message, now),
-        }
+        let peeked = self.peeked.is_some();
+        let route = self.machine.route(message.bytes(0), message.count(), peeked)?;
+        self.send_along(core, route, message, now)
     }
 
-    fn send_rarer<M: Parts + ?Sized>(
+    fn send_along<M: Parts + ?Sized>(
         &mut self,
         core: &Core,
         route: Route,
@@ -173,7 +172,7 @@ impl State {
         now: Ticks,
     ) -> Result<After, Error> {
         match route {
-            Route::Peer(id) | Route::Skip(id) => Ok(self.push(core, id, &[], message, 0, now)),
+            Route::Skip(id) => Ok(self.push(core, id, &[], message, 1, now)),
             Route::Request {
                 peer,
                 envelope,
@@ -289,9 +288,9 @@ impl State {
             core.flags.set_deferred(true);
             return After::Deferred;
         }
-        let (batch, age) = match output.holds_payloads() {
+        let (batch, age) = match output.holds_long_messages() {
             false => (BATCH, self.pace.age),
-            true => (BATCH_PAYLOADS, self.pace.age_payloads),
+            true => (BATCH_LONG, self.pace.age_long),
         };
         let due = output.bytes() >= batch
             || now.since(output.deferred_since) > age
@@ -307,12 +306,15 @@ impl State {
 
     #[cold]
     fn write_through(&mut self, core: &Core, id: PeerId, envelope: &[Frame], body: &[u8]) -> After {
-        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) else {
+        let Self { pipes, pools, .. } = self;
+        let pipe = pipes.get_mut(id.index()).and_then(Option::as_deref_mut);
+        let Some(link) = pipe.and_then(|pipe| pipe.link.as_deref_mut()) else {
             return After::Watch;
         };
         let output = &mut link.output;
+        let transport = &mut *link.transport;
         let result =
-            output.write_through(&mut link.transmitter, &mut *link.transport, envelope, body);
+            output.write_through(&mut link.transmitter, transport, &pools.buffers, envelope, body);
         output.last_write = Ticks::now();
         self.flushed(core, id, result);
         After::Watch

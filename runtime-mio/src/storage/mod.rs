@@ -49,7 +49,8 @@ impl<T: Default> Chunks<T> {
     fn reserve(&mut self, len: usize) -> Result<(), TryReserveError> {
         // The list first: it is what an absurd length fails at.
         let chunks = len.div_ceil(Self::PER_CHUNK);
-        self.chunks.try_reserve(chunks.saturating_sub(self.chunks.len()))?;
+        self.chunks
+            .try_reserve(chunks.saturating_sub(self.chunks.len()))?;
         if self.chunks.is_empty() {
             self.chunks.push(Vec::new());
         }

@@ -7,7 +7,9 @@ type Item = [u64; 4];
 const PER_CHUNK: usize = (64 << 10) / size_of::<Item>();
 
 fn addresses(chunks: &Chunks<Item>) -> Vec<*const Item> {
-    (0..chunks.len()).map(|i| chunks.get(i).expect("below len") as *const Item).collect()
+    (0..chunks.len())
+        .map(|i| chunks.get(i).expect("below len") as *const Item)
+        .collect()
 }
 
 #[test]

@@ -73,9 +73,8 @@ impl Header {
     }
 
     /// Notes a read of the bytes, in models.
-    #[inline(always)]
+    #[cfg(loom)]
     pub(super) fn touch(&self) {
-        #[cfg(loom)]
         self.witness.with(|_| ());
     }
 

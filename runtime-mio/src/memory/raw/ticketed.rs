@@ -151,18 +151,6 @@ impl<H: Home> Ticketed<H> {
         true
     }
 
-    /// Names the peer that the bytes come from; fails while a slice is alive.
-    #[must_use]
-    pub(crate) fn set_origin(&mut self, origin: Option<Arc<PeerInfo>>) -> bool {
-        match self.header_mut() {
-            Some(header) => {
-                header.origin = origin;
-                true
-            }
-            None => false,
-        }
-    }
-
     /// The peer that the bytes come from.
     pub(crate) fn origin(&self) -> Option<&Arc<PeerInfo>> {
         self.header().origin.as_ref()
