@@ -68,15 +68,20 @@ fn clippy() -> Outcome {
     if let Some(absent) = absent_component("clippy", "clippy") {
         return absent;
     }
-    cargo(&[
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])
+    let clippy = |arguments: &[&str]| -> Outcome {
+        let mut command = workspace::cargo();
+        command
+            .args(["clippy", "--locked"])
+            .args(arguments)
+            .args(["--", "-D", "warnings"]);
+        // The packages outside the workspace share its target directory.
+        command.env("CARGO_TARGET_DIR", workspace::target_dir());
+        process::run(&mut command).into()
+    };
+    match clippy(&["--workspace", "--all-targets"]) {
+        Outcome::Passed => clippy(&["--manifest-path", "freestanding/Cargo.toml"]),
+        failed => failed,
+    }
 }
 
 fn docs() -> Outcome {
