@@ -24,10 +24,10 @@ use crate::tree::{MAX_TOPIC_LEN, Node, Tree};
 /// Storage for a subscription index: [`Node`]s for topics, [`Entry`]s for who
 /// subscribes to them, and [`Bucket`]s for both.
 ///
-/// A topic takes a 32-byte node, one more per 24 bytes past its first 7 that it
-/// shares with no other, and at times a node where it joins others; a
-/// subscription takes an entry. Buckets are as many as nodes and entries; fewer
-/// only cost time.
+/// A topic takes a 32-byte node, one more per 27 bytes past the first 10 of what
+/// it shares with no other, and at times a node where it joins others; a
+/// subscription takes an entry of 32 bytes. Buckets, of 4 bytes, are as many as
+/// nodes and entries; fewer only cost time.
 #[derive(Clone, Debug, Default)]
 pub struct SubscriptionStorage<N, E, B> {
     /// The radix tree.

@@ -51,13 +51,18 @@ impl<T: Default> Storage<T> for Counted<T> {
 
 type Publisher = Pub<Counted<Peer<Subscriber>>, Counted<Node>, Counted<Entry>, Counted<Bucket>>;
 
+/// Bytes of a topic in the two large tests.
 const TOPIC_LEN: usize = 20;
 
 /// The topics: SplitMix64 from a counter.
 fn topic(i: u64) -> [u8; TOPIC_LEN] {
-    let mut topic = [0; TOPIC_LEN];
+    topic_of(i)
+}
+
+fn topic_of<const LEN: usize>(i: u64) -> [u8; LEN] {
+    let mut topic = [0; LEN];
     for (j, piece) in topic.chunks_mut(8).enumerate() {
-        let mut word = (i * 3 + j as u64)
+        let mut word = (i * 32 + j as u64)
             .wrapping_add(1)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -67,14 +72,18 @@ fn topic(i: u64) -> [u8; TOPIC_LEN] {
     topic
 }
 
-fn check(peers: u64, each: u64) {
-    let mut publisher: Publisher = Pub::new(
+fn publisher() -> Publisher {
+    Pub::new(
         Counted::default(),
         SubscriptionStorage::default(),
         Matching::Prefix,
         SubscriptionLimits::default(),
         Seed::new(0xfeed, 0xbeef),
-    );
+    )
+}
+
+fn check(peers: u64, each: u64) {
+    let mut publisher = publisher();
     let ids: Vec<PeerId> = (0..peers)
         .map(|_| publisher.peer_attached(b"").unwrap())
         .collect();
@@ -140,4 +149,30 @@ fn a_million_by_one_peer() {
 #[test]
 fn a_thousand_by_each_of_a_thousand_peers() {
     check(1000, 1000);
+}
+
+// H30
+#[test]
+fn topics_of_other_lengths_fit_too() {
+    assert!(bytes_beyond_topic::<6>() <= 96.0);
+    assert!(bytes_beyond_topic::<12>() <= 96.0);
+    assert!(bytes_beyond_topic::<32>() <= 96.0);
+    // Rounding up to slots of 27 bytes may go beyond, and their links add a fifth.
+    assert!(bytes_beyond_topic::<40>() <= 108.0);
+    assert!(bytes_beyond_topic::<64>() <= 96.0);
+    assert!(bytes_beyond_topic::<100>() <= 96.0 + 100.0 / 5.0);
+    assert!(bytes_beyond_topic::<250>() <= 96.0 + 250.0 / 5.0);
+}
+
+fn bytes_beyond_topic<const LEN: usize>() -> f64 {
+    let mut publisher = publisher();
+    let id = publisher.peer_attached(b"").unwrap();
+    let total = 50_000;
+    for i in 0..total {
+        let topic = topic_of::<LEN>(i);
+        publisher
+            .subscription(id, Subscription::Subscribe, &topic)
+            .unwrap();
+    }
+    publisher.footprint() as f64 / total as f64 - LEN as f64
 }

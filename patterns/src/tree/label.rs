@@ -1,6 +1,6 @@
 //! Labels of any length over fixed slots.
 //!
-//! A label's first 7 bytes lie in its branch, the rest in a chain of 24-byte
+//! A label's first 10 bytes lie in its branch, the rest in a chain of 27-byte
 //! chunks without gaps. So a label of `len` bytes takes exactly `chunks(len)`
 //! further slots.
 
@@ -20,29 +20,27 @@ pub(super) fn chunks(len: usize) -> u32 {
     len.saturating_sub(INLINE).div_ceil(CHUNK) as u32
 }
 
-/// Whether `key` starts with the whole label. The hot comparison.
+/// The label's length if `key` starts with the whole label. The hot comparison.
 #[inline]
-pub(super) fn is_prefix<N: Storage<Node>>(
+pub(super) fn strip<N: Storage<Node>>(
     slab: &Slab<N, Node>,
-    branch: &Branch,
+    node: &Node,
     key: &[u8],
-) -> bool {
-    let len = usize::from(branch.len);
-    let Some(key) = key.get(..len) else {
-        return false;
-    };
-    let (inline, rest) = key.split_at(len.min(INLINE));
-    branch.inline[..inline.len()] == *inline && (rest.is_empty() || tail_is(slab, branch, rest))
+) -> Option<usize> {
+    let (len, head, tail) = node.label()?;
+    let (inline, rest) = key.get(..len)?.split_at(len.min(INLINE));
+    let same = head[..inline.len()] == *inline && (rest.is_empty() || tail_is(slab, tail, rest));
+    same.then_some(len)
 }
 
-fn tail_is<N: Storage<Node>>(slab: &Slab<N, Node>, branch: &Branch, rest: &[u8]) -> bool {
-    let mut at = branch.tail;
+fn tail_is<N: Storage<Node>>(slab: &Slab<N, Node>, tail: u32, rest: &[u8]) -> bool {
+    let mut at = tail;
     rest.chunks(CHUNK).all(|piece| {
-        let Some(chunk) = slab.get(at).and_then(Node::as_chunk) else {
+        let Some((bytes, next)) = slab.get(at).and_then(Node::as_chunk) else {
             return false;
         };
-        at = chunk.next;
-        chunk.bytes[..piece.len()] == *piece
+        at = next;
+        bytes[..piece.len()] == *piece
     })
 }
 
@@ -136,16 +134,17 @@ pub(super) fn move_front<N: Storage<Node>>(
 /// O(length of both labels). Needs no reserve: `chunks(a + b)` is at most
 /// `chunks(a) + chunks(b) + 1`, and the one more is `front`'s own slot.
 pub(super) fn take_front<N: Storage<Node>>(slab: &mut Slab<N, Node>, front: u32, at: u32) {
-    let Some(head) = slab.get(front).and_then(Node::as_branch).copied() else {
+    let Some(head) = slab.get(front).and_then(Node::as_branch) else {
         return;
     };
-    let Some(branch) = slab.get_mut(at).and_then(Node::as_branch_mut) else {
+    let Some(old) = slab.get(at).and_then(Node::as_branch) else {
         return;
     };
-    let old = *branch;
-    branch.inline = head.inline;
-    branch.tail = head.tail;
-    branch.len = head.len.saturating_add(old.len);
+    change(slab, at, |branch| {
+        branch.inline = head.inline;
+        branch.tail = head.tail;
+        branch.len = head.len.saturating_add(old.len);
+    });
     slab.free(front);
     let mut end = Place {
         slot: at,
@@ -155,13 +154,13 @@ pub(super) fn take_front<N: Storage<Node>>(slab: &mut Slab<N, Node>, front: u32,
     let mut left = usize::from(old.len);
     copy_in(slab, &mut end, &old.inline[..left.min(INLINE)]);
     left = left.saturating_sub(INLINE);
-    let mut next = old.tail;
-    while let Some(chunk) = slab.get(next).and_then(Node::as_chunk).copied() {
+    let mut from = old.tail;
+    while let Some((&bytes, next)) = slab.get(from).and_then(Node::as_chunk) {
         // Freed before its bytes are written, so that the writer finds a slot.
-        slab.free(next);
-        copy_in(slab, &mut end, &chunk.bytes[..left.min(CHUNK)]);
+        slab.free(from);
+        copy_in(slab, &mut end, &bytes[..left.min(CHUNK)]);
         left = left.saturating_sub(CHUNK);
-        next = chunk.next;
+        from = next;
     }
 }
 
@@ -196,8 +195,18 @@ fn label_len<N: Storage<Node>>(slab: &Slab<N, Node>, at: u32) -> usize {
 }
 
 fn set_len<N: Storage<Node>>(slab: &mut Slab<N, Node>, at: u32, len: usize) {
-    if let Some(branch) = slab.get_mut(at).and_then(Node::as_branch_mut) {
-        branch.len = len as u16;
+    change(slab, at, |branch| branch.len = len as u16);
+}
+
+/// Changes the branch at `at`, if one is there.
+#[inline]
+pub(super) fn change<N: Storage<Node>>(
+    slab: &mut Slab<N, Node>,
+    at: u32,
+    change: impl FnOnce(&mut Branch),
+) {
+    if let Some(node) = slab.get_mut(at) {
+        node.change(change);
     }
 }
 

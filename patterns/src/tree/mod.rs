@@ -99,61 +99,50 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
     #[inline]
     pub(crate) fn any_prefix(&self, topic: &[u8]) -> bool {
         let (mut at, mut rest) = (ROOT, topic);
-        while let Some(branch) = self.branch(at) {
-            if branch.value != NIL {
-                return true;
-            }
-            let Some(&byte) = rest.first() else {
+        while self.value(at) == NIL {
+            let Some((child, len)) = self.step(at, rest) else {
                 return false;
             };
-            let Some((child, branch)) = self.child(at, byte) else {
-                return false;
-            };
-            if !label::is_prefix(&self.slab, branch, rest) {
-                return false;
-            }
-            rest = &rest[usize::from(branch.len)..];
+            rest = &rest[len..];
             at = child;
         }
-        false
+        true
     }
 
     /// The first value on the way from `node` up to the root.
     #[inline]
     pub(crate) fn value_upwards(&self, node: u32) -> u32 {
         let mut at = node;
-        while let Some(branch) = self.branch(at) {
-            if branch.value != NIL {
-                return branch.value;
+        while let Some((value, parent)) = self.slab.get(at).and_then(Node::value_and_parent) {
+            if value != NIL {
+                return value;
             }
-            at = branch.parent;
+            at = parent;
         }
         NIL
     }
 
     #[inline]
     pub(crate) fn parent(&self, node: u32) -> u32 {
-        self.branch(node).map_or(NIL, |branch| branch.parent)
+        self.value_and_parent(node).1
     }
 
     /// The number kept at a node; `NIL` also where there is no node.
     #[inline]
     pub(crate) fn value(&self, node: u32) -> u32 {
-        self.branch(node).map_or(NIL, |branch| branch.value)
+        self.value_and_parent(node).0
     }
 
     #[inline]
     pub(crate) fn set_value(&mut self, node: u32, value: u32) {
-        if let Some(branch) = self.branch_mut(node) {
-            branch.value = value;
-        }
+        label::change(&mut self.slab, node, |branch| branch.value = value);
     }
 
     /// Removes a node that keeps no number any more, as far as it joins nothing.
     ///
     /// O(length of the labels that this merges); takes no storage.
     pub(crate) fn prune(&mut self, node: u32) {
-        let Some(branch) = self.branch(node).copied() else {
+        let Some(branch) = self.branch(node) else {
             return;
         };
         if branch.value != NIL || node == ROOT {
@@ -163,10 +152,10 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
             0 => {
                 self.unlink(node);
                 label::free(&mut self.slab, node);
-                if let Some(parent) = self.branch_mut(branch.parent) {
+                label::change(&mut self.slab, branch.parent, |parent| {
                     parent.children = parent.children.saturating_sub(1);
                     parent.first_bytes ^= branch.first_byte();
-                }
+                });
                 self.merge_if_single(branch.parent);
             }
             _ => self.merge_if_single(node),
@@ -210,19 +199,20 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
 
     #[inline]
     fn descend(&self, topic: &[u8]) -> Option<(u32, usize)> {
-        self.branch(ROOT)?;
+        self.slab.get(ROOT)?.value_and_parent()?;
         let (mut at, mut rest) = (ROOT, topic);
-        while let Some(&byte) = rest.first() {
-            let Some((child, branch)) = self.child(at, byte) else {
-                break;
-            };
-            if !label::is_prefix(&self.slab, branch, rest) {
-                break;
-            }
-            rest = &rest[usize::from(branch.len)..];
+        while let Some((child, len)) = self.step(at, rest) {
+            rest = &rest[len..];
             at = child;
         }
         Some((at, topic.len() - rest.len()))
+    }
+
+    /// The child whose whole label is a prefix of `rest`, and the label's length.
+    #[inline]
+    fn step(&self, at: u32, rest: &[u8]) -> Option<(u32, usize)> {
+        let (child, node) = self.child(at, *rest.first()?)?;
+        Some((child, label::strip(&self.slab, node, rest)?))
     }
 
     fn path(&self, topic: &[u8]) -> Path {
@@ -243,15 +233,24 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
     }
 
     #[inline]
-    fn child(&self, parent: u32, byte: u8) -> Option<(u32, &Branch)> {
+    fn child(&self, parent: u32, byte: u8) -> Option<(u32, &Node)> {
         let mut at = self.children.first(child_hash(&self.seed, parent, byte));
-        while let Some(branch) = self.branch(at) {
-            if branch.parent == parent && branch.first_byte() == byte {
-                return Some((at, branch));
+        loop {
+            let node = self.slab.get(at)?;
+            let (its_parent, first_byte, next) = node.link()?;
+            if its_parent == parent && first_byte == byte {
+                return Some((at, node));
             }
-            at = branch.chain;
+            at = next;
         }
-        None
+    }
+
+    #[inline]
+    fn value_and_parent(&self, at: u32) -> (u32, u32) {
+        self.slab
+            .get(at)
+            .and_then(Node::value_and_parent)
+            .unwrap_or((NIL, NIL))
     }
 
     fn make_root(&mut self) -> Result<(), Full> {
@@ -269,7 +268,10 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
 
     fn add_branch(&mut self, parent: u32) -> Result<u32, Full> {
         let at = self.slab.take().ok_or(Full)?;
-        *self.slab.get_mut(at).ok_or(Full)? = Node::branch(Branch::new(parent));
+        self.slab
+            .get_mut(at)
+            .ok_or(Full)?
+            .set_branch(Branch::new(parent));
         Ok(at)
     }
 
@@ -288,16 +290,14 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
         label::move_front(&mut self.slab, child, joint, at);
         // The joint starts with the byte that `child` started with: nothing changes above.
         self.link(joint, End::Front);
-        if let Some(branch) = self.branch_mut(child) {
-            branch.parent = joint;
-        }
+        label::change(&mut self.slab, child, |branch| branch.parent = joint);
         self.adopt(joint, child, End::Back);
         Ok(joint)
     }
 
     /// A node without value and with one child goes; the child takes its place.
     fn merge_if_single(&mut self, node: u32) {
-        let Some(branch) = self.branch(node).copied() else {
+        let Some(branch) = self.branch(node) else {
             return;
         };
         if branch.value != NIL || branch.children != 1 || node == ROOT {
@@ -308,22 +308,20 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
         };
         self.unlink(child);
         self.unlink(node);
-        if let Some(branch_below) = self.branch_mut(child) {
-            branch_below.parent = branch.parent;
-        }
+        label::change(&mut self.slab, child, |below| below.parent = branch.parent);
         label::take_front(&mut self.slab, node, child);
         self.link(child, End::Back);
     }
 
     /// Enters `child`, which names its parent already, as one more child.
     fn adopt(&mut self, parent: u32, child: u32, end: End) {
-        let Some(byte) = self.branch(child).map(Branch::first_byte) else {
+        let Some(byte) = self.branch(child).map(|branch| branch.first_byte()) else {
             return;
         };
-        if let Some(branch) = self.branch_mut(parent) {
+        label::change(&mut self.slab, parent, |branch| {
             branch.children += 1;
             branch.first_bytes ^= byte;
-        }
+        });
         self.link(child, end);
     }
 
@@ -348,13 +346,8 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
     }
 
     #[inline]
-    fn branch(&self, at: u32) -> Option<&Branch> {
+    fn branch(&self, at: u32) -> Option<Branch> {
         self.slab.get(at)?.as_branch()
-    }
-
-    #[inline]
-    fn branch_mut(&mut self, at: u32) -> Option<&mut Branch> {
-        self.slab.get_mut(at)?.as_branch_mut()
     }
 }
 
@@ -368,23 +361,19 @@ impl<N: Storage<Node>> Chained for Family<'_, N> {
     fn hash(&self, item: u32) -> u32 {
         self.slab
             .get(item)
-            .and_then(Node::as_branch)
-            .map_or(0, |branch| {
-                child_hash(&self.seed, branch.parent, branch.first_byte())
-            })
+            .and_then(Node::link)
+            .map_or(0, |(parent, byte, _)| child_hash(&self.seed, parent, byte))
     }
 
     fn chain(&self, item: u32) -> u32 {
         self.slab
             .get(item)
-            .and_then(Node::as_branch)
-            .map_or(NIL, |branch| branch.chain)
+            .and_then(Node::link)
+            .map_or(NIL, |(_, _, chain)| chain)
     }
 
     fn set_chain(&mut self, item: u32, next: u32) {
-        if let Some(branch) = self.slab.get_mut(item).and_then(Node::as_branch_mut) {
-            branch.chain = next;
-        }
+        label::change(self.slab, item, |branch| branch.chain = next);
     }
 }
 

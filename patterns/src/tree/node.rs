@@ -2,18 +2,34 @@
 
 use crate::slab::{NIL, Slot};
 
-/// 32 bytes of a subscription index: a node of its radix tree with the first 7
-/// bytes of its label, or a further 24 bytes of a long one.
+/// 32 bytes of a subscription index: a node of its radix tree with the first 10
+/// bytes of its label, or a further 27 bytes of a long one.
 ///
 /// Opaque; it is public so that a storage can be named.
 #[derive(Clone, Debug)]
 pub struct Node(Kind);
 
+/// The variants spell their fields out, instead of naming structs, so that the
+/// byte that tells them apart takes a byte and not a word.
 #[derive(Clone, Debug)]
 enum Kind {
-    Free { next: u32 },
-    Branch(Branch),
-    Chunk(Chunk),
+    Free {
+        next: u32,
+    },
+    Branch {
+        first_bytes: u8,
+        len: u16,
+        children: u16,
+        parent: u32,
+        chain: u32,
+        value: u32,
+        tail: u32,
+        inline: [u8; INLINE],
+    },
+    Chunk {
+        next: u32,
+        bytes: [u8; CHUNK],
+    },
 }
 
 const _: () = assert!(size_of::<Node>() == 32);
@@ -36,16 +52,9 @@ pub(super) struct Branch {
     pub(super) inline: [u8; INLINE],
 }
 
-/// A further piece of a label.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Chunk {
-    pub(super) next: u32,
-    pub(super) bytes: [u8; CHUNK],
-}
-
 /// Label bytes in a branch, and in a chunk.
-pub(super) const INLINE: usize = 7;
-pub(super) const CHUNK: usize = 24;
+pub(super) const INLINE: usize = 10;
+pub(super) const CHUNK: usize = 27;
 
 impl Branch {
     pub(super) const fn new(parent: u32) -> Self {
@@ -69,74 +78,153 @@ impl Branch {
 }
 
 impl Node {
-    pub(super) const fn branch(branch: Branch) -> Self {
-        Self(Kind::Branch(branch))
-    }
-
     pub(super) const fn chunk() -> Self {
-        Self(Kind::Chunk(Chunk {
+        Self(Kind::Chunk {
             next: NIL,
             bytes: [0; CHUNK],
-        }))
+        })
+    }
+
+    /// The branch in this slot, copied.
+    #[inline]
+    pub(super) const fn as_branch(&self) -> Option<Branch> {
+        let Kind::Branch {
+            first_bytes,
+            len,
+            children,
+            parent,
+            chain,
+            value,
+            tail,
+            inline,
+        } = self.0
+        else {
+            return None;
+        };
+        Some(Branch {
+            parent,
+            chain,
+            value,
+            tail,
+            len,
+            children,
+            first_bytes,
+            inline,
+        })
     }
 
     #[inline]
-    pub(super) const fn as_branch(&self) -> Option<&Branch> {
-        if let Kind::Branch(branch) = &self.0 {
-            Some(branch)
+    pub(super) const fn set_branch(&mut self, branch: Branch) {
+        let Branch {
+            parent,
+            chain,
+            value,
+            tail,
+            len,
+            children,
+            first_bytes,
+            inline,
+        } = branch;
+        self.0 = Kind::Branch {
+            first_bytes,
+            len,
+            children,
+            parent,
+            chain,
+            value,
+            tail,
+            inline,
+        };
+    }
+
+    /// What the child table goes by: parent, first byte, and the next in the chain.
+    #[inline]
+    pub(super) const fn link(&self) -> Option<(u32, u8, u32)> {
+        if let Kind::Branch {
+            parent,
+            inline,
+            chain,
+            ..
+        } = &self.0
+        {
+            Some((*parent, inline[0], *chain))
         } else {
             None
         }
     }
 
+    /// A branch's label: its length, its first bytes, its first chunk.
     #[inline]
-    pub(super) const fn as_branch_mut(&mut self) -> Option<&mut Branch> {
-        if let Kind::Branch(branch) = &mut self.0 {
-            Some(branch)
+    pub(super) const fn label(&self) -> Option<(usize, &[u8; INLINE], u32)> {
+        if let Kind::Branch {
+            len, inline, tail, ..
+        } = &self.0
+        {
+            Some((*len as usize, inline, *tail))
         } else {
             None
         }
     }
 
+    /// What a branch keeps, and its parent.
     #[inline]
-    pub(super) const fn as_chunk(&self) -> Option<&Chunk> {
-        if let Kind::Chunk(chunk) = &self.0 {
-            Some(chunk)
+    pub(super) const fn value_and_parent(&self) -> Option<(u32, u32)> {
+        if let Kind::Branch { value, parent, .. } = &self.0 {
+            Some((*value, *parent))
+        } else {
+            None
+        }
+    }
+
+    /// Changes the branch in this slot, if one is.
+    #[inline]
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Branch)) {
+        if let Some(mut branch) = self.as_branch() {
+            change(&mut branch);
+            self.set_branch(branch);
+        }
+    }
+
+    /// The chunk in this slot: its bytes, and the next one.
+    #[inline]
+    pub(super) const fn as_chunk(&self) -> Option<(&[u8; CHUNK], u32)> {
+        if let Kind::Chunk { next, bytes } = &self.0 {
+            Some((bytes, *next))
         } else {
             None
         }
     }
 
     /// The label bytes that this slot has room for.
-    pub(super) fn text(&self) -> &[u8] {
+    pub(super) const fn text(&self) -> &[u8] {
         match &self.0 {
-            Kind::Branch(branch) => &branch.inline,
-            Kind::Chunk(chunk) => &chunk.bytes,
+            Kind::Branch { inline, .. } => inline,
+            Kind::Chunk { bytes, .. } => bytes,
             Kind::Free { .. } => &[],
         }
     }
 
-    pub(super) fn text_mut(&mut self) -> &mut [u8] {
+    pub(super) const fn text_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Kind::Branch(branch) => &mut branch.inline,
-            Kind::Chunk(chunk) => &mut chunk.bytes,
+            Kind::Branch { inline, .. } => inline,
+            Kind::Chunk { bytes, .. } => bytes,
             Kind::Free { .. } => &mut [],
         }
     }
 
     /// Where the label goes on after this slot.
-    pub(super) fn continued(&self) -> u32 {
+    pub(super) const fn continued(&self) -> u32 {
         match &self.0 {
-            Kind::Branch(branch) => branch.tail,
-            Kind::Chunk(chunk) => chunk.next,
+            Kind::Branch { tail, .. } => *tail,
+            Kind::Chunk { next, .. } => *next,
             Kind::Free { .. } => NIL,
         }
     }
 
-    pub(super) fn set_continued(&mut self, next: u32) {
+    pub(super) const fn set_continued(&mut self, after: u32) {
         match &mut self.0 {
-            Kind::Branch(branch) => branch.tail = next,
-            Kind::Chunk(chunk) => chunk.next = next,
+            Kind::Branch { tail, .. } => *tail = after,
+            Kind::Chunk { next, .. } => *next = after,
             Kind::Free { .. } => {}
         }
     }

@@ -12,12 +12,12 @@ fn tree() -> Small {
 /// Topics whose labels end at, before and after every slot boundary.
 fn topics() -> Vec<Vec<u8>> {
     let long: Vec<u8> = (0..100).collect();
-    let mut topics: Vec<Vec<u8>> = [0, 1, 6, 7, 8, 30, 31, 32, 54, 55, 56, 100]
+    let mut topics: Vec<Vec<u8>> = [0, 1, 9, 10, 11, 36, 37, 38, 63, 64, 65, 100]
         .iter()
         .map(|&len| long[..len].to_vec())
         .collect();
-    for fork in [0, 1, 7, 31, 40, 55, 99] {
-        for len in [1, 7, 8, 31, 32] {
+    for fork in [0, 1, 10, 37, 40, 64, 99] {
+        for len in [1, 10, 11, 37, 38] {
             let mut topic = long[..fork].to_vec();
             topic.extend(core::iter::repeat_n(200, len));
             topics.push(topic);
