@@ -62,7 +62,10 @@ impl Troubles {
         let line = match &event.kind {
             // The delay grows from one attempt to the next.
             EventKind::ConnectRetried { cause, .. } => {
-                format!("{}, trying again", At(&event.endpoint, cause))
+                format!(
+                    "{}{cause}, trying again",
+                    At(&event.endpoint).unless_in(cause)
+                )
             }
             _ => Described(event).to_string(),
         };
@@ -81,44 +84,51 @@ impl fmt::Display for Described<'_> {
             peer,
             ..
         } = self.0;
-        let peer = peer.as_deref().unwrap_or("a peer");
+        // Some events are the socket's, not an endpoint's.
+        let at = At(endpoint);
         match kind {
             EventKind::Listening => write!(f, "listening on {endpoint}"),
-            EventKind::Accepted => write!(f, "{endpoint}: {peer} connected"),
+            EventKind::Accepted => {
+                write!(f, "{at}{} connected", peer.as_deref().unwrap_or("a peer"))
+            }
             EventKind::AcceptFailed { cause } | EventKind::Refused { cause } => {
-                At(endpoint, cause).fmt(f)
+                write!(f, "{}{cause}", at.unless_in(cause))
             }
-            EventKind::Connected => write!(f, "{endpoint}: connected"),
+            EventKind::Connected => write!(f, "{at}connected"),
             EventKind::ConnectRetried { cause, delay } => {
-                write!(
-                    f,
-                    "{}, trying again in {}",
-                    At(endpoint, cause),
-                    Seconds(*delay)
-                )
+                let at = at.unless_in(cause);
+                write!(f, "{at}{cause}, trying again in {}", Seconds(*delay))
             }
-            EventKind::HandshakeSucceeded => write!(f, "{endpoint}: ready to carry messages"),
-            EventKind::HandshakeFailed { cause } => {
-                write!(f, "{endpoint}: the handshake failed: {cause}")
-            }
-            EventKind::Disconnected { cause } => write!(f, "{endpoint}: disconnected: {cause}"),
-            EventKind::Closed => write!(f, "{endpoint}: closed"),
+            EventKind::HandshakeSucceeded => write!(f, "{at}ready to carry messages"),
+            EventKind::HandshakeFailed { cause } => write!(f, "{at}the handshake failed: {cause}"),
+            EventKind::Disconnected { cause } => write!(f, "{at}disconnected: {cause}"),
+            EventKind::Closed => write!(f, "{at}closed"),
             EventKind::LingerExpired { messages } => {
-                write!(f, "{endpoint}: {messages} messages were not delivered")
+                write!(f, "{at}{messages} messages were not delivered")
             }
-            other => write!(f, "{endpoint}: {other:?}"),
+            other => write!(f, "{at}{other:?}"),
         }
     }
 }
 
-/// A cause with its endpoint, which transports name in their causes already.
-struct At<'a>(&'a str, &'a str);
+/// An endpoint before what happened there; nothing where there is none.
+struct At<'a>(&'a str);
+
+impl At<'_> {
+    /// Transports name the endpoint in their causes already.
+    fn unless_in(self, cause: &str) -> Self {
+        match cause.contains(self.0) {
+            true => At(""),
+            false => self,
+        }
+    }
+}
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1.contains(self.0) {
-            true => f.write_str(self.1),
-            false => write!(f, "{}: {}", self.0, self.1),
+        match self.0 {
+            "" => Ok(()),
+            endpoint => write!(f, "{endpoint}: "),
         }
     }
 }

@@ -20,6 +20,9 @@ mod table;
 mod tally;
 mod word;
 
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -59,50 +62,49 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let directory = Directory::make()?;
     let mut conductor = Conductor::new()?;
-    let mut table = Table::start(Act::ALL.len() * 2);
+    let mut table = Table::start(Act::ALL.len() * 2)?;
     let size = memory::affordable(args.size);
     if size < args.size {
+        let (wanted, size) = (table::bytes(args.size as u64), table::bytes(size as u64));
         table.note(&format!(
-            "{} would not fit into free memory twice: {} instead",
-            table::bytes(args.size as u64),
-            table::bytes(size as u64)
-        ));
+            "  free memory does not hold {wanted} twice: {size} instead"
+        ))?;
     }
     for act in Act::ALL {
-        let endpoints = [
-            ("tcp", "tcp://127.0.0.1:*".to_owned()),
-            ("ipc", directory.endpoint(act)),
-        ];
-        for (transport, endpoint) in endpoints {
+        let tcp = ("tcp", "tcp://127.0.0.1:*".to_owned());
+        for (transport, endpoint) in [tcp, ("ipc", directory.endpoint(act))] {
             table.working(act, transport);
-            let outcome = conductor.perform(act, &endpoint, size).map_err(|failure| {
-                table.clear();
-                match failure {
-                    Failure::Demo(cause) => {
-                        Failure::Demo(format!("{act} over {transport}: {cause}"))
-                    }
-                    other => other,
-                }
-            })?;
-            table.row(act, transport, &outcome);
+            let outcome = conductor.perform(act, &endpoint, size);
+            let outcome = outcome.map_err(|failure| in_row(act, transport, failure))?;
+            table.row(act, transport, &outcome)?;
         }
     }
     table.finish(started.elapsed())
+}
+
+fn in_row(act: Act, transport: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Demo(cause) => Failure::Demo(format!("{act} over {transport}: {cause}")),
+        other => other,
+    }
 }
 
 /// A private directory for ipc endpoints; removed with what is left in it.
 struct Directory(PathBuf);
 
 impl Directory {
+    /// Makes a directory of a name that is free: one may be left from a
+    /// demonstration that was killed.
     fn make() -> Result<Self, Failure> {
-        use std::os::unix::fs::DirBuilderExt;
-
-        let path = std::env::temp_dir().join(format!("ferromq-demo-{}", std::process::id()));
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(Failure::system("make a directory for ipc endpoints"))?;
-        Ok(Self(path))
+        let id = std::process::id();
+        let mut names = (0..100).map(|n| std::env::temp_dir().join(format!("ferromq-{id}-{n}")));
+        let made = names.find_map(|path| match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Some(Ok(Self(path))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+            Err(error) => Some(Err(error)),
+        });
+        made.unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))
+            .map_err(Failure::system("make a directory for ipc endpoints"))
     }
 
     fn endpoint(&self, act: Act) -> String {

@@ -16,30 +16,23 @@ pub(crate) struct Table {
     progress: ProgressBar,
     rows: u64,
     moved: u64,
-    broken: bool,
 }
 
 impl Table {
-    pub(crate) fn start(rows: usize) -> Self {
+    pub(crate) fn start(rows: usize) -> Result<Self, Failure> {
         let progress = ProgressBar::new(rows as u64);
         let style = ProgressStyle::with_template("  {spinner} {wide_msg} {pos}/{len}");
         progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         progress.enable_steady_tick(Duration::from_millis(100));
-        let mut table = Self {
+        let table = Self {
             progress,
             rows: 0,
             moved: 0,
-            broken: false,
         };
-        table.print("FerroMQ, each row between two processes on this machine:\n");
-        table.print(&columns(
-            "pattern",
-            "over",
-            "what moved",
-            "how fast",
-            "arrived",
-        ));
-        table
+        table.print("FerroMQ, each row between two processes on this machine:\n")?;
+        let titles = columns("pattern", "over", "what moved", "how fast", "arrived");
+        table.print(&titles)?;
+        Ok(table)
     }
 
     /// Says what is being done.
@@ -49,7 +42,12 @@ impl Table {
     }
 
     /// Adds an act that went well.
-    pub(crate) fn row(&mut self, act: Act, transport: &str, outcome: &Outcome) {
+    pub(crate) fn row(
+        &mut self,
+        act: Act,
+        transport: &str,
+        outcome: &Outcome,
+    ) -> Result<(), Failure> {
         let row = columns(
             &act.to_string(),
             transport,
@@ -57,42 +55,37 @@ impl Table {
             &speed(act, outcome),
             &proof(act, outcome),
         );
-        self.print(&row);
         self.progress.inc(1);
         self.rows += 1;
         self.moved += total(outcome).bytes;
+        self.print(&row)
     }
 
     /// Adds a remark.
-    pub(crate) fn note(&mut self, text: &str) {
-        self.print(text);
-    }
-
-    /// Takes the progress line away.
-    pub(crate) fn clear(&self) {
-        self.progress.finish_and_clear();
+    pub(crate) fn note(&self, text: &str) -> Result<(), Failure> {
+        self.print(text)
     }
 
     /// Adds the last line.
-    pub(crate) fn finish(mut self, elapsed: Duration) -> Result<(), Failure> {
-        self.clear();
-        let Self { rows, moved, .. } = self;
+    pub(crate) fn finish(self, elapsed: Duration) -> Result<(), Failure> {
+        let Self { rows, moved, .. } = &self;
         self.print(&format!(
             "\nEverything arrived whole: {rows} of {rows} rows, {} in {:.1} s.",
-            bytes(moved),
+            bytes(*moved),
             elapsed.as_secs_f64()
-        ));
-        match self.broken {
-            true => Err(Failure::OutputClosed),
-            false => Ok(()),
-        }
+        ))
     }
 
-    fn print(&mut self, line: &str) {
-        let written = self
-            .progress
-            .suspend(|| writeln!(std::io::stdout(), "{line}"));
-        self.broken |= written.is_err();
+    fn print(&self, line: &str) -> Result<(), Failure> {
+        let print = || writeln!(std::io::stdout(), "{line}");
+        self.progress.suspend(print).map_err(Failure::output)
+    }
+}
+
+impl Drop for Table {
+    /// Takes the progress line away.
+    fn drop(&mut self) {
+        self.progress.finish_and_clear();
     }
 }
 

@@ -1,15 +1,26 @@
 //! The program says in one line what failed and where, and ends with the right
 //! code: 0, 1, 2 for wrong usage, 128 and the number of a signal.
 
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::program::Program;
 
-/// An endpoint where nothing listens.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("tcp://{}", listener.local_addr().unwrap())
+/// An endpoint where nothing listens, and nothing can while the socket lives.
+fn nowhere() -> (Socket, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, format!("tcp://{address}"))
+}
+
+/// An endpoint that no other test and no other run of the tests has.
+fn private(name: &str) -> String {
+    format!("ipc://@ferromq-test-{}-{name}", std::process::id())
 }
 
 #[test]
@@ -75,7 +86,7 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[test]
 fn no_message_in_time_is_an_error() {
-    let endpoint = nowhere();
+    let endpoint = private("no-message");
     Program::start(&format!("pull --bind {endpoint} --timeout 0.05"))
         .end()
         .with(
@@ -97,7 +108,7 @@ fn no_reply_in_time_is_an_error() {
 
 #[test]
 fn no_peer_in_time_is_an_error() {
-    let endpoint = nowhere();
+    let endpoint = private("no-peer");
     let mut push = Program::start(&format!("push --bind {endpoint} --timeout 0.05"));
     push.say("for nobody\n");
     push.end().with(
@@ -108,7 +119,7 @@ fn no_peer_in_time_is_an_error() {
 
 #[test]
 fn no_subscriber_in_time_is_an_error() {
-    let endpoint = nowhere();
+    let endpoint = private("no-subscriber");
     let args = format!("pub --bind {endpoint} --wait-subscribers 1 --timeout 0.05");
     Program::start(&args).end().with(
         1,
@@ -118,7 +129,7 @@ fn no_subscriber_in_time_is_an_error() {
 
 #[test]
 fn what_lingers_in_vain_is_counted() {
-    let endpoint = nowhere();
+    let (_nobody, endpoint) = nowhere();
     let mut push = Program::start(&format!("push --connect {endpoint} --linger 0.05"));
     push.say("a\nb\n");
     let ended = push.end();
@@ -130,7 +141,7 @@ fn what_lingers_in_vain_is_counted() {
 
 #[test]
 fn a_refused_connection_is_told_once() {
-    let endpoint = nowhere();
+    let (_nobody, endpoint) = nowhere();
     let mut push = Program::start(&format!("push --connect {endpoint} --linger 1"));
     push.say("a\n");
     let ended = push.end();
@@ -182,7 +193,7 @@ fn a_malformed_line_is_located_and_what_came_before_arrives() {
 
 #[test]
 fn a_router_needs_identities() {
-    let mut router = Program::start("router --bind ipc://@ferromq-test-identities");
+    let mut router = Program::start(&format!("router --bind {}", private("identities")));
     router.say("not hexadecimal\tbody\n");
     let told = "ferromq: standard input, line 1: the first field is no identity in hexadecimal";
     router.end().with(1, told);
@@ -224,10 +235,10 @@ fn a_command_that_fails_is_told_and_replies_all_the_same() {
 #[test]
 fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
     let (reader, writer) = std::io::pipe().unwrap();
-    let args = ["pull", "--bind", "ipc://@ferromq-test-closed-pipe"];
-    let pull = Program::spawn(&args, Stdio::from(writer));
+    let endpoint = private("closed-pipe");
+    let pull = Program::spawn(&["pull", "--bind", &endpoint], Stdio::from(writer));
     drop(reader);
-    let mut push = Program::start("push --connect ipc://@ferromq-test-closed-pipe --linger 0");
+    let mut push = Program::start(&format!("push --connect {endpoint}"));
     push.say("anything\n");
     pull.end().well();
 }
@@ -236,7 +247,7 @@ fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
 fn signals_end_with_their_number() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let (pull, _) = Program::bind("pull --bind tcp://127.0.0.1:*");
-        interrupt(&pull, signal);
+        pull.signal(signal);
         let ended = pull.end();
         assert_eq!((ended.code, ended.stderr), (Some(code), vec![]));
     }
@@ -244,7 +255,7 @@ fn signals_end_with_their_number() {
 
 #[test]
 fn an_endless_linger_ends_by_a_signal() {
-    let endpoint = nowhere();
+    let (_nobody, endpoint) = nowhere();
     let mut push = Program::start(&format!("push --connect {endpoint}"));
     push.say("for nobody\n");
     push.hush();
@@ -252,7 +263,7 @@ fn an_endless_linger_ends_by_a_signal() {
         push.error_line()
             .contains("nothing accepts connections there")
     );
-    interrupt(&push, "INT");
+    push.signal("INT");
     assert_eq!(push.end().code, Some(130));
 }
 
@@ -267,16 +278,7 @@ fn an_interrupted_program_leaves_no_endpoint_behind() {
     push.say("there\n");
     assert_eq!(pull.line(), "there");
     assert!(std::fs::exists(&path).unwrap());
-    interrupt(&pull, "INT");
+    pull.signal("INT");
     assert_eq!(pull.end().code, Some(130));
     assert!(!std::fs::exists(&path).unwrap());
-}
-
-fn interrupt(program: &Program, signal: &str) {
-    let id = program.id().to_string();
-    let sent = Command::new("sh")
-        .args(["-c", "kill -$0 $1", signal, &id])
-        .status()
-        .unwrap();
-    assert!(sent.success());
 }

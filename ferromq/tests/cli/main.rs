@@ -1,5 +1,6 @@
 //! The built program, as its users meet it.
 
+mod demo;
 mod errors;
 mod patterns;
 mod program;

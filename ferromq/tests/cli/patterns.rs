@@ -243,21 +243,3 @@ fn every_event_is_told_on_request() {
     push.say("x\n");
     assert_eq!(pull.line(), "x");
 }
-
-#[test]
-fn the_demonstration_arrives_whole() {
-    let ended = Program::start("demo --size 8M").end();
-    assert_eq!((ended.code, &ended.stderr), (Some(0), &vec![]));
-    let rows = ended
-        .stdout
-        .iter()
-        .filter(|row| row.contains("whole"))
-        .count();
-    assert_eq!(rows, 17, "{:#?}", ended.stdout);
-    assert!(
-        ended
-            .stdout
-            .iter()
-            .any(|row| row.contains("8 MiB in one message"))
-    );
-}

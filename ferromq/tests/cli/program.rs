@@ -1,13 +1,14 @@
 //! The built program as a child process whose every word can be waited for.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 /// Longest wait for anything: only a hang lasts so long.
-const WATCHDOG: Duration = Duration::from_secs(60);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// A running program. Dropping it ends it.
 pub(crate) struct Program {
@@ -38,22 +39,32 @@ impl Program {
 
     /// Starts with standard output somewhere else.
     pub(crate) fn spawn(args: &[&str], stdout: Stdio) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ferromq"))
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(stdout)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferromq"));
+        command.args(args).stdout(stdout);
+        Self::of(command)
+    }
+
+    /// Starts with temporary files in `directory`.
+    pub(crate) fn start_in(directory: &Path, line: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferromq"));
+        command.args(line.split_whitespace());
+        command.env("TMPDIR", directory).stdout(Stdio::piped());
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the program starts");
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map_or_else(|| channel().1, lines_of);
         let stderr = lines_of(child.stderr.take().expect("stderr is piped"));
+        let command = format!("{command:?}");
         Self {
             child,
             stdin,
             stdout,
             stderr,
-            command: args.join(" "),
+            command,
         }
     }
 
@@ -68,8 +79,9 @@ impl Program {
         (program, endpoint)
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// Sends a signal: `INT`, `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(self.child.id(), signal);
     }
 
     /// Writes to standard input.
@@ -156,6 +168,12 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to any process.
+pub(crate) fn send_signal(process: u32, signal: &str) {
+    let kill = ["-c", "kill -$0 $1", signal, &process.to_string()];
+    assert!(Command::new("sh").args(kill).status().unwrap().success());
 }
 
 fn lines_of(stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
