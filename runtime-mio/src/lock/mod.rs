@@ -55,7 +55,8 @@ mod tests;
 /// The owner's `lock` and unlock cost 1 to 2 ns together, an unbiased lock what
 /// a mutex costs, a foreigner's entry into a biased lock a [`heavy_barrier`]
 /// (1 to 20 us). Not re-entrant: a thread that holds it and locks it again
-/// panics, whichever way it came in.
+/// panics, whichever way it came in, or waits for ever if a foreigner waits for
+/// it at that moment; it never gets a second guard.
 pub(crate) struct BiasedLock<T> {
     gate: Gate,
     inner: Mutex<Policy>,

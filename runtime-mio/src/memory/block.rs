@@ -38,7 +38,7 @@ pub(crate) struct ReceiveBlock {
     block: Ticketed<BlockPool>,
     start: usize,
     end: usize,
-    /// Whether the pool was crowded at the last [`prepare_fill`].
+    /// Whether the pool was crowded at the last [`prepare_fill`], or at first.
     ///
     /// [`prepare_fill`]: Self::prepare_fill
     crowded: bool,
@@ -55,11 +55,12 @@ impl ReceiveBlock {
 
     pub(super) fn new(block: Ticketed<BlockPool>) -> Self {
         debug_assert_eq!(block.capacity(), Self::CAPACITY);
+        let crowded = block.home().is_crowded();
         Self {
             block,
             start: 0,
             end: 0,
-            crowded: false,
+            crowded,
         }
     }
 
@@ -157,7 +158,6 @@ impl ReceiveBlock {
         let rest = self.undecoded_mut();
         fresh.space_mut()[..rest.len()].copy_from_slice(rest);
         fresh.filled(rest.len());
-        fresh.crowded = self.crowded;
         *self = fresh;
         Ok(())
     }
