@@ -105,13 +105,13 @@ pub(crate) struct EndpointArgs {
 #[command(next_help_heading = "Messages to send (default: lines of standard input)")]
 pub(crate) struct InputArgs {
     /// Send this file as one message; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "size")]
+    #[arg(long, value_name = "FILE", group = "payload")]
     pub(crate) file: Option<PathBuf>,
     /// Send a generated message of so many bytes (K, M and G: 1024-fold)
-    #[arg(long, value_name = "BYTES", value_parser = size)]
+    #[arg(long, value_name = "BYTES", value_parser = size, group = "payload")]
     pub(crate) size: Option<usize>,
     /// Send the file or the generated message so many times [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "payload")]
     pub(crate) repeat: Option<u64>,
 }
 

@@ -21,7 +21,7 @@ use args::{Cli, Verb};
 
 pub(crate) use args::size;
 pub(crate) use error::Failure;
-pub(crate) use interrupt::on_signal;
+pub(crate) use interrupt::{interrupted, on_signal};
 pub(crate) use trouble::say;
 
 /// Runs the command line of this process.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::act::{Act, Side};
 use super::process::Process;
 use super::word::{Report, Word};
-use crate::cli::{Failure, on_signal};
+use crate::cli::{Failure, interrupted, on_signal};
 
 /// Longest time that an act may take. Meant for machines far slower than any
 /// that the demonstration is for.
@@ -18,7 +18,7 @@ pub(crate) enum News {
     Told(Side, String),
     /// A peer's output ended.
     Ended(Side),
-    /// Ctrl-C.
+    /// Ctrl-C or SIGTERM.
     Interrupted,
 }
 
@@ -97,7 +97,7 @@ impl Conductor {
                 Err(_) => Err(failed(side, &format!("says {line:?}"))),
             },
             Ok(News::Ended(side)) => Ok((side, None)),
-            Ok(News::Interrupted) => Err(Failure::Interrupted { signal: 2 }),
+            Ok(News::Interrupted) => Err(interrupted().unwrap_or(Failure::Told)),
             Err(_) => Err(Failure::Demo(format!(
                 "not done within {} s",
                 PATIENCE.as_secs()

@@ -41,6 +41,10 @@ fn wrong_usage_ends_with_2() {
             "cannot be used with",
         ),
         (
+            "push --connect ipc://@a --repeat 2",
+            "--file <FILE>|--size <BYTES>",
+        ),
+        (
             "rep --bind tcp://*:1 --exec cat",
             "--exec serves this machine only, and tcp://*:1 is",
         ),
