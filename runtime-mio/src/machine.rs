@@ -297,17 +297,6 @@ impl Machine {
         matches!(self, Self::Push(_) | Self::Pub(_) | Self::XPub(_))
     }
 
-    /// Messages of one peer that may be decoded before they are asked for. REQ
-    /// and REP keep one envelope a peer, so they decode no further.
-    pub(crate) fn pump_limit(&self, receive_high_water_mark: usize) -> usize {
-        match self {
-            Self::Rep(machine) if machine.check_receive().is_err() => 0,
-            Self::Rep(_) | Self::Req(_) => 1,
-            _ if receive_high_water_mark == 0 => usize::MAX,
-            _ => receive_high_water_mark,
-        }
-    }
-
     /// REP: the frames in front of the delimiter wait for the reply.
     #[inline]
     pub(crate) fn keeps_envelopes(&self) -> bool {

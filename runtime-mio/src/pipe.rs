@@ -27,6 +27,8 @@ pub(crate) struct Pipe {
     queue_bytes: usize,
     /// REP: the envelope of the request that was delivered last.
     pub(crate) envelope: Vec<Frame>,
+    /// REP: those of the requests that were decoded and not delivered.
+    pub(crate) envelopes: VecDeque<Vec<Frame>>,
     /// ROUTER: the frame that names this peer.
     pub(crate) identity: Option<Frame>,
     /// What the pattern was last told.
@@ -55,6 +57,7 @@ impl Pipe {
             queue: VecDeque::new(),
             queue_bytes: 0,
             envelope: Vec::new(),
+            envelopes: VecDeque::new(),
             identity: None,
             full: true,
             ending: false,

@@ -251,7 +251,7 @@ pub enum ProtocolError {
     CommandTooLarge {
         /// Size of its body in bytes.
         len: u64,
-        /// The limit: the receiver's `inline_max`.
+        /// The limit: [`Limits::command`](crate::Limits::command).
         limit: u64,
     },
     /// A command without a name, or whose fields overrun or fall short of it.

@@ -65,6 +65,7 @@ pub fn fuzz_frames(data: &[u8]) {
             frame: 600,
             message: 900,
             parts: 4,
+            command: 512,
         }
     };
     let receiver = || Receiver::new(limits, 0, features);

@@ -18,6 +18,10 @@ pub struct Limits {
     pub message: u64,
     /// Frames in one message. Default 1,024.
     pub parts: u32,
+    /// Bytes in one command's body. The caller's buffer must hold one, and
+    /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD) bytes. Default 65,568: a topic
+    /// of 64 KiB fits.
+    pub command: u64,
 }
 
 impl Limits {
@@ -30,6 +34,7 @@ impl Limits {
         frame: u64::MAX,
         message: u64::MAX,
         parts: u32::MAX,
+        command: u64::MAX,
     };
 }
 
@@ -39,6 +44,7 @@ impl Default for Limits {
             frame: 4 << 30,
             message: 4 << 30,
             parts: 1024,
+            command: (64 << 10) + 32,
         }
     }
 }

@@ -214,6 +214,7 @@ impl Receiver {
             frame,
             message,
             parts: parts_max,
+            ..
         } = self.limits;
         if len > frame {
             return Err(ProtocolError::FrameTooLarge { len, limit: frame });
@@ -329,10 +330,10 @@ impl Receiver {
         start: usize,
         header: FrameHeader,
     ) -> Result<Option<Progress>, ProtocolError> {
-        if header.body_len > self.inline_max {
+        if header.body_len > self.limits.command {
             return Err(ProtocolError::CommandTooLarge {
                 len: header.body_len,
-                limit: self.inline_max,
+                limit: self.limits.command,
             });
         }
         let Some((body, consumed)) = self.locate(input, start, header)? else {

@@ -29,7 +29,21 @@ pub(super) enum Origin {
 pub(super) enum Progress {
     Pending,
     Established(Box<Established>),
-    Failed(String),
+    Failed(Failure),
+}
+
+/// Why a handshake came to nothing.
+pub(super) struct Failure {
+    pub(super) cause: String,
+    /// The peer said no to who we are: asking again would not change that
+    /// (37/ZMTP, ERROR).
+    pub(super) is_final: bool,
+}
+
+impl From<String> for Failure {
+    fn from(cause: String) -> Self {
+        Self { cause, is_final: false }
+    }
 }
 
 pub(super) struct Handshake {
@@ -86,7 +100,7 @@ impl Handshake {
                 Some(established) => (None, Progress::Established(Box::new(established))),
                 None => (
                     None,
-                    Progress::Failed("the handshake did not complete".into()),
+                    Progress::Failed(String::from("the handshake did not complete").into()),
                 ),
             },
             Err(cause) => {
@@ -103,7 +117,7 @@ impl Handshake {
         self.offered && self.ended && self.connection.peer().version.major > 0
     }
 
-    fn step(&mut self) -> Result<bool, String> {
+    fn step(&mut self) -> Result<bool, Failure> {
         loop {
             self.decode()?;
             self.write().map_err(|cause| cause.to_string())?;
@@ -114,14 +128,14 @@ impl Handshake {
                     let decided = self.connection.authenticate(decision, &mut self.scratch);
                     decided.map_err(|cause| cause.to_string())?;
                 }
-                _ if self.ended => return Err("the peer closed the connection".into()),
+                _ if self.ended => return Err(String::from("the peer closed the connection").into()),
                 _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(false),
                 _ => {}
             }
         }
     }
 
-    fn decode(&mut self) -> Result<(), String> {
+    fn decode(&mut self) -> Result<(), Failure> {
         loop {
             let consumed = self
                 .connection
@@ -134,12 +148,15 @@ impl Handshake {
         }
     }
 
-    fn explain(&self, cause: HandshakeError) -> String {
+    fn explain(&self, error: HandshakeError) -> Failure {
         let reason = self.connection.peer_reason(&self.scratch);
-        match reason.is_empty() {
-            true => cause.to_string(),
-            false => format!("{cause}: {}", reason.escape_ascii()),
-        }
+        let cause = match reason.is_empty() {
+            true => error.to_string(),
+            false => format!("{error}: {}", reason.escape_ascii()),
+        };
+        // 300 is the one status that asks to come back (27/ZAP).
+        let is_final = matches!(error, HandshakeError::RefusedByPeer { status } if status != Some(300));
+        Failure { cause, is_final }
     }
 
     fn write(&mut self) -> io::Result<()> {

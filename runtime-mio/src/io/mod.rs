@@ -131,16 +131,26 @@ impl IoHandle {
         self.wake();
     }
 
-    /// A call was made: the thread looks again when the caller is away.
+    /// A call was made, and the socket's epoch says so: the thread is to watch
+    /// whether the caller goes away.
+    #[inline]
+    pub(crate) fn call_made(&self) {
+        // The epoch was stored before: see `Reactor::set_mode`.
+        light_barrier();
+        if self.mode.load(Ordering::Relaxed) == mode::PARKED {
+            self.kick(mode::COARSE);
+        }
+    }
+
+    /// A call has ended; what it deferred is to leave soon.
     #[inline]
     pub(crate) fn after(&self, after: After) {
-        // The caller's flag was stored before: see `Reactor::lower_mode`.
-        light_barrier();
-        let mode = self.mode.load(Ordering::Relaxed);
-        match after {
-            After::Watch if mode == mode::PARKED => self.kick(mode::COARSE),
-            After::Deferred if mode < mode::FINE => self.kick(mode::FINE_ASKED),
-            _ => {}
+        if after == After::Deferred {
+            // The socket's flag was stored before: see `Reactor::set_mode`.
+            light_barrier();
+            if self.mode.load(Ordering::Relaxed) < mode::FINE {
+                self.kick(mode::FINE_ASKED);
+            }
         }
     }
 

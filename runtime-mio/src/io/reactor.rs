@@ -9,7 +9,7 @@ use mio::{Events, Poll, Registry};
 use slab::Slab;
 
 use super::connector::{Connector, Stage};
-use super::handshake::{Handshake, Origin, Progress};
+use super::handshake::{Failure, Handshake, Origin, Progress};
 use super::listener::Listening;
 use super::timers::{Timer, Timers};
 use super::watch::{Rhythm, Watch};
@@ -159,7 +159,7 @@ impl Reactor {
                     .is_some_and(|handshake| handshake.serial == serial)
                 {
                     let handshake = self.handshakes.remove(key);
-                    self.handshake_failed(handshake, "the handshake timed out".into());
+                    self.handshake_failed(handshake, String::from("the handshake timed out"));
                 }
             }
             Timer::Connecting(key, serial) => {
@@ -397,14 +397,20 @@ impl Reactor {
                 {
                     connector.succeeded();
                 }
+                let socket = core.id;
                 core.attach(*established);
+                // It may have been all that a closed socket waited for.
+                if let Some(&key) = self.by_socket.get(&socket) {
+                    self.finish_if_sent(key);
+                }
             }
             (Some(handshake), Progress::Failed(cause)) => self.handshake_failed(handshake, cause),
             (None, Progress::Failed(_)) => deregister(&self.registry, fd),
         }
     }
 
-    fn handshake_failed(&mut self, mut handshake: Handshake, cause: String) {
+    fn handshake_failed(&mut self, mut handshake: Handshake, failure: impl Into<Failure>) {
+        let Failure { cause, is_final } = failure.into();
         deregister(&self.registry, handshake.link.fd());
         let core = handshake.core.clone();
         core.handshake_failed();
@@ -415,7 +421,9 @@ impl Reactor {
             if let Some(connector) = self.connectors.get_mut(&id) {
                 connector.offer = !handshake.may_dislike_offer();
             }
-            self.retry(id, None);
+            if !is_final {
+                self.retry(id, None);
+            }
         }
         handshake.link.shutdown();
     }

@@ -362,6 +362,7 @@ impl Output {
         match result {
             Flushed::Done => self.flush(link),
             _ => {
+                self.forget_written();
                 self.blocked |= matches!(result, Flushed::Blocked);
                 result
             }

@@ -159,7 +159,9 @@ impl State {
         }
         self.greet(core, id);
         self.machine.peer_readable(id);
-        if self.machine.reads_eagerly() {
+        // What came with the handshake raises no event: while the I/O thread
+        // has the socket, nobody else would look at it.
+        if self.machine.reads_eagerly() || core.flags.is_taken() {
             self.pump(core, id);
         }
         Ok(())

@@ -205,6 +205,7 @@ impl Core {
     pub(crate) fn enter(&self) -> Guard<'_, State> {
         let guard = self.state.lock();
         self.flags.bump();
+        self.io.call_made();
         guard
     }
 

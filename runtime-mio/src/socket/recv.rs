@@ -3,7 +3,6 @@
 
 use super::Readiness;
 use super::core::Core;
-use super::send::After;
 use super::state::State;
 use super::wait::Patience;
 use crate::lock::Guard;
@@ -16,8 +15,6 @@ impl Core {
     pub(crate) fn receive(&self, patience: Patience) -> Result<Message, Error> {
         let mut guard = self.enter();
         if let Some(frame) = guard.pop_short(self) {
-            drop(guard);
-            self.io.after(After::Watch);
             return Ok(Message::from(frame));
         }
         self.receive_slow(guard, patience)
@@ -31,8 +28,6 @@ impl Core {
     ) -> Result<Message, Error> {
         guard.check_open()?;
         if let Some(message) = guard.pop(self) {
-            drop(guard);
-            self.io.after(After::Watch);
             return Ok(message);
         }
         // Whoever finds nothing has answered everything: what he sends next
@@ -42,8 +37,6 @@ impl Core {
         let mut spun = false;
         loop {
             if let Some(message) = guard.pop(self) {
-                drop(guard);
-                self.io.after(After::Watch);
                 return Ok(message);
             }
             guard.machine.check_receive()?;
@@ -51,8 +44,6 @@ impl Core {
                 Patience::None => {
                     self.service(&mut guard);
                     let found = guard.pop(self).ok_or(Error::WouldBlock);
-                    drop(guard);
-                    self.io.after(After::Watch);
                     return found;
                 }
                 _ if !std::mem::replace(&mut spun, true) => self.spin(guard),
@@ -94,8 +85,6 @@ impl Core {
     pub(crate) fn receive_default(&self) -> Result<Message, Error> {
         let mut guard = self.enter();
         if let Some(frame) = guard.pop_short(self) {
-            drop(guard);
-            self.io.after(After::Watch);
             return Ok(Message::from(frame));
         }
         // The clock is read only now that there may be something to wait for.
@@ -115,8 +104,6 @@ impl Core {
         let readable = guard.peeked.is_some();
         let writable = guard.machine.may_send(readable);
         guard.flush_deferred(self);
-        drop(guard);
-        self.io.after(After::Watch);
         Ok(Readiness { readable, writable })
     }
 
@@ -145,8 +132,6 @@ impl Core {
         if spread {
             guard.spread_subscription(self, what, topic);
         }
-        drop(guard);
-        self.io.after(After::Watch);
         Ok(())
     }
 

@@ -59,12 +59,12 @@ impl Pace {
     }
 }
 
-/// What the I/O thread has to know after a call.
+/// Whether a call leaves something to the I/O thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum After {
-    /// Somebody uses the socket: watch whether he comes back.
-    Watch,
-    /// Output was deferred: see to it soon.
+    /// No: what it appended was written, or waits for room.
+    Settled,
+    /// Output was deferred: it is to leave soon.
     Deferred,
 }
 
@@ -119,8 +119,6 @@ impl Core {
                 Err(Error::WouldBlock) => {
                     if matches!(patience, Patience::None) {
                         guard.flush_deferred(self);
-                        drop(guard);
-                        self.io.after(After::Watch);
                         return Err(Error::WouldBlock);
                     }
                     guard = self.wait(guard, patience)?;
@@ -135,8 +133,6 @@ impl Core {
         let mut guard = self.enter();
         guard.check_open()?;
         guard.flush_deferred(self);
-        drop(guard);
-        self.io.after(After::Watch);
         Ok(())
     }
 }
@@ -192,7 +188,7 @@ impl State {
             Route::Upstream => self.send_upstream(core, message, now),
             Route::Nobody(cause) => {
                 self.drop_messages(None, cause, 1);
-                Ok(After::Watch)
+                Ok(After::Settled)
             }
         }
     }
@@ -213,7 +209,7 @@ impl State {
             .get_mut(id.index())
             .and_then(Option::as_deref_mut)
         else {
-            return After::Watch;
+            return After::Settled;
         };
         pipe.traffic.messages_sent += 1;
         pipe.traffic.bytes_sent += message.len() as u64;
@@ -223,7 +219,7 @@ impl State {
         let Some(link) = pipe.open_link() else {
             pipe.enqueue(message.to_message(envelope, skip));
             self.update_full(core, id);
-            return After::Watch;
+            return After::Settled;
         };
         if message.count() == 1
             && message.bytes(0).len() >= WRITE_THROUGH
@@ -245,12 +241,12 @@ impl State {
             .and_then(Option::as_deref_mut)
             .and_then(|pipe| pipe.link.as_deref_mut())
         else {
-            return After::Watch;
+            return After::Settled;
         };
         let output = &mut link.output;
         if output.blocked {
             self.update_full(core, id);
-            return After::Watch;
+            return After::Settled;
         }
         if now.since(output.last_write) > self.pace.gap || output.credit_given != self.credit_round
         {
@@ -262,7 +258,7 @@ impl State {
             let result = output.flush(&mut *link.transport);
             output.last_write = Ticks::now();
             self.flushed(core, id, result);
-            return After::Watch;
+            return After::Settled;
         }
         self.defer(core, id, now)
     }
@@ -276,7 +272,7 @@ impl State {
             .and_then(Option::as_deref_mut)
             .and_then(|pipe| pipe.link.as_deref_mut())
         else {
-            return After::Watch;
+            return After::Settled;
         };
         let output = &mut link.output;
         core.flags.note_deferral(now);
@@ -301,7 +297,7 @@ impl State {
             output.deferred_since = output.last_write;
             self.flushed(core, id, result);
         }
-        After::Watch
+        After::Settled
     }
 
     #[cold]
@@ -309,7 +305,7 @@ impl State {
         let Self { pipes, pools, .. } = self;
         let pipe = pipes.get_mut(id.index()).and_then(Option::as_deref_mut);
         let Some(link) = pipe.and_then(|pipe| pipe.link.as_deref_mut()) else {
-            return After::Watch;
+            return After::Settled;
         };
         let output = &mut link.output;
         let transport = &mut *link.transport;
@@ -317,20 +313,20 @@ impl State {
             output.write_through(&mut link.transmitter, transport, &pools.buffers, envelope, body);
         output.last_write = Ticks::now();
         self.flushed(core, id, result);
-        After::Watch
+        After::Settled
     }
 
     /// Conflate: what waits gives way to what is newer.
     fn push_newest(&mut self, core: &Core, id: PeerId, message: Message) -> After {
         let Some(pipe) = self.pipe(id) else {
-            return After::Watch;
+            return After::Settled;
         };
         let older = pipe.queue.len() as u64;
         while pipe.dequeue().is_some() {}
         pipe.enqueue(message);
         self.drop_messages(Some(id), DropCause::Conflated, older);
         let _ = core;
-        After::Watch
+        After::Settled
     }
 
     /// Tells the pattern when a pipe has become full.
@@ -354,7 +350,7 @@ impl State {
         if core.options.pub_no_drop && self.any_match_full(topic) {
             return Err(Error::WouldBlock);
         }
-        let mut after = After::Watch;
+        let mut after = After::Settled;
         self.machine.publish(topic);
         while let Some(subscriber) = self.machine.poll_match() {
             match subscriber {
@@ -395,9 +391,9 @@ impl State {
             if spread {
                 self.spread_subscription(core, what, topic);
             }
-            return Ok(After::Watch);
+            return Ok(After::Settled);
         }
-        let mut after = After::Watch;
+        let mut after = After::Settled;
         for id in self.ids() {
             match self.pipe(id).is_some_and(|pipe| pipe.full) {
                 true => self.drop_messages(Some(id), DropCause::PeerFull, 1),

@@ -193,6 +193,9 @@ impl State {
         if let Some(pipe) = self.pipe(id) {
             pipe.traffic.messages_received += 1;
             pipe.traffic.bytes_received += message.body_len() as u64;
+            if let Some(envelope) = pipe.envelopes.pop_front() {
+                pipe.envelope = envelope;
+            }
         }
         if core.options.conflate {
             self.newest(core, id, message)
@@ -232,7 +235,7 @@ impl State {
         let found = match link.decode(id, &mut self.machine, &self.pools) {
             Ok(Decoded::Message(mut message)) => {
                 if self.machine.keeps_envelopes() {
-                    pipe.envelope = link.take_envelope();
+                    pipe.envelopes.push_back(link.take_envelope());
                 }
                 if let Some(identity) = &pipe.identity {
                     message.push_front(identity.clone());
@@ -277,11 +280,10 @@ impl State {
             // The peer wants us to miss it: that needs a timer.
             core.io.send(Command::Heartbeat(core.id));
         }
-        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
-            return;
-        };
-        link.append_pong();
-        self.flush(core, id);
+        // One PONG at most is pending: while the link is blocked it stays so.
+        if self.pipe(id).and_then(|pipe| pipe.link.as_ref()).is_some_and(|link| !link.output.blocked) {
+            self.flush(core, id);
+        }
     }
 
     fn subscription(&mut self, core: &Core, id: PeerId, subscription: Subscription, topic: Frame) {
@@ -306,9 +308,10 @@ impl State {
     /// For publishers, for peers whose transport broke, and while the
     /// application is away.
     pub(crate) fn pump(&mut self, core: &Core, id: PeerId) {
-        let limit = self
-            .machine
-            .pump_limit(core.options.receive_high_water_mark);
+        let limit = match core.options.receive_high_water_mark {
+            0 => usize::MAX,
+            limit => limit,
+        };
         while self.pipe(id).is_some_and(|pipe| pipe.inbound.len() < limit) {
             match self.step(core, id) {
                 Step::Message(message) => self.keep(core, id, message),
@@ -363,6 +366,9 @@ impl State {
         let Some(link) = pipe.link.as_deref_mut() else {
             return false;
         };
+        if !link.output.blocked {
+            link.append_pong();
+        }
         if let Some(mut cursor) = pipe.resend.take() {
             let mut topic = Vec::new();
             while let Some(step) = self.machine.poll_subscription(&mut cursor, &mut topic) {

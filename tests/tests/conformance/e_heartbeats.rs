@@ -127,3 +127,14 @@ fn e52_no_ping_to_a_3_0_peer() {
     peer.send_message(&["and it lives"]);
     assert_eq!(ours.recv_parts(), [b"and it lives"]);
 }
+
+// What arrives in one piece with the peer's READY raises no event of its own.
+#[test]
+fn e47_a_ping_right_behind_the_handshake_is_answered_every_time() {
+    let ours = Ours::on_tcp(SocketType::Pull);
+    for round in 0..100 {
+        let mut peer = RawPeer::established(ours.endpoint(), "PUSH");
+        peer.send_command("PING", b"\0\0");
+        assert_eq!(peer.read_command().0, "PONG", "round {round}");
+    }
+}
