@@ -7,7 +7,7 @@
 pub enum DropCause {
     /// PUB, XPUB: this subscriber's pipe was full.
     SubscriberFull,
-    /// PUB, XPUB, REP, PAIR…: nobody is there to take it.
+    /// PUB, XPUB: nobody subscribed to it.
     NoPeer,
     /// ROUTER: the peer of this identity was full; XSUB: a publisher was.
     PeerFull,

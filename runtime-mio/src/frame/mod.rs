@@ -6,6 +6,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Bound, Deref, RangeBounds};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The body of one ZMTP frame: immutable bytes behind a handle of 24 bytes.
 ///
@@ -42,8 +43,9 @@ impl Frame {
     /// `owner` is asked for its bytes once, now, and is dropped with the last
     /// handle; then `release` is called, exactly once, even if asking or
     /// dropping panics. That happens on whatever thread dropped the handle,
-    /// possibly inside a call of some socket: `release` must not block, nor call
-    /// the socket. One allocation.
+    /// which may be the I/O thread: `release` may call sockets, but must not
+    /// block, and a panic in it ends there, reported by the panic hook. One
+    /// allocation.
     ///
     /// ```
     /// use ferromq_mio::Frame;
@@ -344,7 +346,9 @@ struct OnDrop<R: FnOnce()>(Option<R>);
 impl<R: FnOnce()> Drop for OnDrop<R> {
     fn drop(&mut self) {
         if let Some(release) = self.0.take() {
-            release();
+            // A user's panic must not take the I/O thread with it, nor abort
+            // the process when it meets another one.
+            let _ = catch_unwind(AssertUnwindSafe(release));
         }
     }
 }

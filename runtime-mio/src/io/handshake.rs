@@ -42,7 +42,10 @@ pub(super) struct Failure {
 
 impl From<String> for Failure {
     fn from(cause: String) -> Self {
-        Self { cause, is_final: false }
+        Self {
+            cause,
+            is_final: false,
+        }
     }
 }
 
@@ -128,7 +131,9 @@ impl Handshake {
                     let decided = self.connection.authenticate(decision, &mut self.scratch);
                     decided.map_err(|cause| cause.to_string())?;
                 }
-                _ if self.ended => return Err(String::from("the peer closed the connection").into()),
+                _ if self.ended => {
+                    return Err(String::from("the peer closed the connection").into());
+                }
                 _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(false),
                 _ => {}
             }
@@ -155,7 +160,8 @@ impl Handshake {
             false => format!("{error}: {}", reason.escape_ascii()),
         };
         // 300 is the one status that asks to come back (27/ZAP).
-        let is_final = matches!(error, HandshakeError::RefusedByPeer { status } if status != Some(300));
+        let is_final =
+            matches!(error, HandshakeError::RefusedByPeer { status } if status != Some(300));
         Failure { cause, is_final }
     }
 

@@ -169,7 +169,9 @@ impl Link {
     pub(crate) fn decode_short(&mut self, machine: &Machine) -> Option<Frame> {
         let block = self.block.as_mut()?;
         let len = self.receiver.short_message(block.undecoded_mut())?;
-        machine.takes_single().then(|| block.split_frame(2..2 + len, 2 + len))
+        machine
+            .takes_single()
+            .then(|| block.split_frame(2..2 + len, 2 + len))
     }
 
     /// Decodes until something is worth telling.

@@ -188,6 +188,8 @@ pub(crate) struct Output {
     tail: Buffer,
     segments: VecDeque<Segment>,
     spares: Vec<Buffer>,
+    /// Payloads that were written; whoever holds no lock drops them.
+    pub(crate) finished: Vec<Frame>,
     /// Stream positions at which messages end that are not wholly written.
     ends: VecDeque<u64>,
     /// Where the last wholly written message ended.
@@ -355,7 +357,8 @@ impl Output {
             self.seal_tail();
             self.total_appended += rest.len() as u64;
             let frame = pool.copy(rest).unwrap_or_else(|_| Frame::from(rest));
-            self.segments.push_back(Segment::Payload { frame, start: 0 });
+            self.segments
+                .push_back(Segment::Payload { frame, start: 0 });
         }
         self.append_bytes(trailer.as_ref());
         self.ends.push_back(self.total_appended);
@@ -427,8 +430,10 @@ impl Output {
                 return;
             }
             left -= here;
-            if let Some(Segment::Bytes(buffer)) = self.segments.pop_front() {
-                self.spare(buffer);
+            match self.segments.pop_front() {
+                Some(Segment::Bytes(buffer)) => self.spare(buffer),
+                Some(Segment::Payload { frame, .. }) => self.finished.push(frame),
+                None => {}
             }
         }
         self.tail.start += left;

@@ -31,7 +31,7 @@ impl Core {
     pub(crate) fn attach(&self, established: Established) {
         let (endpoint, peer) = (established.endpoint.clone(), established.peer.clone());
         let connector = established.connector;
-        let mut guard = self.state.lock_foreign();
+        let mut guard = self.enter_foreign();
         let attached = guard.attach(self, established);
         if attached.is_err() {
             guard.handshakes_failed += 1;
@@ -54,7 +54,7 @@ impl Core {
 
     /// A handshake came to nothing.
     pub(crate) fn handshake_failed(&self) {
-        self.state.lock_foreign().handshakes_failed += 1;
+        self.enter_foreign().handshakes_failed += 1;
     }
 
     /// Makes the pipe of a new connector, so that messages may wait in it.

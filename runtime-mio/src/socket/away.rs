@@ -30,7 +30,7 @@ impl Core {
     /// Writes what was deferred, unless a caller came and did. True: nothing
     /// is left that the transports would take.
     pub(crate) fn flush_tail(&self) -> bool {
-        let mut guard = self.state.lock_foreign();
+        let mut guard = self.enter_foreign();
         if self.flags.deferred() {
             guard.flush_deferred(self);
         }
@@ -44,7 +44,7 @@ impl Core {
             return;
         };
         sleeper.sleep(Some(Duration::ZERO));
-        let mut guard = self.state.lock_foreign();
+        let mut guard = self.enter_foreign();
         guard.handle_events(self, &sleeper.events);
         guard.flush_deferred(self);
         match turn {
@@ -76,10 +76,10 @@ impl Core {
     /// link has one.
     pub(crate) fn heartbeat(&self) -> Option<Duration> {
         let now = crate::clock::wire_now();
-        let ids = self.state.lock_foreign().ids();
+        let ids = self.enter_foreign().ids();
         let mut next: Option<WireInstant> = None;
         for ids in ids.chunks(HEARTBEATS_A_TURN) {
-            let mut guard = self.state.lock_foreign();
+            let mut guard = self.enter_foreign();
             for &id in ids {
                 if let Some(due) = guard.heartbeat(self, id, now) {
                     next = Some(next.map_or(due, |next| next.min(due)));
@@ -91,7 +91,7 @@ impl Core {
 
     /// Ends all calls and endpoints; the I/O thread sends what waits.
     pub(crate) fn close(&self, phase: Phase) {
-        let mut guard = self.state.lock();
+        let mut guard = self.enter();
         if guard.phase != Phase::Open {
             return;
         }
@@ -106,7 +106,7 @@ impl Core {
     /// Whether a closed socket is done. Peers that nothing waits for are let
     /// go.
     pub(crate) fn has_sent_everything(&self) -> bool {
-        let mut guard = self.state.lock_foreign();
+        let mut guard = self.enter_foreign();
         guard.flush_deferred(self);
         if self.options.linger.is_some_and(|linger| linger.is_zero()) {
             return true;
@@ -127,7 +127,7 @@ impl Core {
 
     /// Lets go of every peer. What still waits is counted and told.
     pub(crate) fn discard(&self) {
-        let mut guard = self.state.lock_foreign();
+        let mut guard = self.enter_foreign();
         let mut messages = 0;
         for id in guard.ids() {
             messages += guard

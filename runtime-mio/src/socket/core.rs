@@ -9,6 +9,7 @@
 //!            a call comes and takes the socket back
 //! ```
 
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::machine::Machine;
 use crate::monitor::{Event, EventKind, MonitorHub};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
-use crate::{Error, Options, PeerInfo};
+use crate::{Error, Frame, Options, PeerInfo};
 
 use super::spin::Spin;
 
@@ -125,6 +126,41 @@ impl Flags {
     }
 }
 
+/// A socket's state, locked.
+///
+/// Frames that nobody needs any more are dropped *after* it is unlocked: the
+/// release callback of a user's frame may call the socket.
+pub(crate) struct Entered<'a> {
+    // Dropped in this order.
+    guard: Guard<'a, State>,
+    finished: Vec<Frame>,
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.guard.finished.is_empty() {
+            self.finished = std::mem::take(&mut self.guard.finished);
+        }
+    }
+}
+
+impl Deref for Entered<'_> {
+    type Target = State;
+
+    #[inline]
+    fn deref(&self) -> &State {
+        &self.guard
+    }
+}
+
+impl DerefMut for Entered<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.guard
+    }
+}
+
 /// A socket, shared by its handles and the I/O thread.
 pub(crate) struct Core {
     pub(crate) id: SocketId,
@@ -202,11 +238,22 @@ impl Core {
 
     /// Begins a call of the application.
     #[inline]
-    pub(crate) fn enter(&self) -> Guard<'_, State> {
+    pub(crate) fn enter(&self) -> Entered<'_> {
         let guard = self.state.lock();
         self.flags.bump();
         self.io.call_made();
-        guard
+        Entered {
+            guard,
+            finished: Vec::new(),
+        }
+    }
+
+    /// The I/O thread looks in. That is no call: nobody is present for it.
+    pub(crate) fn enter_foreign(&self) -> Entered<'_> {
+        Entered {
+            guard: self.state.lock_foreign(),
+            finished: Vec::new(),
+        }
     }
 
     /// The descriptor that tells of readiness.

@@ -2,10 +2,9 @@
 //! nothing the link is read; if that finds nothing the caller sleeps.
 
 use super::Readiness;
-use super::core::Core;
+use super::core::{Core, Entered};
 use super::state::State;
 use super::wait::Patience;
-use crate::lock::Guard;
 use crate::{Error, Message};
 use ferromq_patterns::Subscription;
 
@@ -23,7 +22,7 @@ impl Core {
     #[cold]
     fn receive_slow<'a>(
         &'a self,
-        mut guard: Guard<'a, State>,
+        mut guard: Entered<'a>,
         patience: Patience,
     ) -> Result<Message, Error> {
         guard.check_open()?;
@@ -54,7 +53,7 @@ impl Core {
 
     /// Looks a little longer, if that has paid lately. The lock is free
     /// between two looks.
-    fn spin<'a>(&'a self, mut guard: Guard<'a, State>) -> Guard<'a, State> {
+    fn spin<'a>(&'a self, mut guard: Entered<'a>) -> Entered<'a> {
         let State { spin, pipes, .. } = &mut *guard;
         let mut links = pipes.iter().flatten().filter_map(|pipe| pipe.link.as_ref());
         let (Some(link), None) = (links.next(), links.next()) else {

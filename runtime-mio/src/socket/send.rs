@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use ferromq_patterns::{Match, PeerId, Subscription};
 
-use super::core::Core;
+use super::core::{Core, Entered};
 use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::{Ticks, ticks};
 use crate::link::Parts;
-use crate::lock::Guard;
 use crate::machine::Route;
 use crate::statistics::DropCause;
 use crate::{Error, Frame, Message};
@@ -80,7 +79,11 @@ impl Core {
         let mut guard = self.enter();
         if guard.phase == Phase::Open && now.since(guard.last_service) <= guard.pace.service {
             // PUSH and DEALER: everything stays in registers.
-            if let Some(id) = guard.machine.route_in_turn().filter(|_| message.count() > 0) {
+            if let Some(id) = guard
+                .machine
+                .route_in_turn()
+                .filter(|_| message.count() > 0)
+            {
                 let after = guard.push(self, id, &[], message, 0, now);
                 drop(guard);
                 self.io.after(after);
@@ -94,7 +97,7 @@ impl Core {
     #[inline(never)]
     fn send_slow<'a, M: Parts + ?Sized>(
         &'a self,
-        mut guard: Guard<'a, State>,
+        mut guard: Entered<'a>,
         message: &M,
         patience: Patience,
     ) -> Result<(), Error> {
@@ -156,7 +159,9 @@ impl State {
             return Ok(self.push(core, id, &[], message, 0, now));
         }
         let peeked = self.peeked.is_some();
-        let route = self.machine.route(message.bytes(0), message.count(), peeked)?;
+        let route = self
+            .machine
+            .route(message.bytes(0), message.count(), peeked)?;
         self.send_along(core, route, message, now)
     }
 
@@ -309,8 +314,13 @@ impl State {
         };
         let output = &mut link.output;
         let transport = &mut *link.transport;
-        let result =
-            output.write_through(&mut link.transmitter, transport, &pools.buffers, envelope, body);
+        let result = output.write_through(
+            &mut link.transmitter,
+            transport,
+            &pools.buffers,
+            envelope,
+            body,
+        );
         output.last_write = Ticks::now();
         self.flushed(core, id, result);
         After::Settled
@@ -351,8 +361,10 @@ impl State {
             return Err(Error::WouldBlock);
         }
         let mut after = After::Settled;
+        let mut matched = false;
         self.machine.publish(topic);
         while let Some(subscriber) = self.machine.poll_match() {
+            matched = true;
             match subscriber {
                 Match::Full(id) if !core.options.conflate => {
                     self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
@@ -361,6 +373,9 @@ impl State {
                     after = after.max(self.push(core, id, &[], message, 0, now));
                 }
             }
+        }
+        if !matched {
+            self.drop_messages(None, DropCause::NoPeer, 1);
         }
         Ok(after)
     }

@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) deferred: Vec<PeerId>,
     /// A message that a readiness query had to decode.
     pub(crate) peeked: Option<Message>,
+    /// Frames to drop when the lock is released; see [`Entered`](super::core::Entered).
+    pub(crate) finished: Vec<Frame>,
     /// Somebody sleeps in the socket's epoll.
     pub(crate) token: bool,
     /// Threads that wait for the one that sleeps there.
@@ -94,6 +96,7 @@ impl State {
             },
             deferred: Vec::new(),
             peeked: None,
+            finished: Vec::new(),
             token: false,
             waiters: 0,
             spin,
@@ -281,7 +284,11 @@ impl State {
             core.io.send(Command::Heartbeat(core.id));
         }
         // One PONG at most is pending: while the link is blocked it stays so.
-        if self.pipe(id).and_then(|pipe| pipe.link.as_ref()).is_some_and(|link| !link.output.blocked) {
+        if self
+            .pipe(id)
+            .and_then(|pipe| pipe.link.as_ref())
+            .is_some_and(|link| !link.output.blocked)
+        {
             self.flush(core, id);
         }
     }
@@ -387,8 +394,20 @@ impl State {
     /// Draws the consequences of a flush.
     #[inline]
     pub(crate) fn flushed(&mut self, core: &Core, id: PeerId, result: Flushed) {
+        let Some(pipe) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return;
+        };
+        if let Some(link) = pipe.link.as_deref_mut()
+            && !link.output.finished.is_empty()
+        {
+            self.finished.append(&mut link.output.finished);
+        }
         match result {
-            Flushed::Done if !self.pipe(id).is_some_and(|pipe| pipe.full) => {}
+            Flushed::Done if !pipe.full => {}
             Flushed::Broken(cause) => self.link_broken(core, id, &LinkError::Io(cause)),
             Flushed::Done | Flushed::Blocked => self.update_room(core, id, &result),
         }
@@ -481,8 +500,12 @@ impl State {
         core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
             cause: cause.to_string(),
         });
-        self.machine.link_lost(id);
-        self.leaves_subscriptions();
+        // What a publisher was told last is read before what it was not told:
+        // the cancellations of a peer that left messages wait for its end.
+        if !self.machine.publishes() || connector.is_some() {
+            self.machine.link_lost(id);
+            self.leaves_subscriptions();
+        }
         match connector {
             Some(connector) if !self.forgets_lost_peers(core) => {
                 self.wait_for_link(core, id);
@@ -540,6 +563,11 @@ impl State {
         }
         self.totals.add(&pipe.traffic);
         self.drops.add_all(&pipe.drops);
+        self.finished.extend(
+            pipe.queue
+                .iter()
+                .flat_map(|message| message.iter().cloned()),
+        );
         let cause = if self.phase == Phase::Open {
             DropCause::PeerGone
         } else {

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use ferromq_patterns::PeerId;
 use mio::Events;
 
-use super::core::{Core, WAKE};
+use super::core::{Core, Entered, WAKE};
 use super::state::State;
 use crate::Error;
-use crate::lock::Guard;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +53,9 @@ impl Core {
     /// deferred is written before.
     pub(crate) fn wait<'a>(
         &'a self,
-        mut guard: Guard<'a, State>,
+        mut guard: Entered<'a>,
         patience: Patience,
-    ) -> Result<Guard<'a, State>, Error> {
+    ) -> Result<Entered<'a>, Error> {
         let left = patience.left()?;
         if !guard.deferred.is_empty() {
             // That may have made the room that the caller waits for, and then
@@ -79,11 +78,7 @@ impl Core {
     }
 
     /// Takes the wait token and sleeps in the socket's epoll.
-    fn sleep<'a>(
-        &'a self,
-        mut guard: Guard<'a, State>,
-        left: Option<Duration>,
-    ) -> Guard<'a, State> {
+    fn sleep<'a>(&'a self, mut guard: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
         if self.flags.take_back() {
             self.io.release(self);
         }
@@ -109,7 +104,7 @@ impl Core {
 
     /// Looks at the socket's epoll without sleeping, unless somebody sleeps
     /// there: then that thread sees what comes.
-    pub(crate) fn service(&self, guard: &mut Guard<'_, State>) {
+    pub(crate) fn service(&self, guard: &mut Entered<'_>) {
         if guard.token {
             return;
         }

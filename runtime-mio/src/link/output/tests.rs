@@ -17,7 +17,11 @@ struct Sink {
 impl Sink {
     fn new() -> Self {
         let endpoint = "tcp://127.0.0.1:1".parse().unwrap();
-        Self { taken: Vec::new(), room: 0, peer: PeerAddress::new(endpoint) }
+        Self {
+            taken: Vec::new(),
+            room: 0,
+            peer: PeerAddress::new(endpoint),
+        }
     }
 }
 
@@ -59,7 +63,10 @@ fn transmitter() -> Transmitter {
         let mut scratch = Box::<Scratch>::default();
         let now = ferromq_wire::Instant::from_nanos(0);
         let config = Config::new(socket_type);
-        (Connection::new(&config, Null::default(), &mut scratch, now).unwrap(), scratch)
+        (
+            Connection::new(&config, Null::default(), &mut scratch, now).unwrap(),
+            scratch,
+        )
     });
     let mut wires = [Vec::new(), Vec::new()];
     for _ in 0..8 {
@@ -72,7 +79,9 @@ fn transmitter() -> Transmitter {
         }
     }
     let [(push, _), _] = sides;
-    push.establish(Limits::default(), 1024).expect("both sides are done").1
+    push.establish(Limits::default(), 1024)
+        .expect("both sides are done")
+        .1
 }
 
 /// Splits a byte stream into messages, by ZMTP's framing rules alone.
@@ -121,7 +130,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 /// Parts whose bytes tell which message and part they are.
 fn part(message: usize, part: usize, len: usize) -> Vec<u8> {
-    (0..len).map(|at| (message * 31 + part * 7 + at) as u8).collect()
+    (0..len)
+        .map(|at| (message * 31 + part * 7 + at) as u8)
+        .collect()
 }
 
 proptest! {
@@ -186,7 +197,11 @@ fn a_long_backlog_of_copies_is_gathered_in_buffers_that_are_used_again() {
         for _ in 0..1000 {
             output.append(&mut tx, &[], &body[..], 0);
         }
-        assert!(output.segments.len() >= 7, "{} segments", output.segments.len());
+        assert!(
+            output.segments.len() >= 7,
+            "{} segments",
+            output.segments.len()
+        );
         sink.room = usize::MAX;
         assert!(matches!(output.flush(&mut sink), Flushed::Done));
         assert_eq!(output.spares.len(), SPARES);
