@@ -1,0 +1,159 @@
+//! libzmq as its packagers could build it: -O3, link-time optimisation, hidden
+//! symbols and every feature of a CMake build on Linux.
+//!
+//! A plain -O2 build takes almost twice the CPU, and would flatter us.
+//!
+//! `zeromq-src` ends the process when the compiler fails, so the build happens
+//! in a child: this very build script, started again. Its failure is a warning
+//! here and a line in the benchmark's output, and the rest is still measured.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// Set in the child, to the flags it compiles with.
+const CHILD: &str = "FERROMQ_BENCH_BUILD_LIBZMQ";
+
+const OPTIMISED: &str = "-O3 -g0 -DNDEBUG -fvisibility=hidden -fvisibility-inlines-hidden";
+const LTO: &str = "-flto=2 -fno-fat-lto-objects";
+
+/// What libzmq's own CMake build finds on Linux, and `zeromq-src` leaves out.
+const FEATURES: &[&str] = &[
+    "HAVE_ACCEPT4",
+    "HAVE_CLOCK_GETTIME",
+    "HAVE_FORK",
+    "HAVE_IF_NAMETOINDEX",
+    "HAVE_MKDTEMP",
+    "HAVE_POSIX_MEMALIGN=1",
+    "ZMQ_CACHELINE_SIZE=64",
+    "ZMQ_HAVE_BUSY_POLL",
+    "ZMQ_HAVE_EVENTFD",
+    "ZMQ_HAVE_EVENTFD_CLOEXEC",
+    "ZMQ_HAVE_IFADDRS",
+    "ZMQ_HAVE_NOEXCEPT",
+    "ZMQ_HAVE_O_CLOEXEC",
+    "ZMQ_HAVE_PPOLL",
+    "ZMQ_HAVE_PTHREAD_SETNAME_2",
+    "ZMQ_HAVE_PTHREAD_SET_AFFINITY",
+    "ZMQ_HAVE_SOCK_CLOEXEC",
+    "ZMQ_HAVE_SO_BINDTODEVICE",
+    "ZMQ_HAVE_SO_KEEPALIVE",
+    "ZMQ_HAVE_SO_PEERCRED",
+    "ZMQ_HAVE_SO_PRIORITY",
+    "ZMQ_HAVE_TCP_KEEPCNT",
+    "ZMQ_HAVE_TCP_KEEPIDLE",
+    "ZMQ_HAVE_TCP_KEEPINTVL",
+    "ZMQ_IOTHREAD_POLLER_USE_EPOLL_CLOEXEC",
+];
+
+/// Builds and links libzmq, or leaves a warning and no `cfg(have_libzmq)`.
+pub(crate) fn build() {
+    if env::var_os(CHILD).is_some() {
+        zeromq_src::Build::new().build();
+        return;
+    }
+    println!("cargo::rerun-if-env-changed=CXX");
+    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    let built = if linux && gcc_is_the_compiler() {
+        build_with_lto()
+    } else {
+        None
+    };
+    match built.map_or_else(build_without_lto, Ok) {
+        Ok((output, how)) => announce(&output, how),
+        Err(reason) => {
+            println!("cargo::warning=libzmq is left out: {reason}");
+            println!("cargo::rustc-env=BENCH_LIBZMQ={}", single_line(&reason));
+        }
+    }
+}
+
+type Built = (Output, &'static str);
+
+/// GCC's link-time optimisation.
+///
+/// The linker that rustc brings cannot read GCC's intermediate code, so that
+/// GCC makes one ordinary object of all of it here.
+fn build_with_lto() -> Option<Built> {
+    let output = compile(&format!("{OPTIMISED} {LTO}")).ok()?;
+    let lib_dir = PathBuf::from(env::var_os("OUT_DIR")?).join("lib");
+    let archive = lib_dir.join("libzmq.a");
+    let merged = lib_dir.join("zmq_merged.o");
+    let mut link = Command::new(cxx());
+    // One partition: GCC 12 cannot split a relocatable link.
+    link.args(["-r", "-nostdlib", "-flinker-output=nolto-rel"])
+        .args(["-flto-partition=none", "-fuse-ld=bfd"])
+        .args(OPTIMISED.split(' '))
+        .args(LTO.split(' '))
+        .args(["-Wl,--whole-archive".as_ref(), archive.as_os_str()])
+        .args([
+            "-Wl,--no-whole-archive".as_ref(),
+            "-o".as_ref(),
+            merged.as_os_str(),
+        ]);
+    succeeds(&mut link)?;
+    std::fs::remove_file(&archive).ok()?;
+    succeeds(Command::new("gcc-ar").arg("crs").arg(&archive).arg(&merged))?;
+    Some((output, "-O3, LTO"))
+}
+
+fn build_without_lto() -> Result<Built, String> {
+    Ok((compile(OPTIMISED)?, "-O3, no LTO"))
+}
+
+/// Runs this build script again, to compile libzmq with `flags`.
+fn compile(flags: &str) -> Result<Output, String> {
+    let defines: String = FEATURES
+        .iter()
+        .map(|feature| format!(" -D{feature}"))
+        .collect();
+    let this = env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new(this);
+    child
+        .env(CHILD, "1")
+        .env("CXXFLAGS", format!("{flags}{defines}"))
+        .env("CFLAGS", flags);
+    if flags.contains("-flto") {
+        child.env("AR", "gcc-ar").env("RANLIB", "gcc-ranlib");
+    }
+    let output = child.output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let cause = stderr.lines().rev().find(|line| !line.trim().is_empty());
+    Err(format!(
+        "it did not compile (is g++ installed?): {}",
+        cause.unwrap_or("no message").trim()
+    ))
+}
+
+/// Passes on what the child told Cargo: where the library is, what to link.
+fn announce(output: &Output, how: &str) {
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if line.starts_with("cargo:rustc-link") {
+            println!("{line}");
+        }
+    }
+    println!("cargo::rustc-cfg=have_libzmq");
+    println!("cargo::rustc-env=BENCH_LIBZMQ={how}");
+}
+
+fn gcc_is_the_compiler() -> bool {
+    let version = Command::new(cxx()).arg("--version").output();
+    version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("Free Software"))
+}
+
+/// `None` when the command fails; its messages go to the build's log.
+fn succeeds(command: &mut Command) -> Option<()> {
+    let status = command.stdout(Stdio::null()).status().ok()?;
+    status.success().then_some(())
+}
+
+fn cxx() -> String {
+    env::var("CXX").unwrap_or_else(|_| "g++".to_owned())
+}
+
+fn single_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::job::{Contender, Job, Placement, Role, Via, Workload};
+use crate::measure::Effort;
+
+/// Measures FerroMQ beside plain sockets and libzmq, in turn, in one run.
+///
+/// Without a subcommand everything is measured: the workloads, the memory of
+/// idle connections, and the system calls of a round trip.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+/// A part of the benchmark, or a process that it starts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Only the workloads' table.
+    Workloads(Selection),
+    /// Only the memory of idle connections.
+    Idle(Selection),
+    /// Only the system calls of a round trip.
+    Syscalls(Selection),
+    /// One side of a job; the coordinator starts it.
+    #[command(hide = true)]
+    Worker {
+        #[arg(long)]
+        role: Role,
+        #[arg(long, value_parser = parse_json::<Job>)]
+        job: Job,
+    },
+    /// Counts a program's system calls; the coordinator starts it.
+    #[command(hide = true)]
+    Trace {
+        #[arg(long)]
+        tally: PathBuf,
+        #[arg(last = true)]
+        program: Vec<OsString>,
+    },
+    /// The bound PULL; the coordinator starts it.
+    #[command(hide = true)]
+    IdleServer {
+        #[arg(long)]
+        contender: Contender,
+    },
+    /// The connections to it; the coordinator starts it.
+    #[command(hide = true)]
+    IdleClient {
+        #[arg(long)]
+        connections: usize,
+    },
+}
+
+/// What to measure, and how thoroughly.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Selection {
+    /// Only these workloads.
+    #[arg(long, value_delimiter = ',')]
+    workload: Vec<Workload>,
+    /// Only messages of these lengths in bytes; a suffix KiB or MiB is
+    /// understood.
+    #[arg(long, value_delimiter = ',', value_parser = parse_size)]
+    size: Vec<usize>,
+    /// Only over these transports.
+    #[arg(long, value_delimiter = ',')]
+    via: Vec<Via>,
+    /// Only with the processes placed like this.
+    #[arg(long, value_delimiter = ',')]
+    placement: Vec<Placement>,
+    /// Only these contenders.
+    #[arg(long, value_delimiter = ',')]
+    contender: Vec<Contender>,
+    /// Rounds, each of which runs every contender once [default: 5, with
+    /// --quick 3].
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Seconds that a run should measure [default: 0.5, with --quick 0.2].
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Fewer and shorter rounds.
+    #[arg(long)]
+    quick: bool,
+    /// Numbers of idle connections.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
+    connections: Vec<usize>,
+    /// Round trips whose system calls are counted.
+    #[arg(long, default_value_t = 10_000)]
+    round_trips: u64,
+    /// Writes the results to this file as well.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl Selection {
+    pub(crate) fn effort(&self) -> Effort {
+        let (rounds, seconds) = if self.quick { (3, 0.2) } else { (5, 0.5) };
+        Effort {
+            rounds: self.rounds.unwrap_or(rounds).max(1),
+            seconds: self.seconds.unwrap_or(seconds),
+        }
+    }
+
+    pub(crate) fn workloads(&self) -> Vec<Workload> {
+        all_unless_named(&self.workload)
+    }
+
+    pub(crate) fn sizes(&self, workload: Workload) -> Vec<usize> {
+        if self.size.is_empty() {
+            workload.sizes().to_vec()
+        } else {
+            self.size.clone()
+        }
+    }
+
+    pub(crate) fn vias(&self) -> Vec<Via> {
+        all_unless_named(&self.via)
+    }
+
+    pub(crate) fn placements(&self) -> Vec<Placement> {
+        all_unless_named(&self.placement)
+    }
+
+    pub(crate) fn contenders(&self) -> Vec<Contender> {
+        all_unless_named(&self.contender)
+    }
+
+    pub(crate) fn connections(&self) -> &[usize] {
+        &self.connections
+    }
+
+    pub(crate) fn round_trips(&self) -> u64 {
+        self.round_trips.max(1)
+    }
+}
+
+fn all_unless_named<T: ValueEnum + Clone>(named: &[T]) -> Vec<T> {
+    if named.is_empty() {
+        T::value_variants().to_vec()
+    } else {
+        named.to_vec()
+    }
+}
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let (digits, scale) = match text.strip_suffix("KiB") {
+        Some(digits) => (digits, 1 << 10),
+        None => match text.strip_suffix("MiB") {
+            Some(digits) => (digits, 1 << 20),
+            None => (text, 1),
+        },
+    };
+    let number: usize = digits.trim().parse().map_err(|error| format!("{error}"))?;
+    number
+        .checked_mul(scale)
+        .ok_or_else(|| format!("{text} is too long"))
+}
+
+fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_may_have_a_unit() {
+        assert_eq!(parse_size("64"), Ok(64));
+        assert_eq!(parse_size("64KiB"), Ok(65_536));
+        assert_eq!(parse_size("10 MiB"), Ok(10 << 20));
+        assert!(parse_size("ten").is_err());
+        assert!(parse_size("18446744073709551615KiB").is_err());
+    }
+
+    #[test]
+    fn everything_is_selected_unless_something_is_named() {
+        let cli = Cli::parse_from(["ferromq-bench", "--via", "ipc", "--rounds", "0"]);
+        assert_eq!(cli.selection.vias(), [Via::Ipc]);
+        assert_eq!(cli.selection.placements().len(), 3);
+        assert_eq!(cli.selection.sizes(Workload::ReqRep), [64]);
+        assert_eq!(cli.selection.effort().rounds, 1);
+    }
+}

@@ -1,0 +1,227 @@
+//! What an idle connection costs: the memory of a PULL that many are connected
+//! to and nobody talks to.
+//!
+//! The connections come from another process, which makes bare ZMTP handshakes,
+//! so that its own sockets do not count. Kernel memory is not counted.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::channel::{Answer, Channel, Order, Weight};
+use crate::coordinator::{Pair, this_program, unexpected};
+use crate::job::{Contender, Role};
+use crate::peers::{self, Failure, IdleServer};
+use crate::sys;
+
+/// For all of the connections, each of which takes a fraction of a millisecond.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Descriptors that a process has besides the connections.
+const OTHER_DESCRIPTORS: u64 = 64;
+/// Length of the message that is sent over each connection.
+const MESSAGE_LEN: usize = 64;
+
+/// One contender with one number of connections.
+#[derive(Debug, Serialize)]
+pub(crate) struct IdleRow {
+    pub(crate) contender: Contender,
+    pub(crate) connections: usize,
+    #[serde(flatten)]
+    pub(crate) figures: Option<IdleFigures>,
+    pub(crate) trouble: Option<String>,
+}
+
+/// Bytes that the process grew by for each connection.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct IdleFigures {
+    /// After the handshake, nothing sent.
+    pub(crate) idle: Weight,
+    /// After one message over each connection, idle again.
+    pub(crate) used: Weight,
+}
+
+/// Weighs each contender with each number of connections.
+pub(crate) fn weigh(contenders: &[Contender], numbers: &[usize]) -> Vec<IdleRow> {
+    let mut rows = Vec::new();
+    for connections in numbers.iter().copied() {
+        // Raw sockets keep nothing in the process.
+        let peers = contenders.iter().copied();
+        for contender in peers.filter(|who| !who.is_zero_copy() && *who != Contender::Raw) {
+            let weighed = weigh_one(contender, connections);
+            let trouble = weighed.as_ref().err().map(|failure| failure.to_string());
+            rows.push(IdleRow {
+                contender,
+                connections,
+                figures: weighed.ok(),
+                trouble,
+            });
+        }
+    }
+    rows
+}
+
+fn weigh_one(contender: Contender, connections: usize) -> Result<IdleFigures, Failure> {
+    if let Some(reason) = peers::absence(contender) {
+        return Err(reason.into());
+    }
+    let limit = sys::raise_descriptor_limit()?;
+    if limit < connections as u64 + OTHER_DESCRIPTORS {
+        return Err(format!("this user may open {limit} descriptors a process").into());
+    }
+    let mut pair = Pair::new(PATIENCE);
+    let name = contender.to_string();
+    pair.spawn(
+        Role::Server,
+        this_program()?.args(["idle-server", "--contender", &name]),
+    )?;
+    let endpoint = match pair.next_answer()? {
+        (_, Answer::Bound(endpoint)) => endpoint,
+        (role, answer) => return Err(unexpected(role, &answer)),
+    };
+    let before = weight(&mut pair)?;
+    let number = connections.to_string();
+    pair.spawn(
+        Role::Client,
+        this_program()?.args(["idle-client", "--connections", &number]),
+    )?;
+    pair.order(Role::Client, &Order::Connect(endpoint))?;
+    await_ready(&mut pair)?;
+    let idle = weight(&mut pair)?;
+    pair.order(Role::Client, &Order::SendEach)?;
+    await_ready(&mut pair)?;
+    pair.order(Role::Server, &Order::Receive(connections))?;
+    await_ready(&mut pair)?;
+    let used = weight(&mut pair)?;
+    pair.end()?;
+    let each = |after: u64, before: u64| after.saturating_sub(before) / connections as u64;
+    let each = |after: Weight| Weight {
+        resident: each(after.resident, before.resident),
+        heap: each(after.heap, before.heap),
+    };
+    Ok(IdleFigures {
+        idle: each(idle),
+        used: each(used),
+    })
+}
+
+/// What the server holds, once that has stopped changing.
+///
+/// A client knows that the server has said READY, not that the server has
+/// finished with the connection.
+fn weight(pair: &mut Pair) -> Result<Weight, Failure> {
+    let mut weigh = || -> Result<Weight, Failure> {
+        pair.order(Role::Server, &Order::Weigh)?;
+        match pair.next_answer()? {
+            (_, Answer::Weight(weight)) => Ok(weight),
+            (role, answer) => Err(unexpected(role, &answer)),
+        }
+    };
+    let mut last = weigh()?;
+    loop {
+        thread::sleep(Duration::from_millis(100));
+        let now = weigh()?;
+        if now.heap == last.heap && now.resident == last.resident {
+            return Ok(now);
+        }
+        last = now;
+    }
+}
+
+fn await_ready(pair: &mut Pair) -> Result<(), Failure> {
+    match pair.next_answer()? {
+        (_, Answer::Ready) => Ok(()),
+        (role, answer) => Err(unexpected(role, &answer)),
+    }
+}
+
+/// The entry point of `ferromq-bench idle-server`.
+pub(crate) fn server_main(contender: Contender) -> Result<(), Failure> {
+    let mut channel = Channel;
+    let served = sys::raise_descriptor_limit()
+        .map_err(Failure::from)
+        .and_then(|_| peers::run_idle_server(contender, &mut channel));
+    served.or_else(|failure| channel.answer(&Answer::Failed(failure.to_string())))
+}
+
+/// Weighs and receives as it is told.
+pub(crate) fn serve<S: IdleServer>(channel: &mut Channel) -> Result<(), Failure> {
+    let (mut server, endpoint) = S::bind("tcp://127.0.0.1:*")?;
+    channel.answer(&Answer::Bound(endpoint))?;
+    while let Ok(order) = channel.order() {
+        match order {
+            Order::Weigh => {
+                let resident = sys::status_bytes("RssAnon")?;
+                let heap = sys::heap_bytes();
+                channel.answer(&Answer::Weight(Weight { resident, heap }))?;
+            }
+            Order::Receive(count) => {
+                for _ in 0..count {
+                    let len = server.recv()?;
+                    if len != MESSAGE_LEN {
+                        return Err(format!("a message of {len} bytes arrived").into());
+                    }
+                }
+                channel.answer(&Answer::Ready)?;
+            }
+            order => return Err(format!("unexpected order {order:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+/// The entry point of `ferromq-bench idle-client`.
+pub(crate) fn client_main(connections: usize) -> Result<(), Failure> {
+    let mut channel = Channel;
+    let done = hold_connections(connections, &mut channel);
+    done.or_else(|failure| channel.answer(&Answer::Failed(failure.to_string())))
+}
+
+fn hold_connections(connections: usize, channel: &mut Channel) -> Result<(), Failure> {
+    sys::raise_descriptor_limit()?;
+    let Order::Connect(endpoint) = channel.order()? else {
+        return Err("told to do something before anything is connected".into());
+    };
+    let address: SocketAddr = endpoint.strip_prefix("tcp://").ok_or("not tcp")?.parse()?;
+    let mut streams = (0..connections)
+        .map(|_| shake_hands(address))
+        .collect::<io::Result<Vec<TcpStream>>>()?;
+    channel.answer(&Answer::Ready)?;
+    while let Ok(Order::SendEach) = channel.order() {
+        let mut frame = [0x5a; MESSAGE_LEN + 2];
+        frame[..2].copy_from_slice(&[0, MESSAGE_LEN as u8]);
+        streams
+            .iter_mut()
+            .try_for_each(|stream| stream.write_all(&frame))?;
+        channel.answer(&Answer::Ready)?;
+    }
+    Ok(())
+}
+
+/// A PUSH's side of a ZMTP 3.0 handshake with the NULL mechanism.
+fn shake_hands(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut greeting = [0_u8; 64];
+    greeting[..10].copy_from_slice(b"\xff\0\0\0\0\0\0\0\x01\x7f");
+    greeting[10] = 3;
+    greeting[12..16].copy_from_slice(b"NULL");
+    let ready = b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PUSH";
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(&greeting)?;
+    stream.write_all(ready)?;
+    stream.read_exact(&mut greeting)?;
+    // The server's READY: a command with a length of one byte.
+    let mut header = [0; 2];
+    stream.read_exact(&mut header)?;
+    let mut command = [0; 255];
+    let command = &mut command[..usize::from(header[1])];
+    stream.read_exact(command)?;
+    if header[0] != 4 || !command.starts_with(b"\x05READY") {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server is not ready",
+        ));
+    }
+    Ok(stream)
+}
