@@ -18,7 +18,7 @@ use topics::topic;
 
 const LIMITS: SubscriptionLimits = SubscriptionLimits {
     per_peer: 8,
-    topic_bytes: 300,
+    topic_bytes: 160,
     topic_len: 150,
     total: 20,
 };
@@ -299,7 +299,7 @@ where
             LimitError::PeerSubscriptions { limit } => assert_eq!((kept.len(), limit), (8, 8)),
             LimitError::PeerTopicBytes { bytes: with, .. } => {
                 assert_eq!(with, bytes as u64);
-                assert!(bytes > 300);
+                assert!(bytes > 160);
             }
             LimitError::Subscriptions { .. } => assert_eq!(self.xpub.subscriptions(), 20),
             LimitError::Full => assert!(self.flaky),

@@ -97,6 +97,15 @@ fn topics_keep_their_node_through_splits_and_merges() {
 }
 
 #[test]
+fn a_topic_in_use_is_not_pruned() {
+    let mut tree = tree();
+    let node = tree.insert(b"used").unwrap();
+    tree.set_value(node, 1);
+    tree.prune(node);
+    assert_eq!((tree.find(b"used"), tree.value(node)), (Some(node), 1));
+}
+
+#[test]
 fn every_byte_can_follow_a_node() {
     let mut tree = Tree::new(
         Array::<Node, 300>::new(),

@@ -308,6 +308,23 @@ fn limits_hold_and_name_their_numbers() {
     assert!(subscribe(&mut xpub, a, b"n"));
 }
 
+// H34
+#[test]
+fn churn_leaves_nothing_behind() {
+    let limits = SubscriptionLimits {
+        per_peer: 1,
+        topic_bytes: 40,
+        topic_len: 40,
+        total: 1,
+    };
+    let (mut xpub, [a, _]) = machine(XPubOptions::default(), limits);
+    for i in 0..1000u16 {
+        let topic = [i.to_be_bytes()[1]; 40];
+        assert!(subscribe(&mut xpub, a, &topic[usize::from(i % 40)..]));
+        assert!(cancel(&mut xpub, a, &topic[usize::from(i % 40)..]));
+    }
+}
+
 #[test]
 fn connections_lost_faster_than_removed_are_limited() {
     let (mut xpub, [a, _]) = machine(XPubOptions::default(), SubscriptionLimits::default());

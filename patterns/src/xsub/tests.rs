@@ -42,6 +42,16 @@ fn a_topic_goes_upstream_first_and_is_cancelled_last() {
     assert_eq!(xsub.subscriptions(), 1);
 }
 
+#[test]
+fn churn_leaves_nothing_behind() {
+    let mut xsub = machine();
+    for i in 0..1000u32 {
+        let topic = i.to_be_bytes().repeat(1 + i as usize % 9);
+        assert_eq!(xsub.subscribe(&topic), Ok(Upstream::Notify));
+        assert_eq!(xsub.unsubscribe(&topic), Ok(Upstream::Notify));
+    }
+}
+
 // C79
 #[test]
 fn a_new_connection_is_sent_every_topic_once() {
