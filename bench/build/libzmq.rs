@@ -53,22 +53,29 @@ pub(crate) fn build() {
         return;
     }
     println!("cargo::rerun-if-env-changed=CXX");
-    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
-    let built = if linux && gcc_is_the_compiler() {
-        build_with_lto()
-    } else {
-        None
-    };
-    match built.map_or_else(build_without_lto, Ok) {
+    match compile_the_best_way() {
         Ok((output, how)) => announce(&output, how),
         Err(reason) => {
             println!("cargo::warning=libzmq is left out: {reason}");
-            println!("cargo::rustc-env=BENCH_LIBZMQ={}", single_line(&reason));
+            println!("cargo::rustc-env=BENCH_LIBZMQ={reason}");
         }
     }
 }
 
 type Built = (Output, &'static str);
+
+fn compile_the_best_way() -> Result<Built, String> {
+    let version = Command::new(cxx()).arg("--version").output();
+    let version = version.map_err(|error| format!("no C++ compiler {}: {error}", cxx()))?;
+    let is_gcc = String::from_utf8_lossy(&version.stdout).contains("Free Software");
+    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    let built = if linux && is_gcc {
+        build_with_lto()
+    } else {
+        None
+    };
+    built.map_or_else(build_without_lto, Ok)
+}
 
 /// GCC's link-time optimisation.
 ///
@@ -121,10 +128,10 @@ fn compile(flags: &str) -> Result<Output, String> {
         return Ok(output);
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let cause = stderr.lines().rev().find(|line| !line.trim().is_empty());
+    let cause = stderr.lines().find(|line| line.contains("error"));
     Err(format!(
-        "it did not compile (is g++ installed?): {}",
-        cause.unwrap_or("no message").trim()
+        "it did not compile: {}",
+        cause.unwrap_or("see the build script's log").trim()
     ))
 }
 
@@ -139,11 +146,6 @@ fn announce(output: &Output, how: &str) {
     println!("cargo::rustc-env=BENCH_LIBZMQ={how}");
 }
 
-fn gcc_is_the_compiler() -> bool {
-    let version = Command::new(cxx()).arg("--version").output();
-    version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("Free Software"))
-}
-
 /// `None` when the command fails; its messages go to the build's log.
 fn succeeds(command: &mut Command) -> Option<()> {
     let status = command.stdout(Stdio::null()).status().ok()?;
@@ -152,8 +154,4 @@ fn succeeds(command: &mut Command) -> Option<()> {
 
 fn cxx() -> String {
     env::var("CXX").unwrap_or_else(|_| "g++".to_owned())
-}
-
-fn single_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
