@@ -27,7 +27,10 @@ impl<T> Place<T> {
     }
 
     /// Puts a value here for the rest of the program; `None` the second time.
-    #[expect(clippy::mut_from_ref, reason = "only the first call gets the reference")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "only the first call gets the reference"
+    )]
     pub(crate) fn fill(&'static self, value: T) -> Option<&'static mut T> {
         if self.taken.swap(true, Ordering::Relaxed) {
             return None;
