@@ -14,6 +14,14 @@ pub(crate) fn sleep_precisely() {
     }
 }
 
+/// Cores of this machine. Not those that this process may use: the peer of a
+/// process that is pinned to one may run on another.
+pub(crate) fn cores() -> usize {
+    // SAFETY: sysconf takes one integer and touches no memory of ours.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    usize::try_from(online).unwrap_or(1)
+}
+
 /// Another descriptor of the same epoll. Closing one leaves the other.
 pub(crate) fn duplicate(poll: &mio::Poll) -> io::Result<OwnedFd> {
     // SAFETY: the descriptor is open for as long as `poll`, which outlives this

@@ -40,7 +40,7 @@ pub(crate) struct Turn {
 impl Spin {
     /// Never spins where there is but one core.
     pub(crate) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = crate::system::cores();
         Self::with_limit(if cores > 1 { ticks(SPIN) } else { 0 })
     }
 
