@@ -43,6 +43,7 @@ fn by_crate(rules: &Rules, pieces: &[&[u8]]) -> Outcome {
         frame: rules.frame,
         message: rules.message,
         parts: rules.parts,
+        command: 512,
     };
     let offer = rules.checksums.then(|| Offer::new(Features::CRC));
     let mut reader = Reader::new(established(limits, 1, offer).0);

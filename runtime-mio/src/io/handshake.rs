@@ -256,7 +256,7 @@ fn connection(
         ..
     } = &core.options;
     let security = match credentials {
-        Credentials::Null => Ok(Security::Null(Null::default())),
+        Credentials::Null => Ok(Security::Null(Null)),
         Credentials::PlainClient { username, password } => {
             PlainClient::new(username.as_bytes(), password.as_bytes()).map(Security::PlainClient)
         }

@@ -469,10 +469,9 @@ impl Reactor {
             return;
         };
         watch.closing = true;
-        if let Some(linger) = watch.core.options.linger {
-            if let Some(deadline) = Instant::now().checked_add(linger) {
-                self.timers.set(deadline, Timer::Linger(socket));
-            }
+        let linger = watch.core.options.linger;
+        if let Some(deadline) = linger.and_then(|linger| Instant::now().checked_add(linger)) {
+            self.timers.set(deadline, Timer::Linger(socket));
         }
         self.take(key);
     }

@@ -156,9 +156,9 @@ impl Reactor {
         core.flags.set_taken(true);
         // A socket that was taken before, and not released, is still nested.
         deregister(&self.registry, core.epoll());
-        let mut epoll = core.epoll();
+        let epoll = core.epoll();
         let registered = self.registry.register(
-            &mut mio::unix::SourceFd(&mut epoll),
+            &mut mio::unix::SourceFd(&epoll),
             Source::Socket(key).token(),
             mio::Interest::READABLE,
         );

@@ -16,7 +16,7 @@ use ferromq_wire::{
     Command, Event, HeartbeatConfig, Heartbeats, Progress, ProtocolError, Receiver, Transmitter,
 };
 
-pub(crate) use output::{Buffer, Flushed, Output, Parts};
+pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output, Parts};
 
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool, OutOfMemory, PayloadBuffer, ReceiveBlock};

@@ -21,7 +21,7 @@ use crate::{Frame, Message};
 
 /// Frames from this length travel as handles; shorter ones are copied, which
 /// is cheaper than another element in the vectored write.
-const BY_HANDLE: usize = 8 << 10;
+pub(crate) const BY_HANDLE: usize = 8 << 10;
 
 /// Most bytes a single write call is given, so that a link takes bounded turns.
 const WRITE_MAX: usize = 1 << 20;
@@ -137,6 +137,17 @@ pub(crate) trait Parts {
             None => Frame::from(self.bytes(index)),
         });
         envelope.iter().cloned().chain(parts).collect()
+    }
+
+    /// The same in memory from `pool`, where it is worth it.
+    fn to_pooled_message(&self, pool: &Arc<BufferPool>, skip: usize) -> Message {
+        let copy = |bytes: &[u8]| match bytes.len() {
+            0..BY_HANDLE => Frame::from(bytes),
+            _ => pool.copy(bytes).unwrap_or_else(|_| Frame::from(bytes)),
+        };
+        (skip..self.count())
+            .map(|index| copy(self.bytes(index)))
+            .collect()
     }
 }
 

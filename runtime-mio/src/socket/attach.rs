@@ -161,7 +161,8 @@ impl State {
         self.machine.peer_readable(id);
         // What came with the handshake raises no event: while the I/O thread
         // has the socket, nobody else would look at it.
-        if self.machine.reads_eagerly() || core.flags.is_taken() {
+        let unseen = !first_bytes.is_empty() && core.flags.is_taken();
+        if unseen || self.machine.reads_eagerly() {
             self.pump(core, id);
         }
         Ok(())

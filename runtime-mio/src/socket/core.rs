@@ -133,14 +133,33 @@ impl Flags {
 pub(crate) struct Entered<'a> {
     // Dropped in this order.
     guard: Guard<'a, State>,
-    finished: Vec<Frame>,
+    /// Boxed, so that dropping none is one comparison, inline: a vector here
+    /// made every call's end a call of its own, 20 ns a message.
+    #[allow(clippy::box_collection, reason = "see above")]
+    finished: Option<Box<Vec<Frame>>>,
+}
+
+impl<'a> Entered<'a> {
+    #[inline]
+    fn new(guard: Guard<'a, State>) -> Self {
+        Self {
+            guard,
+            finished: None,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_finished(&mut self) {
+        self.finished = Some(Box::new(std::mem::take(&mut self.guard.finished)));
+    }
 }
 
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.guard.finished.is_empty() {
-            self.finished = std::mem::take(&mut self.guard.finished);
+            self.keep_finished();
         }
     }
 }
@@ -242,18 +261,12 @@ impl Core {
         let guard = self.state.lock();
         self.flags.bump();
         self.io.call_made();
-        Entered {
-            guard,
-            finished: Vec::new(),
-        }
+        Entered::new(guard)
     }
 
     /// The I/O thread looks in. That is no call: nobody is present for it.
     pub(crate) fn enter_foreign(&self) -> Entered<'_> {
-        Entered {
-            guard: self.state.lock_foreign(),
-            finished: Vec::new(),
-        }
+        Entered::new(self.state.lock_foreign())
     }
 
     /// The descriptor that tells of readiness.

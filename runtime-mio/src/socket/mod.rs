@@ -328,7 +328,7 @@ impl AnySocket {
     /// prefix subscribed to twice must be unsubscribed twice.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on other types, [`Error::TooManySubscriptions`],
+    /// [`Error::Unsupported`] on other types, [`Error::Subscription`],
     /// [`Error::Closed`], [`Error::Terminated`].
     pub fn subscribe(&self, prefix: impl AsRef<[u8]>) -> Result<(), Error> {
         self.core()

@@ -6,7 +6,7 @@
 //! deferred and leave together, by size, by age, or by the I/O thread's hand
 //! when the caller goes away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ferromq_patterns::{Match, PeerId, Subscription};
 
@@ -14,7 +14,7 @@ use super::core::{Core, Entered};
 use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::{Ticks, ticks};
-use crate::link::Parts;
+use crate::link::{BY_HANDLE, Parts};
 use crate::machine::Route;
 use crate::statistics::DropCause;
 use crate::{Error, Frame, Message};
@@ -38,6 +38,12 @@ const SERVICE: Duration = Duration::from_micros(500);
 /// Single parts from this length are written from the caller's memory; shorter
 /// ones are worth the copy, for they leave together with their neighbours.
 const WRITE_THROUGH: usize = 256 << 10;
+
+/// Bytes of backlog from which a blocking sender is slowed to its peer's pace.
+const BACKLOG: usize = 1 << 20;
+/// The longest it is slowed, besides what its backlog takes at 1 GB/s.
+const DRAIN: Duration = Duration::from_millis(1);
+const DRAIN_RATE: Duration = Duration::from_nanos(1);
 
 /// The constants above in ticks.
 pub(crate) struct Pace {
@@ -77,7 +83,10 @@ impl Core {
     ) -> Result<(), Error> {
         let now = Ticks::now();
         let mut guard = self.enter();
-        if guard.phase == Phase::Open && now.since(guard.last_service) <= guard.pace.service {
+        if guard.phase == Phase::Open
+            && (guard.blocked == 0 || message.len() < BY_HANDLE)
+            && now.since(guard.last_service) <= guard.pace.service
+        {
             // PUSH and DEALER: everything stays in registers.
             if let Some(id) = guard
                 .machine
@@ -107,6 +116,9 @@ impl Core {
             guard.last_service = now;
             self.service(&mut guard);
         }
+        if guard.blocked == 1 && guard.linked == 1 && !matches!(patience, Patience::None) {
+            guard = self.let_drain(guard)?;
+        }
         let mut serviced = false;
         loop {
             match guard.send(self, message, Ticks::now()) {
@@ -129,6 +141,24 @@ impl Core {
                 Err(refused) => return Err(refused),
             }
         }
+    }
+
+    /// Before a blocking send adds to a long backlog of the only peer, gives it
+    /// the time that it should take to drain: what is queued deep leaves the
+    /// caches, and is read back from memory when it is written.
+    ///
+    /// Only a pace, no limit: a peer that does not read costs this time once a
+    /// send, until its pipe is full.
+    fn let_drain<'a>(&'a self, mut guard: Entered<'a>) -> Result<Entered<'a>, Error> {
+        let deadline = Instant::now() + DRAIN + DRAIN_RATE * guard.backlog() as u32;
+        while guard.blocked == 1 && guard.linked == 1 && guard.backlog() >= BACKLOG {
+            guard = match self.wait(guard, Patience::Until(deadline)) {
+                Ok(guard) => guard,
+                Err(Error::TimedOut) => return Ok(self.enter()),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(guard)
     }
 
     /// Writes everything that is deferred, as far as the transports take it.
@@ -232,8 +262,15 @@ impl State {
         {
             return self.write_through(core, id, envelope, message.bytes(0));
         }
-        link.output
-            .append(&mut link.transmitter, envelope, message, skip);
+        if link.output.blocked && message.len() >= BY_HANDLE && message.frame(skip).is_none() {
+            // It will wait: in warm memory of its own size, not in a buffer.
+            let kept = message.to_pooled_message(&self.pools.buffers, skip);
+            link.output
+                .append(&mut link.transmitter, envelope, &kept, 0);
+        } else {
+            link.output
+                .append(&mut link.transmitter, envelope, message, skip);
+        }
         self.leave(core, id, now)
     }
 
@@ -347,6 +384,16 @@ impl State {
             pipe.full = true;
             self.machine.peer_full(id);
         }
+    }
+
+    /// Bytes that wait for the only peer.
+    fn backlog(&self) -> usize {
+        let mut linked = self
+            .pipes
+            .iter()
+            .flatten()
+            .filter(|pipe| pipe.link.is_some());
+        linked.next().map_or(0, |pipe| pipe.waiting_bytes())
     }
 
     /// PUB, XPUB: to everybody whose subscription matches.

@@ -253,7 +253,12 @@ impl State {
             }
             Ok(Decoded::Starved) => match link.fill(&self.pools) {
                 Ok(true) => return Step::Again,
-                Ok(false) => return Step::Empty,
+                Ok(false) => {
+                    if self.linked > KEEP_BUFFERS {
+                        link.rest(&mut self.pools);
+                    }
+                    return Step::Empty;
+                }
                 Err(cause) => Err(cause),
             },
             other => other,

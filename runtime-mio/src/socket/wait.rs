@@ -8,6 +8,7 @@ use mio::Events;
 use super::core::{Core, Entered, WAKE};
 use super::state::State;
 use crate::Error;
+use crate::clock::Ticks;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +96,7 @@ impl Core {
         self.flags.wait_ends();
         let mut guard = self.enter();
         guard.token = false;
+        guard.last_service = Ticks::now();
         guard.handle_events(self, &sleeper.events);
         if guard.waiters > 0 {
             self.turnstile.turn();

@@ -293,3 +293,20 @@ fn c32_our_own_properties_reach_the_peer() {
         "{properties:?}"
     );
 }
+
+// C30 (37): no retry with the same credentials.
+#[test]
+fn c30_an_error_in_the_handshake_is_final() {
+    let listener = RawListener::bind(Via::Tcp);
+    let ours = Ours::connected(SocketType::Push, soon(), listener.endpoint());
+    let mut peer = listener.accept();
+    peer.send(&Greeting::default().bytes());
+    peer.send_command("ERROR", b"\x07go away");
+    peer.read_to_close();
+    let cause = ours.await_handshake_failure();
+    assert!(cause.contains("go away"), "{cause}");
+    assert!(
+        listener.is_silent_for(Duration::from_millis(500)),
+        "it tried again"
+    );
+}

@@ -138,3 +138,25 @@ fn e47_a_ping_right_behind_the_handshake_is_answered_every_time() {
         assert_eq!(peer.read_command().0, "PONG", "round {round}");
     }
 }
+
+#[test]
+fn e47_a_malformed_ping_closes() {
+    let ours = Ours::on_tcp(SocketType::Pull);
+    for body in [&b""[..], b"\0", b"\0\0seventeen bytes!!"] {
+        let mut peer = RawPeer::established(ours.endpoint(), "PUSH");
+        peer.send_command("PING", body);
+        peer.read_to_close();
+        let cause = ours.await_disconnect();
+        assert!(!cause.is_empty(), "{body:?}");
+    }
+}
+
+#[test]
+fn e48_a_peer_that_is_silent_beyond_its_ttl_is_dropped() {
+    let ours = Ours::on_tcp(SocketType::Pull);
+    let mut peer = RawPeer::established(ours.endpoint(), "PUSH");
+    peer.send_command("PING", &[0, 1]);
+    let _ = peer.read_command();
+    peer.read_to_close();
+    let _ = ours.await_disconnect();
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferromq::{DropCause, Error, Options, SocketType, StateError};
-use ferromq_tests::{Ours, RawPeer, Via, until};
+use ferromq_tests::{Ours, PATIENCE, RawPeer, Via, until};
 
 /// A REQ of ours with a peer that is ready.
 fn asking(options: Options, theirs: &str) -> (Ours, RawPeer) {
@@ -205,4 +205,68 @@ fn f57_a_relaxed_req_recovers_when_its_peer_is_gone() {
     assert_eq!(next.read_message(), [&b""[..], b"again"]);
     next.send_message(&["", "answer"]);
     assert_eq!(ours.recv_parts(), [b"answer"]);
+}
+
+#[test]
+fn f60_a_rep_serves_its_peers_in_turn() {
+    let ours = Ours::on_tcp(SocketType::Rep);
+    let mut peers: Vec<RawPeer> = (0..3)
+        .map(|_| RawPeer::established(ours.endpoint(), "DEALER"))
+        .collect();
+    for (index, peer) in peers.iter_mut().enumerate() {
+        for round in 0..2 {
+            peer.send_message(&["", &format!("{index} {round}")]);
+        }
+        peer.settle();
+    }
+    let mut asked = Vec::new();
+    for _ in 0..6 {
+        let request = ours.recv_timeout(PATIENCE).expect("a request");
+        asked.push(request.parts()[0].to_vec());
+        ours.send(request).expect("send");
+    }
+    for (index, peer) in peers.iter_mut().enumerate() {
+        for round in 0..2 {
+            let expected = format!("{index} {round}");
+            assert_eq!(
+                peer.read_message(),
+                [&b""[..], expected.as_bytes()],
+                "{asked:?}"
+            );
+        }
+    }
+}
+
+// F60: a reply is never sent to the next one who gets the same slot.
+#[test]
+fn f60_a_reply_does_not_reach_the_successor_of_its_requester() {
+    let ours = Ours::on_tcp(SocketType::Rep);
+    let mut gone = RawPeer::established(ours.endpoint(), "REQ");
+    gone.send_message(&["", "question"]);
+    assert_eq!(ours.recv_parts(), [b"question"]);
+    drop(gone);
+    let _ = ours.await_disconnect();
+    let mut successor = RawPeer::established(ours.endpoint(), "REQ");
+    ours.await_peer();
+    ours.send("secret").expect("it is dropped");
+    successor.send_message(&["", "mine"]);
+    assert_eq!(ours.recv_parts(), [b"mine"]);
+    ours.send("yours").expect("send");
+    assert_eq!(successor.read_message(), [&b""[..], b"yours"]);
+}
+
+#[test]
+fn f60_the_reply_to_a_requester_that_is_gone_is_dropped() {
+    let ours = Ours::on_tcp(SocketType::Rep);
+    let mut gone = RawPeer::established(ours.endpoint(), "REQ");
+    gone.send_message(&["", "question"]);
+    assert_eq!(ours.recv_parts(), [b"question"]);
+    drop(gone);
+    let _ = ours.await_disconnect();
+    ours.send("to nobody").expect("it is dropped, not refused");
+    let mut next = RawPeer::established(ours.endpoint(), "REQ");
+    next.send_message(&["", "next"]);
+    assert_eq!(ours.recv_parts(), [b"next"]);
+    ours.send("to somebody").expect("send");
+    assert_eq!(next.read_message(), [&b""[..], b"to somebody"]);
 }

@@ -155,3 +155,29 @@ fn h98_an_operation_that_a_type_lacks_is_named() {
     let push = Ours::on_tcp(SocketType::Push);
     assert!(matches!(push.recv(), Err(Error::Unsupported { .. })));
 }
+
+#[test]
+fn h91_with_linger_closing_waits_until_all_is_sent() {
+    let _watchdog = Watchdog::start();
+    for linger in [None, Some(PATIENCE)] {
+        let listener = RawListener::bind(Via::Tcp);
+        let context = Context::new().expect("a context");
+        let socket = context
+            .any_socket(SocketType::Push, Options::new().linger(linger))
+            .expect("a socket");
+        socket.connect(listener.endpoint()).expect("connect");
+        for number in 0..100_u8 {
+            socket.send([number].as_slice()).expect("it is queued");
+        }
+        let closing = std::thread::spawn(move || {
+            socket.close();
+            drop(socket);
+            drop(context);
+        });
+        let mut peer = listener.accept_established("PULL");
+        for number in 0..100_u8 {
+            assert_eq!(peer.read_message(), [[number]]);
+        }
+        closing.join().expect("closing ends");
+    }
+}

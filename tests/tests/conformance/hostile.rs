@@ -238,3 +238,38 @@ fn hostile_51_a_flood_of_connections_leaves_the_socket_serving() {
     }
     others_go_on(&ours);
 }
+
+#[test]
+fn hostile_32_a_very_long_topic_is_capped_without_recursion() {
+    let ours = Ours::on_tcp(SocketType::Pub);
+    let mut peer = RawPeer::established(ours.endpoint(), "SUB");
+    let topic = vec![b't'; 65_000];
+    peer.send_command("SUBSCRIBE", &topic);
+    peer.settle();
+    ours.send([&topic[..], b"rest"]).expect("send");
+    assert_eq!(peer.read_message()[1], b"rest");
+    // A command of 1 MiB is announced, and refused by its header.
+    peer.send(b"\x06\0\0\0\0\0\x10\0\0\x09SUBSCRIBE");
+    peer.read_to_close();
+    let _ = ours.await_disconnect();
+}
+
+// 35: at most one PONG waits, so a peer that reads none of them costs nothing.
+#[test]
+fn hostile_35_a_flood_of_pings_queues_nothing() {
+    let ours = pull();
+    let mut peer = RawPeer::established(ours.endpoint(), "PUSH");
+    let flood = b"\x04\x07\x04PING\0\0".repeat(50_000);
+    for _ in 0..20 {
+        peer.send(&flood);
+    }
+    peer.send_message(&["after a million pings"]);
+    assert_eq!(ours.recv_parts(), [b"after a million pings"]);
+    let queued = ours
+        .statistics()
+        .peers
+        .iter()
+        .map(|peer| peer.queued_bytes)
+        .sum::<usize>();
+    assert!(queued < 1000, "{queued} bytes of PONGs wait");
+}

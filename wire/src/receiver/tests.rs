@@ -368,8 +368,12 @@ fn a_heartbeat_context_over_sixteen_bytes_closes() {
 }
 
 #[test]
-fn commands_are_exempt_from_the_frame_limit_and_capped_by_the_buffer() {
-    let mut receiver = receiver(frame_limit(0));
+fn commands_are_exempt_from_the_frame_limit_and_have_their_own() {
+    let limits = Limits {
+        command: 512,
+        ..frame_limit(0)
+    };
+    let mut receiver = receiver(limits);
     assert!(first(&mut receiver, &command(b"PONG", b"")).is_ok());
     let error = ProtocolError::CommandTooLarge {
         len: 513,

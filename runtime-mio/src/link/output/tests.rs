@@ -64,7 +64,7 @@ fn transmitter() -> Transmitter {
         let now = ferromq_wire::Instant::from_nanos(0);
         let config = Config::new(socket_type);
         (
-            Connection::new(&config, Null::default(), &mut scratch, now).unwrap(),
+            Connection::new(&config, Null, &mut scratch, now).unwrap(),
             scratch,
         )
     });
