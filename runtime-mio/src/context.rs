@@ -164,7 +164,12 @@ impl Drop for ContextInner {
     fn drop(&mut self) {
         self.io.send(Command::Shutdown);
         let thread = lock_unpoisoned(&self.thread).take();
-        if let Some(thread) = thread {
+        // A buffer that somebody lent may own the last handle, and be released
+        // by the I/O thread itself: that thread then ends without being waited
+        // for.
+        let elsewhere =
+            |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = thread.filter(elsewhere) {
             // A panic there was reported by the panic hook already.
             let _ = thread.join();
         }

@@ -112,6 +112,9 @@ impl Poller {
     ) -> Result<(), Error> {
         events.clear();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        // Before the sockets are asked: from here on the I/O thread keeps off,
+        // so that no event goes by between the answer and the sleep.
+        let waits = Waits::begin(&self.entries);
         loop {
             let mut ready = self.sockets_ready(events)?;
             let left = match events.is_empty() {
@@ -119,7 +122,7 @@ impl Poller {
                 // Descriptors are asked too, so that none starves.
                 false => Some(Duration::ZERO),
             };
-            ready |= self.sleep(events, left)?;
+            ready |= waits.sleep(events, left)?;
             if ready || left.is_some_and(|left| left.is_zero()) {
                 return Ok(());
             }
@@ -145,19 +148,19 @@ impl Poller {
         }
         Ok(!events.is_empty())
     }
+}
 
-    /// Sleeps with every socket marked as waited for, so that the I/O thread
-    /// keeps off. True: a descriptor is ready; sockets are asked anew.
+impl Waits<'_> {
+    /// True: a descriptor is ready; sockets are asked anew.
     fn sleep(&self, events: &mut Vec<PollEvent>, left: Option<Duration>) -> Result<bool, Error> {
-        let _waits = Waits::begin(&self.entries);
-        let mut fds: Vec<PollFd<'_>> = self.entries.iter().map(Entry::poll_fd).collect();
+        let mut fds: Vec<PollFd<'_>> = self.0.iter().map(Entry::poll_fd).collect();
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut fds, left.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(cause) => return Err(Error::system("wait in a poller")(cause.into())),
         }
         let mut found = false;
-        for (entry, fd) in self.entries.iter().zip(&fds) {
+        for (entry, fd) in self.0.iter().zip(&fds) {
             let flags = fd.revents();
             if matches!(entry.target, Target::Descriptor(_)) && !flags.is_empty() {
                 let over = flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
@@ -209,7 +212,8 @@ impl Interest {
     }
 }
 
-/// Marks sockets as waited for while it lives.
+/// Marks sockets as waited for while it lives, so that the I/O thread keeps
+/// off.
 struct Waits<'a>(&'a [Entry]);
 
 impl<'a> Waits<'a> {
@@ -228,6 +232,10 @@ impl<'a> Waits<'a> {
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        Self::cores(self.0).for_each(|core| core.flags.wait_ends());
+        for core in Self::cores(self.0) {
+            core.flags.wait_ends();
+            // The I/O thread may have gone to rest because somebody waited.
+            core.io.call_made();
+        }
     }
 }

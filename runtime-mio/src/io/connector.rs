@@ -3,11 +3,12 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ferromq_transport::{Endpoint, Transport};
 
-use super::{Command, ConnectorId, IoHandle};
+use super::ConnectorId;
+use super::resolver::{Lookup, Resolver};
 use crate::Options;
 use crate::socket::Core;
 
@@ -24,6 +25,8 @@ pub(super) enum Stage {
     Established,
     /// A timer runs until the next attempt.
     Waiting,
+    /// The peer refused our credentials: asking again would change nothing.
+    Refused,
 }
 
 pub(super) struct Connector {
@@ -35,6 +38,8 @@ pub(super) struct Connector {
     /// Whether to offer extensions: not to a peer that hung up on the offer.
     pub(super) offer: bool,
     backoff: Backoff,
+    /// When the link was established that stood last.
+    established: Option<Instant>,
 }
 
 impl Connector {
@@ -47,32 +52,35 @@ impl Connector {
             transport,
             stage: Stage::Waiting,
             offer: true,
+            established: None,
         }
     }
 
     /// Looks the name up on a thread of its own, for that may take seconds.
-    pub(super) fn resolve(&mut self, id: ConnectorId, handle: &Arc<IoHandle>) -> bool {
+    /// False: there is no thread to do it.
+    pub(super) fn resolve(&mut self, id: ConnectorId, resolver: &Resolver) -> bool {
         self.stage = Stage::Resolving;
-        let (transport, endpoint) = (self.transport.clone(), self.endpoint.clone());
-        let handle = handle.clone();
-        let lookup = move || {
-            let result = transport.resolve(&endpoint);
-            handle.send(Command::Resolved { id, result });
-        };
-        std::thread::Builder::new()
-            .name("ferromq-resolve".into())
-            .spawn(lookup)
-            .is_ok()
+        resolver.resolve(Lookup {
+            id,
+            endpoint: self.endpoint.clone(),
+            transport: self.transport.clone(),
+        })
     }
 
     pub(super) fn succeeded(&mut self) {
         self.stage = Stage::Established;
-        self.backoff.reset();
+        self.established = Some(Instant::now());
     }
 
-    /// The time until the next attempt.
+    /// The time until the next attempt. It starts over after a link that stood
+    /// for longer than the next delay: one that fell at once is a failed
+    /// attempt, or a peer that lets everybody in and out again is stormed.
     pub(super) fn failed(&mut self) -> Duration {
         self.stage = Stage::Waiting;
+        let stood = self.established.take().map(|since| since.elapsed());
+        if stood.is_some_and(|stood| stood > self.backoff.next) {
+            self.backoff.reset();
+        }
         self.backoff.next_delay()
     }
 }

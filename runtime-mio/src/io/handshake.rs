@@ -17,6 +17,9 @@ use crate::{Options, PeerInfo};
 
 /// Bytes read at once: more than any handshake needs in one piece.
 const READ: usize = 4096;
+/// Bytes kept that are not the handshake's. More stay with the transport until
+/// the peer has taken what we still have to write.
+const UNREAD_MAX: usize = 4 * READ;
 
 /// Where a connection came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub(super) enum Progress {
 }
 
 /// Why a handshake came to nothing.
+#[derive(Debug)]
 pub(super) struct Failure {
     pub(super) cause: String,
     /// The peer said no to who we are: asking again would not change that
@@ -134,6 +138,8 @@ impl Handshake {
                 _ if self.ended => {
                     return Err(String::from("the peer closed the connection").into());
                 }
+                // Traffic before it took our last words: it waits in the kernel.
+                _ if self.unread.len() >= UNREAD_MAX => return Ok(false),
                 _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(false),
                 _ => {}
             }

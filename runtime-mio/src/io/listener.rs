@@ -13,6 +13,10 @@ use crate::socket::Core;
 /// Connections accepted in one turn, so that a storm of them leaves the rest
 /// their time.
 const ACCEPTS: usize = 64;
+/// Handshakes under way beyond which nobody is let in: each costs 10 KiB.
+const HALF_OPEN: usize = 4096;
+/// Pause while there are that many.
+const CROWDED: Duration = Duration::from_millis(5);
 /// Pause after the process ran out of descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -48,6 +52,10 @@ impl Reactor {
     /// Accepts what waits, a bounded number at a time.
     pub(super) fn accept(&mut self, key: usize) {
         for _ in 0..ACCEPTS {
+            if self.half_open() >= HALF_OPEN {
+                // The others wait in the listener's queue.
+                break;
+            }
             let Some(listening) = self.listeners.get_mut(key) else {
                 return;
             };
@@ -75,7 +83,11 @@ impl Reactor {
                 }
             }
         }
-        self.timers.set(Instant::now(), Timer::Accept(key));
+        let pause = match self.half_open() >= HALF_OPEN {
+            true => CROWDED,
+            false => Duration::ZERO,
+        };
+        self.timers.set(Instant::now() + pause, Timer::Accept(key));
     }
 
     pub(super) fn unlisten(&mut self, key: usize) {

@@ -14,6 +14,7 @@ mod connector;
 mod handshake;
 mod listener;
 mod reactor;
+mod resolver;
 mod timers;
 mod watch;
 

@@ -11,6 +11,7 @@ use slab::Slab;
 use super::connector::{Connector, Stage};
 use super::handshake::{Failure, Handshake, Origin, Progress};
 use super::listener::Listening;
+use super::resolver::Resolver;
 use super::timers::{Timer, Timers};
 use super::watch::{Rhythm, Watch};
 use super::{Command, ConnectorId, IoHandle, SocketId, Source, WAKE, deregister, register};
@@ -19,6 +20,12 @@ use crate::socket::Core;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
+/// Shortest time between a link's wish for a heartbeat and the look at all of
+/// the socket's: a tenth of the shortest TTL that a peer can ask for.
+const HEARTBEAT_PAUSE: Duration = Duration::from_millis(10);
+/// First and longest pause between two looks at a closed socket.
+const CLOSING_PAUSE: Duration = Duration::from_millis(2);
+const CLOSING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Everything that the I/O thread owns.
 pub(crate) struct Reactor {
@@ -31,6 +38,7 @@ pub(crate) struct Reactor {
     connectors: HashMap<ConnectorId, Connector>,
     connecting: Slab<Attempt>,
     handshakes: Slab<Handshake>,
+    resolver: Resolver,
     pub(super) timers: Timers,
     pub(super) rhythm: Rhythm,
     serial: u64,
@@ -49,17 +57,18 @@ impl Reactor {
         Ok(Self {
             registry: poll.registry().try_clone()?,
             poll,
-            handle,
             watches: Slab::new(),
             by_socket: HashMap::new(),
             listeners: Slab::new(),
             connectors: HashMap::new(),
             connecting: Slab::new(),
             handshakes: Slab::new(),
+            resolver: Resolver::new(handle.clone()),
             timers: Timers::default(),
             rhythm: Rhythm::new(),
             serial: 0,
             shutdown: false,
+            handle,
         })
     }
 
@@ -84,7 +93,9 @@ impl Reactor {
             while let Some(timer) = self.timers.pop(now) {
                 self.fire(timer);
             }
-            self.look_around();
+            if self.rhythm.is_due(&self.handle) {
+                self.look_around();
+            }
         }
     }
 
@@ -115,7 +126,11 @@ impl Reactor {
                 let id = core.id;
                 let key = self.watches.insert(Watch::new(core));
                 self.by_socket.insert(id, key);
+                self.rhythm.ask();
             }
+            // A socket may be closed while another thread binds or connects it.
+            Command::Listen { core, .. } | Command::Connect { core, .. }
+                if !self.is_open(core.id) => {}
             Command::Listen { core, listener } => self.listen(core, listener),
             Command::Unlisten {
                 socket,
@@ -142,10 +157,10 @@ impl Reactor {
                 self.connect(id);
             }
             Command::Disconnect(id) => self.disconnect(id),
-            Command::Reconnect(id) => self.retry(id, None),
+            Command::Reconnect(id) => self.reconnect(id),
             Command::Resolved { id, result } => self.resolved(id, result),
             Command::Close(socket) => self.close(socket),
-            Command::Heartbeat(socket) => self.heartbeat(socket),
+            Command::Heartbeat(socket) => self.heartbeat_asked(socket),
             Command::Shutdown => self.shutdown = true,
         }
     }
@@ -159,7 +174,10 @@ impl Reactor {
                     .is_some_and(|handshake| handshake.serial == serial)
                 {
                     let handshake = self.handshakes.remove(key);
-                    self.handshake_failed(handshake, String::from("the handshake timed out"));
+                    self.handshake_failed(
+                        handshake,
+                        String::from("the handshake timed out").into(),
+                    );
                 }
             }
             Timer::Connecting(key, serial) => {
@@ -171,7 +189,11 @@ impl Reactor {
                 }
                 let before = attempt.connecting.fd();
                 match attempt.connecting.timed_out() {
-                    Ok(()) => self.rewatch_connecting(key, before),
+                    Ok(()) => {
+                        // The next address has as much time.
+                        self.limit_connecting(key);
+                        self.rewatch_connecting(key, before);
+                    }
                     Err(cause) => self.connecting_failed(key, before, &cause),
                 }
             }
@@ -186,6 +208,7 @@ impl Reactor {
             }
             Timer::Heartbeat(socket) => self.heartbeat(socket),
             Timer::Linger(socket) => self.linger_over(socket),
+            Timer::Closing(socket, pause) => self.look_at_closing(socket, pause),
             Timer::Accept(key) => self.accept(key),
         }
     }
@@ -197,7 +220,7 @@ impl Reactor {
             return;
         };
         if connector.transport.needs_resolver(&connector.endpoint) {
-            if !connector.resolve(id, &self.handle) {
+            if !connector.resolve(id, &self.resolver) {
                 self.retry(id, Some("cannot start a thread to look the name up".into()));
             }
             return;
@@ -228,9 +251,7 @@ impl Reactor {
                     serial,
                 });
                 connector.stage = Stage::Connecting(key);
-                let timeout = connector.core.options.handshake_timeout;
-                self.timers
-                    .set(Instant::now() + timeout, Timer::Connecting(key, serial));
+                self.limit_connecting(key);
                 // Before the first look, so that no edge is missed after it.
                 if let Err(cause) = register(&self.registry, fd, Source::Connecting(key)) {
                     self.connecting.remove(key);
@@ -238,6 +259,21 @@ impl Reactor {
                 }
                 self.advance_connecting(key);
             }
+        }
+    }
+
+    /// Gives the address that is being tried its time.
+    fn limit_connecting(&mut self, key: usize) {
+        let Some(attempt) = self.connecting.get(key) else {
+            return;
+        };
+        let Some(connector) = self.connectors.get(&attempt.connector) else {
+            return;
+        };
+        let timeout = connector.core.options.handshake_timeout;
+        if let Some(deadline) = Instant::now().checked_add(timeout) {
+            let timer = Timer::Connecting(key, attempt.serial);
+            self.timers.set(deadline, timer);
         }
     }
 
@@ -297,20 +333,30 @@ impl Reactor {
             .set(Instant::now() + delay, Timer::Reconnect(id));
     }
 
+    /// A link that stood is lost. Told by the socket, so it may come late.
+    fn reconnect(&mut self, id: ConnectorId) {
+        let connector = self.connectors.get(&id);
+        if connector.is_some_and(|connector| connector.stage == Stage::Established) {
+            self.retry(id, None);
+        }
+    }
+
     fn disconnect(&mut self, id: ConnectorId) {
         let Some(connector) = self.connectors.remove(&id) else {
             return;
         };
         match connector.stage {
             Stage::Connecting(key) => {
-                let attempt = self.connecting.remove(key);
-                deregister(&self.registry, attempt.connecting.fd());
+                if let Some(attempt) = self.connecting.try_remove(key) {
+                    deregister(&self.registry, attempt.connecting.fd());
+                }
             }
             Stage::Handshaking(key) => {
-                let handshake = self.handshakes.remove(key);
-                deregister(&self.registry, handshake.link.fd());
+                if let Some(handshake) = self.handshakes.try_remove(key) {
+                    deregister(&self.registry, handshake.link.fd());
+                }
             }
-            Stage::Resolving | Stage::Established | Stage::Waiting => {}
+            Stage::Resolving | Stage::Established | Stage::Waiting | Stage::Refused => {}
         }
         connector
             .core
@@ -356,13 +402,18 @@ impl Reactor {
         let key = self.handshakes.insert(handshake);
         if let Err(cause) = register(&self.registry, fd, Source::Handshake(key)) {
             let handshake = self.handshakes.remove(key);
-            return self.handshake_failed(handshake, cause.to_string());
+            return self.handshake_failed(handshake, cause.to_string().into());
         }
         if let Some(deadline) = deadline {
             self.timers.set(deadline, Timer::Handshake(key, serial));
         }
         self.note_stage(origin, Stage::Handshaking(key));
         self.drive_handshake(key);
+    }
+
+    /// Handshakes under way.
+    pub(super) fn half_open(&self) -> usize {
+        self.handshakes.len()
     }
 
     fn note_stage(&mut self, origin: Origin, stage: Stage) {
@@ -404,34 +455,72 @@ impl Reactor {
                     self.finish_if_sent(key);
                 }
             }
-            (Some(handshake), Progress::Failed(cause)) => self.handshake_failed(handshake, cause),
-            (None, Progress::Failed(_)) => deregister(&self.registry, fd),
+            (Some(handshake), Progress::Failed(failure)) => {
+                self.handshake_failed(handshake, failure);
+            }
+            (None, Progress::Failed(failure)) => self.give_handshake_up(&core, origin, &failure),
         }
     }
 
-    fn handshake_failed(&mut self, mut handshake: Handshake, failure: impl Into<Failure>) {
-        let Failure { cause, is_final } = failure.into();
+    fn handshake_failed(&mut self, mut handshake: Handshake, failure: Failure) {
         deregister(&self.registry, handshake.link.fd());
         let core = handshake.core.clone();
         core.handshake_failed();
         core.tell(&handshake.endpoint, None, || EventKind::HandshakeFailed {
-            cause,
+            cause: failure.cause.clone(),
         });
-        if let Origin::Connected(id) = handshake.origin {
-            if let Some(connector) = self.connectors.get_mut(&id) {
-                connector.offer = !handshake.may_dislike_offer();
-            }
-            if !is_final {
-                self.retry(id, None);
-            }
-        }
         handshake.link.shutdown();
+        let Origin::Connected(id) = handshake.origin else {
+            return;
+        };
+        let Some(connector) = self.connectors.get_mut(&id) else {
+            return;
+        };
+        connector.offer = !handshake.may_dislike_offer();
+        if failure.is_final {
+            connector.stage = Stage::Refused;
+            core.tell(&handshake.endpoint, None, || EventKind::Closed);
+        } else {
+            self.retry(id, None);
+        }
+    }
+
+    /// A handshake that consumed itself without giving a link.
+    fn give_handshake_up(&mut self, core: &Core, origin: Origin, failure: &Failure) {
+        core.handshake_failed();
+        if let Origin::Connected(id) = origin {
+            self.retry(id, Some(failure.cause.clone()));
+        }
     }
 
     // Sockets.
 
-    pub(super) fn watch_keys(&self) -> Vec<usize> {
-        self.watches.iter().map(|(key, _)| key).collect()
+    /// Whether a socket is watched and takes calls.
+    fn is_open(&self, socket: SocketId) -> bool {
+        let key = self.by_socket.get(&socket);
+        key.and_then(|&key| self.watches.get(key))
+            .is_some_and(|watch| !watch.closing)
+    }
+
+    /// A link wants its heartbeats looked at. Not at once: a peer could have
+    /// every link of the socket looked at with every PING.
+    fn heartbeat_asked(&mut self, socket: SocketId) {
+        self.heartbeat_within(socket, HEARTBEAT_PAUSE);
+    }
+
+    fn heartbeat_within(&mut self, socket: SocketId, pause: Duration) {
+        let key = self.by_socket.get(&socket).copied();
+        let Some(watch) = key.and_then(|key| self.watches.get_mut(key)) else {
+            return;
+        };
+        let Some(at) = Instant::now().checked_add(pause) else {
+            return;
+        };
+        // A timer that is already set for an earlier time will look again.
+        if watch.heartbeat_at.is_none_or(|set| at < set) {
+            watch.heartbeat_at = Some(at);
+            self.timers.set(at, Timer::Heartbeat(socket));
+        }
     }
 
     fn heartbeat(&mut self, socket: SocketId) {
@@ -439,15 +528,18 @@ impl Reactor {
         let Some(watch) = key.and_then(|key| self.watches.get_mut(key)) else {
             return;
         };
-        let Some(pause) = watch.core.heartbeat() else {
-            return;
-        };
         let now = Instant::now();
-        let at = now + pause;
-        // A timer that is already set for an earlier time will look again.
-        if watch.heartbeat_at.is_none_or(|set| set <= now || at < set) {
-            watch.heartbeat_at = Some(at);
-            self.timers.set(at, Timer::Heartbeat(socket));
+        if watch.heartbeat_at.is_some_and(|set| set > now) {
+            // An earlier look set another time, and its own timer.
+            return;
+        }
+        watch.heartbeat_at = None;
+        let core = watch.core.clone();
+        if let Some(pause) = core.heartbeat() {
+            self.heartbeat_within(socket, pause);
+        }
+        if let Some(key) = key {
+            self.finish_if_sent(key);
         }
     }
 
@@ -474,6 +566,21 @@ impl Reactor {
             self.timers.set(deadline, Timer::Linger(socket));
         }
         self.take(key);
+        self.look_at_closing(socket, CLOSING_PAUSE);
+    }
+
+    /// A caller that was woken by the close may have seen the last event of
+    /// the socket on its way out, so that none comes here: look again, ever
+    /// more rarely.
+    fn look_at_closing(&mut self, socket: SocketId, pause: Duration) {
+        let Some(&key) = self.by_socket.get(&socket) else {
+            return;
+        };
+        self.finish_if_sent(key);
+        if self.watches.contains(key) {
+            let timer = Timer::Closing(socket, (pause * 2).min(CLOSING_PAUSE_MAX));
+            self.timers.set(Instant::now() + pause, timer);
+        }
     }
 
     fn linger_over(&mut self, socket: SocketId) {

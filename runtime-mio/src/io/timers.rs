@@ -1,7 +1,7 @@
 //! What the I/O thread has to do later.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{ConnectorId, SocketId};
 
@@ -18,6 +18,9 @@ pub(super) enum Timer {
     Heartbeat(SocketId),
     /// A closed socket gives up sending.
     Linger(SocketId),
+    /// Time to look whether a closed socket has sent everything; the pause
+    /// before the next look.
+    Closing(SocketId, Duration),
     /// A listener that ran out of descriptors tries again.
     Accept(usize),
 }
@@ -48,8 +51,6 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::reactor::Reactor;
-use super::{Source, deregister, mode};
+use super::{IoHandle, Source, deregister, mode};
 use crate::clock::{Ticks, ticks};
 use crate::socket::Core;
 use crate::sync::Ordering;
@@ -21,6 +21,9 @@ const QUIET_TICKS: u32 = 20;
 /// Shortest and longest time between two looks at deferred output.
 const FINE: Duration = Duration::from_micros(100);
 const FINE_MAX: Duration = Duration::from_millis(1);
+/// What a look costs at most, a socket, is a twentieth of this: so much later
+/// comes the next, so that looking at very many takes a bounded part of a core.
+const SHARE: Duration = Duration::from_micros(1);
 
 /// A socket as the I/O thread saw it last.
 pub(super) struct Watch {
@@ -40,6 +43,10 @@ pub(super) struct Rhythm {
     quiet: u32,
     fine: Duration,
     last: Instant,
+    /// The least time between two looks, for there are that many sockets.
+    rest: Duration,
+    /// Something was seen that the next look has to see to.
+    asked: bool,
     quiet_ticks: u64,
 }
 
@@ -63,6 +70,8 @@ impl Rhythm {
             quiet: 0,
             fine: FINE,
             last: Instant::now(),
+            rest: Duration::ZERO,
+            asked: true,
             quiet_ticks: ticks(QUIET),
         }
     }
@@ -71,13 +80,36 @@ impl Rhythm {
     pub(super) fn coarse_timeout(&self) -> Option<Duration> {
         match self.mode {
             mode::PARKED => None,
-            _ => Some(COARSE),
+            _ => Some(self.pause().saturating_sub(self.last.elapsed())),
         }
     }
 
     /// The nap to take instead of sleeping in the poll.
     pub(super) fn fine_nap(&self) -> Option<Duration> {
-        (self.mode == mode::FINE).then_some(self.fine)
+        (self.mode == mode::FINE).then(|| self.pause())
+    }
+
+    /// Has the next look taken at once.
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// Whether the time for a look has come. Events alone do not bring it: with
+    /// thousands of sockets a look costs more than what most events ask for.
+    pub(super) fn is_due(&self, handle: &IoHandle) -> bool {
+        self.asked
+            || handle.mode.load(Ordering::Relaxed) != self.mode
+            || (self.mode != mode::PARKED && self.last.elapsed() >= self.pause())
+    }
+
+    /// The time between two looks.
+    fn pause(&self) -> Duration {
+        let pause = if self.mode == mode::FINE {
+            self.fine
+        } else {
+            COARSE
+        };
+        pause.max(self.rest)
     }
 }
 
@@ -96,15 +128,18 @@ impl Reactor {
     /// Looks at every socket once and sets the pace for the next look.
     pub(super) fn look_around(&mut self) {
         let now = Instant::now();
+        self.rhythm.asked = false;
         let elapsed = now.duration_since(std::mem::replace(&mut self.rhythm.last, now));
         let mut all = Look::default();
-        for key in self.watch_keys() {
+        // New sockets come by command only, so that no key is missed.
+        for key in 0..self.watches.capacity() {
             let look = self.look(key, elapsed);
             all.active |= look.active;
             all.deferred |= look.deferred;
             all.streaming |= look.streaming;
         }
         let rhythm = &mut self.rhythm;
+        rhythm.rest = SHARE * u32::try_from(self.watches.len()).unwrap_or(u32::MAX);
         rhythm.fine = if all.streaming {
             (rhythm.fine * 2).min(FINE_MAX)
         } else {
@@ -123,20 +158,20 @@ impl Reactor {
         let Some(watch) = self.watches.get_mut(key) else {
             return Look::default();
         };
-        let core = watch.core.clone();
-        let epoch = core.flags.epoch();
+        let flags = &watch.core.flags;
+        let epoch = flags.epoch();
         let present = std::mem::replace(&mut watch.epoch, epoch) != epoch;
-        let quiet = Ticks::now().since(core.flags.last_deferral()) > self.rhythm.quiet_ticks;
         let mut look = Look::default();
-        if core.flags.deferred() {
+        if flags.deferred() {
+            let quiet = Ticks::now().since(flags.last_deferral()) > self.rhythm.quiet_ticks;
             look.streaming = !quiet;
-            look.deferred = !quiet || !core.flush_tail();
+            look.deferred = !quiet || !watch.core.flush_tail();
         }
         if present {
             watch.away = Duration::ZERO;
             watch.taken = false;
             look.active = true;
-        } else if !core.flags.is_waited_for() && !watch.taken {
+        } else if !watch.taken && !watch.core.flags.is_waited_for() {
             watch.away += elapsed;
             look.active = true;
             if watch.away >= AWAY {
@@ -178,6 +213,18 @@ impl Reactor {
         if watch.closing || (away && core.flags.is_taken()) {
             core.work(crate::socket::Turn::Next);
             self.finish_if_sent(key);
+        } else {
+            self.give_back(key);
+        }
+    }
+
+    /// A caller is back: it sees to the socket's events, and each of them would
+    /// wake us for nothing. The next look finds out when it has gone again.
+    fn give_back(&mut self, key: usize) {
+        if let Some(watch) = self.watches.get_mut(key) {
+            watch.taken = false;
+            deregister(&self.registry, watch.core.epoll());
+            self.rhythm.ask();
         }
     }
 
