@@ -59,6 +59,13 @@ impl Link for StreamLink {
         retry(|| self.socket.send_vectored_with_flags(bufs, sys::SEND_FLAGS))
     }
 
+    fn set_read_low_water(&mut self, bytes: usize) {
+        // A Unix socket is readable from the first byte, whatever is set.
+        if self.kind == Kind::Tcp {
+            sys::set_receive_low_water(&self.socket, bytes);
+        }
+    }
+
     fn shares_core(&self) -> bool {
         // Only network packets are counted by CPU: a Unix socket has no answer.
         self.kind == Kind::Tcp && sys::shares_core(&self.socket)

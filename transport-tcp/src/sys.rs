@@ -7,6 +7,7 @@ mod interfaces;
 use std::ffi::CString;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -96,6 +97,24 @@ pub(crate) fn set_unacknowledged_timeout(socket: &Socket, timeout: Duration) -> 
     {
         let _ = (socket, timeout);
         Ok(())
+    }
+}
+
+/// Asks the system to call the socket readable from `bytes` on. It is a hint, so
+/// a refusal is no error.
+pub(crate) fn set_receive_low_water(socket: &Socket, bytes: usize) {
+    let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is the socket's own, and `value` is an integer of
+    // `len` bytes that outlives the call, which only reads it.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const value).cast(),
+            len,
+        );
     }
 }
 

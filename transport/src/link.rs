@@ -99,6 +99,15 @@ pub trait Link: Send {
     /// readable.
     fn after_wake(&mut self) {}
 
+    /// A hint: until `bytes` have come, or the stream has ended, `fd` need not
+    /// become readable. 1 takes it back.
+    ///
+    /// For a reader in the middle of a long body: waking it for each piece
+    /// costs the sender more than the piece. Does nothing by default.
+    fn set_read_low_water(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
+
     /// Whether the peer's bytes were last handled on the CPU that the calling
     /// thread is on: spinning for input then only delays who is to send it.
     ///

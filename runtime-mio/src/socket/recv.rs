@@ -59,6 +59,9 @@ impl Core {
         let (Some(link), None) = (links.next(), links.next()) else {
             return guard;
         };
+        if link.awaits_body() {
+            return guard;
+        }
         let Some(mut turn) = spin.start(|| link.transport.shares_core()) else {
             return guard;
         };
