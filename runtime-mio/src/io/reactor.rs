@@ -565,18 +565,23 @@ impl Reactor {
         if let Some(deadline) = linger.and_then(|linger| Instant::now().checked_add(linger)) {
             self.timers.set(deadline, Timer::Linger(socket));
         }
-        self.take(key);
         self.look_at_closing(socket, CLOSING_PAUSE);
     }
 
-    /// A caller that was woken by the close may have seen the last event of
-    /// the socket on its way out, so that none comes here: look again, ever
-    /// more rarely.
+    /// Takes a closed socket once its callers have left: whoever still waits is
+    /// woken by the socket's epoll, and we would take the event away. On its way
+    /// out a caller may see the socket's last event, so that none comes here:
+    /// look again, ever more rarely.
     fn look_at_closing(&mut self, socket: SocketId, pause: Duration) {
         let Some(&key) = self.by_socket.get(&socket) else {
             return;
         };
-        self.finish_if_sent(key);
+        let waited_for = |watch: &Watch| watch.core.flags.is_waited_for();
+        match self.watches.get(key) {
+            Some(watch) if waited_for(watch) => {}
+            Some(watch) if !watch.taken => self.take(key),
+            _ => self.finish_if_sent(key),
+        }
         if self.watches.contains(key) {
             let timer = Timer::Closing(socket, (pause * 2).min(CLOSING_PAUSE_MAX));
             self.timers.set(Instant::now() + pause, timer);

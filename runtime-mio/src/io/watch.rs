@@ -30,7 +30,7 @@ pub(super) struct Watch {
     pub(super) core: Arc<Core>,
     epoch: u64,
     away: Duration,
-    taken: bool,
+    pub(super) taken: bool,
     /// The socket is closed and forgotten once it has sent everything.
     pub(super) closing: bool,
     /// When the heartbeats are looked at next.
@@ -209,8 +209,8 @@ impl Reactor {
             return;
         };
         let core = watch.core.clone();
-        let away = core.flags.epoch() == watch.epoch && !core.flags.is_waited_for();
-        if watch.closing || (away && core.flags.is_taken()) {
+        let away = watch.closing || (core.flags.epoch() == watch.epoch && core.flags.is_taken());
+        if away && !core.flags.is_waited_for() {
             core.work(crate::socket::Turn::Next);
             self.finish_if_sent(key);
         } else {
