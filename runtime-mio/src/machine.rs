@@ -287,6 +287,12 @@ impl Machine {
         }
     }
 
+    /// REQ, about to ask: whatever its peers sent before is refused when it is
+    /// read now, and would be taken for the reply later.
+    pub(crate) fn forgets_before_asking(&self) -> bool {
+        matches!(self, Self::Req(machine) if machine.may_send() && machine.check_receive().is_err())
+    }
+
     /// Whether its application receives.
     pub(crate) fn receives(&self) -> bool {
         !matches!(self, Self::Push(_) | Self::Pub(_))

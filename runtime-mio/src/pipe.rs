@@ -143,6 +143,11 @@ impl Pipe {
                 && self.waiting_bytes() <= options.send_bytes_limit / 2)
     }
 
+    /// Bytes that were written and that the peer has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.transport.unsent())
+    }
+
     pub(crate) fn statistics(&self) -> PeerStatistics {
         let link = self.link.as_deref();
         let given = link.map(|link| link.peer.identity().to_vec());

@@ -4,6 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use ferromq_mio::{Options, SocketType};
 
@@ -112,4 +113,44 @@ fn sockets_and_contexts_leave_nothing_behind() {
     until("everything is freed", || {
         (live() - before < 20 * 1000).then_some(())
     });
+}
+
+/// A loop that sleeps on the descriptor of a socket with messages is told of
+/// them, and the I/O thread rests meanwhile.
+#[test]
+fn unread_messages_of_an_exported_socket_cost_no_time() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let (pull, real) = bound(
+        &context,
+        SocketType::Pull,
+        Options::new(),
+        "tcp://127.0.0.1:*",
+    );
+    let mut peer = RawPeer::connect(&real, "PUSH", &[]);
+    await_peers(&pull, 1);
+    assert!(std::os::fd::AsRawFd::as_raw_fd(&pull.readiness_fd()) >= 0);
+    peer.send(&[b"unread"]);
+    peer.ping(0, b"");
+    peer.next_command("PONG");
+    let before = cpu_ticks("ferromq-io");
+    assert!(peer.is_quiet_for(Duration::from_millis(600)));
+    let used = cpu_ticks("ferromq-io") - before;
+    // Half of the time: far more than rest, far less than a spin.
+    assert!(used < 30, "{used} ticks of 10 ms in 600 ms");
+    assert_eq!(recv_parts(&pull), [b"unread"]);
+}
+
+/// The CPU time that threads of this name have used, in clock ticks.
+fn cpu_ticks(prefix: &str) -> u64 {
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok())
+        .filter(|stat| stat.contains(prefix))
+        .map(|stat| {
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+            fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
+        })
+        .sum()
 }

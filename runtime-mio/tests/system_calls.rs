@@ -15,9 +15,12 @@ const ROUND_TRIPS: &str = "FERROMQ_TEST_ROUND_TRIPS";
 
 /// The process that is counted: round trips between two threads.
 #[test]
-#[ignore = "run under strace by the test below"]
 fn worker() {
-    let count: u64 = std::env::var(ROUND_TRIPS).unwrap().parse().unwrap();
+    // Only the process that the test below starts has work to do.
+    let Ok(count) = std::env::var(ROUND_TRIPS) else {
+        return;
+    };
+    let count: u64 = count.parse().unwrap();
     let context = context();
     let (rep, req) = linked(
         &context,
@@ -47,7 +50,7 @@ fn count(round_trips: u64, report: &std::path::Path) -> Option<u64> {
         .arg(report)
         .args(["taskset", "-c", "0"])
         .arg(worker)
-        .args(["--ignored", "--exact", "worker"])
+        .args(["--exact", "worker"])
         .env(ROUND_TRIPS, round_trips.to_string())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())

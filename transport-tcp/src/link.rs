@@ -66,6 +66,14 @@ impl Link for StreamLink {
         }
     }
 
+    fn unsent(&self) -> usize {
+        match self.kind {
+            Kind::Tcp => sys::unacknowledged(&self.socket),
+            // What is written lies in the peer's queue, and stays there.
+            _ => 0,
+        }
+    }
+
     fn shares_core(&self) -> bool {
         // Only network packets are counted by CPU: a Unix socket has no answer.
         self.kind == Kind::Tcp && sys::shares_core(&self.socket)

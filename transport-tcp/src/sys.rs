@@ -100,6 +100,28 @@ pub(crate) fn set_unacknowledged_timeout(socket: &Socket, timeout: Duration) -> 
     }
 }
 
+/// Bytes in the socket's send queue that the peer has not acknowledged; 0 where
+/// the system does not say.
+pub(crate) fn unacknowledged(socket: &Socket) -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        let mut queued: libc::c_int = 0;
+        // SAFETY: the descriptor is the socket's own; TIOCOUTQ (SIOCOUTQ) writes
+        // one integer to the place that it is given.
+        let status = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) };
+        if status == 0 {
+            usize::try_from(queued).unwrap_or(0)
+        } else {
+            0
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        0
+    }
+}
+
 /// Asks the system to call the socket readable from `bytes` on. It is a hint, so
 /// a refusal is no error.
 pub(crate) fn set_receive_low_water(socket: &Socket, bytes: usize) {

@@ -129,6 +129,13 @@ pub trait Link: Send {
         None
     }
 
+    /// Bytes that were written and that the peer's side has not taken yet. A
+    /// link that is dropped before may lose them, where the carrier resets a
+    /// connection that is closed with input unread. 0 where it does not.
+    fn unsent(&self) -> usize {
+        0
+    }
+
     /// Ends both directions. What was written before still reaches the peer
     /// where the carrier can see to it; reading and writing fail or end from
     /// now on, on both sides. Idempotent.

@@ -373,6 +373,11 @@ impl Link {
         }
     }
 
+    /// Whether bytes were read that are not decoded.
+    pub(crate) fn holds_input(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| !block.is_empty())
+    }
+
     /// Whether a long body is under way: what comes next is no message yet.
     pub(crate) fn awaits_body(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.low_water > 1)

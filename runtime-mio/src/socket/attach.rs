@@ -61,6 +61,7 @@ impl Core {
     pub(crate) fn connecting(&self, endpoint: &str, connector: ConnectorId) -> Result<(), Error> {
         let mut guard = self.enter();
         guard.check_open()?;
+        guard.endpoints.push((connector, endpoint.into()));
         let Options {
             connect_routing_id, ..
         } = &self.options;
@@ -87,10 +88,9 @@ impl Core {
     pub(crate) fn is_connected_to(&self, endpoint: &str) -> bool {
         let guard = self.enter();
         guard
-            .pipes
+            .endpoints
             .iter()
-            .flatten()
-            .any(|pipe| pipe.connector.is_some() && *pipe.endpoint == *endpoint)
+            .any(|(_, connected)| **connected == *endpoint)
     }
 
     /// Ends the connection that `connect(endpoint)` made. What is queued for it
@@ -99,19 +99,18 @@ impl Core {
         let mut guard = self.enter();
         guard.check_open()?;
         let found = guard
-            .pipes
+            .endpoints
             .iter()
-            .flatten()
-            .find(|pipe| pipe.connector.is_some() && *pipe.endpoint == *endpoint);
-        let Some((id, connector)) = found.map(|pipe| (pipe.id, pipe.connector)) else {
+            .position(|(_, connected)| **connected == *endpoint);
+        let Some(index) = found else {
             return Ok(false);
         };
-        guard.flush(self, id);
-        if let Some(connector) = connector {
-            guard.connectors.remove(&connector);
-            self.io.send(Command::Disconnect(connector));
+        let (connector, _) = guard.endpoints.swap_remove(index);
+        self.io.send(Command::Disconnect(connector));
+        if let Some(id) = guard.connectors.remove(&connector) {
+            guard.flush(self, id);
+            guard.depart(self, id);
         }
-        guard.depart(self, id);
         Ok(true)
     }
 }
@@ -261,11 +260,6 @@ impl State {
         };
         let waits = pipe.waiting_messages() > 0 && pipe.link.is_some();
         if !waits || core.options.linger.is_some_and(|linger| linger.is_zero()) {
-            let left = pipe.waiting_messages() as u64;
-            self.drop_messages(Some(id), DropCause::Linger, left);
-            if let Some(pipe) = self.pipe(id) {
-                while pipe.dequeue().is_some() {}
-            }
             self.detach(core, id);
         }
     }

@@ -13,6 +13,8 @@ use crate::monitor::EventKind;
 
 /// Peers whose heartbeats are looked at under one hold of the lock.
 const HEARTBEATS_A_TURN: usize = 64;
+/// Batches of events that one turn takes from a socket's epoll.
+const ROUNDS: usize = 8;
 /// Peers that are read when a socket is taken over.
 const FIRST_LOOK: usize = 1024;
 
@@ -34,6 +36,11 @@ impl Core {
         if self.flags.deferred() {
             guard.flush_deferred(self);
         }
+        let notify = self.flags.is_exported() && std::mem::take(&mut guard.news);
+        drop(guard);
+        if notify {
+            self.wake();
+        }
         !self.flags.deferred()
     }
 
@@ -43,28 +50,28 @@ impl Core {
         let Ok(mut sleeper) = self.poll.try_lock() else {
             return;
         };
-        sleeper.sleep(Some(Duration::ZERO));
         let mut guard = self.enter_foreign();
-        guard.handle_events(self, &sleeper.events);
-        guard.flush_deferred(self);
-        match turn {
-            Turn::First => {
-                let ids = guard.ids();
-                ids.into_iter()
-                    .take(FIRST_LOOK)
-                    .for_each(|id| guard.pump(self, id));
-            }
-            Turn::Next => {
-                for event in sleeper.events.iter().filter(|event| event.is_readable()) {
-                    guard.pump(
-                        self,
-                        ferromq_patterns::PeerId::from_bits(event.token().0 as u64),
-                    );
-                }
-            }
+        if turn == Turn::First {
+            let ids = guard.ids();
+            ids.into_iter()
+                .take(FIRST_LOOK)
+                .for_each(|id| guard.pump(self, id));
         }
-        // Whoever polls the descriptor saw its events vanish: give it one.
-        let notify = guard.token || (self.flags.is_exported() && guard.machine.next().is_some());
+        let mut rounds = 0;
+        let finished = loop {
+            sleeper.sleep(Some(Duration::ZERO));
+            guard.handle_events(self, &sleeper.events);
+            guard.pump_readable(self, &sleeper.events);
+            rounds += 1;
+            if !sleeper.is_full() || rounds == ROUNDS {
+                break !sleeper.is_full();
+            }
+        };
+        guard.flush_deferred(self);
+        // Whoever polls the descriptor saw its events vanish: give it one when
+        // they brought something. And ourselves, when some are left.
+        let news = std::mem::take(&mut guard.news);
+        let notify = guard.token || !finished || (news && self.flags.is_exported());
         drop(guard);
         drop(sleeper);
         if notify {
@@ -111,15 +118,18 @@ impl Core {
         if self.options.linger.is_some_and(|linger| linger.is_zero()) {
             return true;
         }
+        for id in guard.ids() {
+            // Unread input would make the close a reset.
+            guard.drain_input(id);
+        }
         let done: Vec<_> = guard
             .pipes
             .iter()
             .flatten()
-            .filter(|pipe| pipe.waiting_messages() == 0)
+            .filter(|pipe| pipe.waiting_messages() == 0 && pipe.unsent() == 0)
             .map(|pipe| pipe.id)
             .collect();
         for id in done {
-            guard.drain_input(id);
             guard.detach(self, id);
         }
         guard.pipes.iter().flatten().next().is_none()
@@ -153,8 +163,15 @@ impl State {
         now: WireInstant,
     ) -> Option<WireInstant> {
         let link = self.pipe(id)?.link.as_deref_mut()?;
-        let heard = std::mem::take(&mut link.heard);
-        if heard {
+        link.heartbeats.as_deref()?;
+        if !link.heard {
+            // Its bytes may lie unread, if the application only sends.
+            self.pump(core, id);
+        }
+        let full = self.is_inbound_full(core, id);
+        let link = self.pipe(id)?.link.as_deref_mut()?;
+        // Where we do not read, silence says nothing.
+        if std::mem::take(&mut link.heard) || full {
             link.heartbeats.as_deref_mut()?.heard(now);
         }
         loop {

@@ -11,7 +11,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ferromq_patterns::PeerId;
@@ -30,6 +30,7 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
 use crate::{Error, Frame, Options, PeerInfo};
 
+use super::exported::Exported;
 use super::spin::Spin;
 
 /// The token of the socket's waker; no peer has this id.
@@ -194,6 +195,7 @@ pub(crate) struct Core {
     pub(super) poll: Mutex<Sleeper>,
     registry: Registry,
     waker: Waker,
+    exported: OnceLock<Option<Exported>>,
     /// A second descriptor of the epoll, for those who only wait on it.
     epoll: OwnedFd,
 }
@@ -205,6 +207,11 @@ pub(super) struct Sleeper {
 }
 
 impl Sleeper {
+    /// Whether the last look took as many events as it could.
+    pub(super) fn is_full(&self) -> bool {
+        self.events.iter().nth(EVENTS - 1).is_some()
+    }
+
     /// Waits for events, at most `timeout`. Rounds up: mio knows milliseconds,
     /// a shorter sleep would spin until the deadline.
     pub(super) fn sleep(&mut self, timeout: Option<Duration>) {
@@ -252,6 +259,7 @@ impl Core {
             }),
             registry,
             waker,
+            exported: OnceLock::new(),
         }))
     }
 
@@ -278,6 +286,9 @@ impl Core {
     pub(crate) fn wake(&self) {
         // An eventfd that cannot be written is full, that is, already ready.
         let _ = self.waker.wake();
+        if let Some(Some(exported)) = self.exported.get() {
+            exported.raise();
+        }
     }
 
     pub(super) fn lock_poll(&self) -> MutexGuard<'_, Sleeper> {
@@ -289,10 +300,21 @@ impl Core {
         self.epoll.as_fd()
     }
 
-    /// Gives the descriptor to the application.
+    /// The descriptor for the application's own event loop.
     pub(crate) fn export_epoll(&self) -> BorrowedFd<'_> {
+        let exported = self
+            .exported
+            .get_or_init(|| Exported::new(self.epoll_fd()).ok());
         self.flags.set_exported();
-        self.epoll_fd()
+        // Without descriptors to spare, the socket's own does almost as well.
+        exported.as_ref().map_or(self.epoll_fd(), Exported::fd)
+    }
+
+    /// A call looks for what a user's loop may have been told of.
+    pub(super) fn clear_notification(&self) {
+        if let Some(Some(exported)) = self.exported.get() {
+            exported.clear();
+        }
     }
 
     /// A poller is about to wait for this socket.

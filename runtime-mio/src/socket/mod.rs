@@ -3,6 +3,7 @@
 mod attach;
 mod away;
 mod core;
+mod exported;
 mod recv;
 mod send;
 mod spin;

@@ -39,6 +39,8 @@ const SERVICE: Duration = Duration::from_micros(500);
 /// ones are worth the copy, for they leave together with their neighbours.
 const WRITE_THROUGH: usize = 256 << 10;
 
+/// Peers whose unasked messages a REQ looks for before it asks.
+const EAT: usize = 16;
 /// Bytes of backlog from which a blocking sender is slowed to its peer's pace.
 const BACKLOG: usize = 1 << 20;
 /// The longest it is slowed, besides what its backlog takes at 1 GB/s.
@@ -127,13 +129,15 @@ impl Core {
                     self.io.after(after);
                     return Ok(());
                 }
-                // What has come meanwhile may have made room.
+                // What has come meanwhile, or what leaves now, may make room.
                 Err(Error::WouldBlock) if !std::mem::replace(&mut serviced, true) => {
                     self.service(&mut guard);
                 }
+                Err(Error::WouldBlock) if !guard.deferred.is_empty() => {
+                    guard.flush_deferred(self);
+                }
                 Err(Error::WouldBlock) => {
                     if matches!(patience, Patience::None) {
-                        guard.flush_deferred(self);
                         return Err(Error::WouldBlock);
                     }
                     guard = self.wait(guard, patience)?;
@@ -188,6 +192,14 @@ impl State {
         if let Some(id) = self.machine.route_in_turn() {
             return Ok(self.push(core, id, &[], message, 0, now));
         }
+        if self.machine.forgets_before_asking() && self.pipes.len() <= EAT {
+            // What came unasked is no reply to what is asked now.
+            for index in 0..self.pipes.len() {
+                if let Some(id) = self.pipes[index].as_ref().map(|pipe| pipe.id) {
+                    self.eat_unasked(core, id);
+                }
+            }
+        }
         let peeked = self.peeked.is_some();
         let route = self
             .machine
@@ -225,6 +237,14 @@ impl State {
                 self.drop_messages(None, cause, 1);
                 Ok(After::Settled)
             }
+        }
+    }
+
+    /// REQ: reads what is known to have come; the pattern refuses it.
+    fn eat_unasked(&mut self, core: &Core, id: PeerId) {
+        let link = self.pipe(id).and_then(|pipe| pipe.link.as_deref());
+        if link.is_some_and(|link| !link.drained || link.holds_input()) {
+            self.pump(core, id);
         }
     }
 

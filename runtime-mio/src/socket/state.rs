@@ -2,6 +2,7 @@
 //! come out of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferromq_patterns::{PeerId, Subscription, TopicStep};
@@ -63,6 +64,12 @@ pub(crate) struct State {
     pub(crate) credit_round: u32,
     /// Links that want to be told before somebody sleeps.
     pub(crate) armed: Vec<PeerId>,
+    /// Something came or has room that the application was not told of.
+    pub(crate) news: bool,
+    /// The application has received since a sender last looked at the epoll.
+    pub(crate) received: bool,
+    /// What was connected, whether or not a pipe stands for it now.
+    pub(crate) endpoints: Vec<(ConnectorId, Arc<str>)>,
     /// Peers that went have left subscriptions to remove.
     pub(crate) stale: bool,
     /// Pipes with a link.
@@ -105,6 +112,9 @@ impl State {
             pace: Pace::new(),
             credit_round: 0,
             armed: Vec::new(),
+            news: false,
+            received: false,
+            endpoints: Vec::new(),
             stale: false,
             linked: 0,
             blocked: 0,
@@ -153,6 +163,7 @@ impl State {
         let frame = pipe.link.as_deref_mut()?.decode_short(&self.machine)?;
         pipe.traffic.messages_received += 1;
         pipe.traffic.bytes_received += frame.len() as u64;
+        self.received = true;
         self.machine.delivered(id);
         Some(frame)
     }
@@ -160,6 +171,7 @@ impl State {
     /// The next message, in the order that the pattern asks for.
     #[inline]
     pub(crate) fn pop(&mut self, core: &Core) -> Option<Message> {
+        self.received = true;
         if self.peeked.is_some() {
             return self.peeked.take();
         }
@@ -320,17 +332,21 @@ impl State {
     /// For publishers, for peers whose transport broke, and while the
     /// application is away.
     pub(crate) fn pump(&mut self, core: &Core, id: PeerId) {
-        let limit = match core.options.receive_high_water_mark {
-            0 => usize::MAX,
-            limit => limit,
-        };
-        while self.pipe(id).is_some_and(|pipe| pipe.inbound.len() < limit) {
+        while !self.is_inbound_full(core, id) {
             match self.step(core, id) {
                 Step::Message(message) => self.keep(core, id, message),
                 Step::Again => {}
                 Step::Empty => return,
             }
         }
+    }
+
+    /// Whether no more may be decoded for this peer before the application
+    /// takes some. True for a peer that is gone.
+    pub(crate) fn is_inbound_full(&mut self, core: &Core, id: PeerId) -> bool {
+        let limit = core.options.receive_high_water_mark;
+        let waiting = self.pipe(id).map(|pipe| pipe.inbound.len());
+        waiting.is_none_or(|waiting| limit > 0 && waiting >= limit)
     }
 
     fn keep(&mut self, core: &Core, id: PeerId, message: Message) {
@@ -343,6 +359,7 @@ impl State {
             pipe.inbound.pop_front();
             self.drop_messages(Some(id), DropCause::Conflated, 1);
         }
+        self.news = true;
         self.machine.peer_readable(id);
     }
 
@@ -446,7 +463,10 @@ impl State {
         }
         match (was, full) {
             (false, true) => self.machine.peer_full(id),
-            (true, false) => self.machine.peer_has_room(id),
+            (true, false) => {
+                self.news = true;
+                self.machine.peer_has_room(id);
+            }
             _ => {}
         }
     }
@@ -560,6 +580,7 @@ impl State {
         let Some(pipe) = self.pipes.get_mut(id.index()).and_then(Option::take) else {
             return;
         };
+        let waiting = pipe.waiting_messages() as u64;
         if let Some(mut link) = pipe.link {
             self.linked -= 1;
             self.blocked -= usize::from(link.write_interest);
@@ -573,12 +594,11 @@ impl State {
                 .iter()
                 .flat_map(|message| message.iter().cloned()),
         );
-        let cause = if self.phase == Phase::Open {
-            DropCause::PeerGone
-        } else {
-            DropCause::Linger
+        let cause = match self.phase {
+            Phase::Open if !pipe.departing => DropCause::PeerGone,
+            _ => DropCause::Linger,
         };
-        self.drops.add(cause, pipe.queue.len() as u64);
+        self.drops.add(cause, waiting);
         self.machine.peer_detached(id);
         self.leaves_subscriptions();
     }

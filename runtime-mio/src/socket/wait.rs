@@ -107,12 +107,17 @@ impl Core {
     /// Looks at the socket's epoll without sleeping, unless somebody sleeps
     /// there: then that thread sees what comes.
     pub(crate) fn service(&self, guard: &mut Entered<'_>) {
+        self.clear_notification();
         if guard.token {
             return;
         }
         if let Ok(mut sleeper) = self.poll.try_lock() {
             sleeper.sleep(Some(Duration::ZERO));
             guard.handle_events(self, &sleeper.events);
+            if !std::mem::take(&mut guard.received) {
+                // Who only sends still owes PONGs.
+                guard.pump_readable(self, &sleeper.events);
+            }
         }
     }
 }
@@ -150,6 +155,16 @@ impl State {
                 let hangup = event.is_read_closed() || event.is_error();
                 self.peer_readable(core, id, hangup);
             }
+        }
+    }
+
+    /// Reads what the events tell of, without being asked for it.
+    pub(crate) fn pump_readable(&mut self, core: &Core, events: &Events) {
+        let readable = events
+            .iter()
+            .filter(|event| event.is_readable() && event.token() != WAKE);
+        for event in readable {
+            self.pump(core, PeerId::from_bits(event.token().0 as u64));
         }
     }
 

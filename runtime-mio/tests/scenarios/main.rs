@@ -4,12 +4,20 @@
 mod common;
 
 mod away;
+mod bursts;
+mod busy_heartbeats;
 mod connections;
+mod descriptor;
+mod early_reply;
 mod heartbeats;
 mod high_water_marks;
 mod lifetime;
+mod linger;
+mod lingering_close;
+mod lost_requester;
 mod patterns;
 mod polling;
+mod router_disconnect;
 mod routing;
 mod security;
 mod sight;

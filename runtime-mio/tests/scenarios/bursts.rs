@@ -1,0 +1,29 @@
+//! Many peers that speak in one moment, to a socket whose caller is away.
+
+use crate::common::raw::RawPeer;
+use crate::common::*;
+use ferromq_mio::{Options, SocketType};
+
+#[test]
+fn hundreds_of_peers_that_ping_in_one_moment_are_all_answered() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let (push, real) = bound(
+        &context,
+        SocketType::Push,
+        Options::new(),
+        "tcp://127.0.0.1:*",
+    );
+    let mut peers: Vec<_> = (0..900)
+        .map(|_| RawPeer::connect(&real, "PULL", &[]))
+        .collect();
+    await_peers(&push, 900);
+    for _ in 0..20 {
+        for peer in &mut peers {
+            peer.ping(0, b"all");
+        }
+        for peer in &mut peers {
+            assert_eq!(peer.next_command("PONG"), b"all");
+        }
+    }
+}
