@@ -89,8 +89,8 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// Bytes that may wait in one pipe before it counts as full: 64 MiB.
-pub(crate) const SEND_BYTES_LIMIT: usize = 64 << 20;
+/// Bytes that may wait in one pipe, each way, before it counts as full: 64 MiB.
+pub(crate) const PIPE_BYTES: usize = 64 << 20;
 
 impl Default for Options {
     fn default() -> Self {
@@ -98,7 +98,7 @@ impl Default for Options {
             identity: Vec::new(),
             send_high_water_mark: 1000,
             receive_high_water_mark: 1000,
-            send_bytes_limit: SEND_BYTES_LIMIT,
+            send_bytes_limit: PIPE_BYTES,
             linger: Some(Duration::from_secs(30)),
             reconnect_min: Duration::from_millis(100),
             reconnect_max: Duration::from_secs(30),
@@ -152,8 +152,8 @@ impl Options {
         /// limit (ZMQ_SNDHWM). Default 1000.
         send_high_water_mark: usize;
         /// Decoded messages that may wait from one peer (ZMQ_RCVHWM); 0 is no
-        /// limit. Up to one receive block (128 KiB) more may wait undecoded.
-        /// Default 1000.
+        /// limit but that of bytes, 64 MiB, which always holds. Up to one receive
+        /// block (128 KiB) more may wait undecoded. Default 1000.
         receive_high_water_mark: usize;
         /// Payload bytes that may wait for one peer before it is full; an
         /// empty pipe takes one message of any size. Default 64 MiB.

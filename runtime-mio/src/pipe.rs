@@ -7,6 +7,7 @@ use ferromq_patterns::{PeerId, ResendCursor};
 
 use crate::io::ConnectorId;
 use crate::link::Link;
+use crate::options::PIPE_BYTES;
 use crate::statistics::{Drops, PeerStatistics, Traffic};
 use crate::{Frame, Message, Options};
 
@@ -22,6 +23,7 @@ pub(crate) struct Pipe {
     pub(crate) broken: bool,
     /// Decoded while the application was away.
     pub(crate) inbound: VecDeque<Message>,
+    inbound_bytes: usize,
     /// Not encoded: there was no link, or it was blocked.
     pub(crate) queue: VecDeque<Message>,
     queue_bytes: usize,
@@ -54,6 +56,7 @@ impl Pipe {
             link: None,
             broken: false,
             inbound: VecDeque::new(),
+            inbound_bytes: 0,
             queue: VecDeque::new(),
             queue_bytes: 0,
             envelope: Vec::new(),
@@ -76,6 +79,25 @@ impl Pipe {
             Some(link) if self.queue.is_empty() && !self.broken => Some(link),
             _ => None,
         }
+    }
+
+    /// Keeps a message that was decoded before it was asked for.
+    pub(crate) fn keep_inbound(&mut self, message: Message) {
+        self.inbound_bytes += message.body_len();
+        self.inbound.push_back(message);
+    }
+
+    pub(crate) fn take_inbound(&mut self) -> Option<Message> {
+        let message = self.inbound.pop_front()?;
+        self.inbound_bytes -= message.body_len();
+        Some(message)
+    }
+
+    /// Whether no more is to be decoded before the application takes some: by
+    /// the high-water mark, and by bytes, which a mark does not bound.
+    pub(crate) fn is_inbound_full(&self, options: &Options) -> bool {
+        let limit = options.receive_high_water_mark;
+        (limit > 0 && self.inbound.len() >= limit) || self.inbound_bytes >= PIPE_BYTES
     }
 
     pub(crate) fn enqueue(&mut self, message: Message) {

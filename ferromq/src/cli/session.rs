@@ -196,7 +196,6 @@ fn tell_drops(socket: &AnySocket) {
             DropCause::SubscriberFull,
             "dropped: a subscriber was too slow (--hwm gives it more room)",
         ),
-        (DropCause::NoPeer, "dropped: nobody was there to take them"),
         (DropCause::Unroutable, "dropped: their peer is gone"),
         (
             DropCause::LinkLost,

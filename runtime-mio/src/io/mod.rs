@@ -10,11 +10,14 @@
 //! Established links belong to their sockets; the reactor touches a socket's
 //! state only under its lock, for bounded work.
 
+mod closing;
+mod connecting;
 mod connector;
 mod handshake;
 mod listener;
 mod reactor;
 mod resolver;
+mod shaking_hands;
 mod timers;
 mod watch;
 

@@ -4,19 +4,23 @@
 //! Undecoded bytes wait in the receive block: the block *is* the queue, and a
 //! message is decoded when somebody asks for it.
 
+mod assembly;
 mod output;
+mod parts;
 
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferromq_patterns::{Accept, LimitError, PeerId, Reason, Subscription};
+use ferromq_patterns::{LimitError, PeerId, Subscription};
 use ferromq_transport as transport;
 use ferromq_wire::{
     Command, Event, HeartbeatConfig, Heartbeats, Progress, ProtocolError, Receiver, Transmitter,
 };
 
-pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output, Parts};
+use assembly::Assembly;
+pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
+pub(crate) use parts::Parts;
 
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool, OutOfMemory, PayloadBuffer, ReceiveBlock};
@@ -105,16 +109,6 @@ struct Body {
     /// Bytes that the transport was told to wait for. Without, reading 10 MiB
     /// took 77 reads, and the sender's core had to wake ours for half of them.
     low_water: usize,
-}
-
-/// The message that is being received. It belongs to its link, and dies with
-/// it: nobody sees half a message.
-#[derive(Default)]
-struct Assembly {
-    frames: Vec<Frame>,
-    envelope: Vec<Frame>,
-    /// The rest of a refused message is being skipped.
-    skipping: bool,
 }
 
 impl Link {
@@ -449,57 +443,4 @@ fn block<'a>(
     }
     // Just filled.
     block.as_mut().ok_or(OutOfMemory { bytes: 0 })
-}
-
-impl Assembly {
-    /// Adds a frame, as the pattern decides.
-    #[inline]
-    fn add(
-        &mut self,
-        id: PeerId,
-        machine: &mut Machine,
-        frame: Frame,
-        more: bool,
-    ) -> Option<Decoded> {
-        if self.skipping {
-            self.skipping = more;
-            return None;
-        }
-        match machine.accept(id, &frame, more) {
-            Accept::Deliver if !more && self.frames.is_empty() => {
-                Some(Decoded::Message(Message::from(frame)))
-            }
-            Accept::Deliver => {
-                self.frames.push(frame);
-                (!more).then(|| Decoded::Message(Message::from(std::mem::take(&mut self.frames))))
-            }
-            other => self.add_rarer(other, frame, more),
-        }
-    }
-
-    #[cold]
-    fn add_rarer(&mut self, accept: Accept, frame: Frame, more: bool) -> Option<Decoded> {
-        match accept {
-            Accept::Stage => self.envelope.push(frame),
-            Accept::Consume => {}
-            Accept::Subscription(subscription) => {
-                let topic = frame.slice(1..);
-                return Some(Decoded::Subscription {
-                    subscription,
-                    topic,
-                });
-            }
-            Accept::Refuse(reason) => {
-                self.skipping = more;
-                self.frames.clear();
-                self.envelope.clear();
-                return Some(Decoded::Refused(match reason {
-                    Reason::NotSubscribed => DropCause::Unsubscribed,
-                    _ => DropCause::Refused,
-                }));
-            }
-            Accept::Deliver => self.frames.push(frame),
-        }
-        None
-    }
 }

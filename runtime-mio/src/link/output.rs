@@ -8,13 +8,20 @@
 //! that messages can be counted after a partial write, and recovered when the
 //! link dies: 1.5 ns a message.
 
+mod buffer;
+mod walk;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use ferromq_transport as transport;
-use ferromq_wire::{FRAME_OVERHEAD, Transmitter, peek_header};
+use ferromq_wire::{FRAME_OVERHEAD, Transmitter};
 
+pub(crate) use buffer::Buffer;
+use walk::Walk;
+
+use super::parts::Parts;
 use crate::clock::Ticks;
 use crate::memory::BufferPool;
 use crate::{Frame, Message};
@@ -39,51 +46,6 @@ const TAIL_KEPT: usize = 256 << 10;
 
 /// Empty buffers that a link keeps. Warm ones are worth 6 times a fresh one.
 const SPARES: usize = 4;
-
-/// Encoded bytes. The whole of `bytes` is initialised, so that appending
-/// neither zeroes nor checks capacity byte by byte; `start..end` waits.
-#[derive(Default)]
-pub(crate) struct Buffer {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-impl Buffer {
-    #[inline]
-    fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
-    }
-
-    /// At least `room` bytes to write into.
-    #[inline]
-    fn room(&mut self, room: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < room {
-            self.grow(room);
-        }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
-    }
-
-    #[cold]
-    fn grow(&mut self, room: usize) {
-        let len = (self.end + room).next_power_of_two().max(512);
-        self.bytes.resize(len, 0);
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// Starts over at the front; a buffer that a burst made large is freed.
-    #[inline]
-    fn rewind(&mut self) {
-        (self.start, self.end) = (0, 0);
-        if self.bytes.len() > TAIL_KEPT {
-            self.bytes = Vec::new();
-        }
-    }
-}
 
 /// A stretch of output that is complete.
 enum Segment {
@@ -115,82 +77,6 @@ pub(crate) enum Flushed {
     Blocked,
     /// The transport will never take more.
     Broken(io::Error),
-}
-
-/// The parts of an outgoing message, wherever they are kept.
-pub(crate) trait Parts {
-    fn count(&self) -> usize;
-    /// The bytes of part `index`; empty past the end.
-    fn bytes(&self, index: usize) -> &[u8];
-    /// The handle of part `index`, where there is one to share.
-    fn frame(&self, index: usize) -> Option<&Frame>;
-
-    fn len(&self) -> usize {
-        (0..self.count()).map(|index| self.bytes(index).len()).sum()
-    }
-
-    /// The message as an owned one, behind an envelope and without the first
-    /// `skip` parts.
-    fn to_message(&self, envelope: &[Frame], skip: usize) -> Message {
-        let parts = (skip..self.count()).map(|index| match self.frame(index) {
-            Some(frame) => frame.clone(),
-            None => Frame::from(self.bytes(index)),
-        });
-        envelope.iter().cloned().chain(parts).collect()
-    }
-
-    /// The same in memory from `pool`, where it is worth it.
-    fn to_pooled_message(&self, pool: &Arc<BufferPool>, skip: usize) -> Message {
-        let copy = |bytes: &[u8]| match bytes.len() {
-            0..BY_HANDLE => Frame::from(bytes),
-            _ => pool.copy(bytes).unwrap_or_else(|_| Frame::from(bytes)),
-        };
-        (skip..self.count())
-            .map(|index| copy(self.bytes(index)))
-            .collect()
-    }
-}
-
-impl Parts for Message {
-    #[inline]
-    fn count(&self) -> usize {
-        Message::len(self)
-    }
-    #[inline]
-    fn bytes(&self, index: usize) -> &[u8] {
-        self.frame(index).map_or(&[], |frame| frame)
-    }
-    #[inline]
-    fn frame(&self, index: usize) -> Option<&Frame> {
-        Message::frame(self, index)
-    }
-}
-
-impl Parts for [u8] {
-    #[inline]
-    fn count(&self) -> usize {
-        1
-    }
-    #[inline]
-    fn bytes(&self, _: usize) -> &[u8] {
-        self
-    }
-    #[inline]
-    fn frame(&self, _: usize) -> Option<&Frame> {
-        None
-    }
-}
-
-impl Parts for [&[u8]] {
-    fn count(&self) -> usize {
-        <[&[u8]]>::len(self)
-    }
-    fn bytes(&self, index: usize) -> &[u8] {
-        self.get(index).copied().unwrap_or_default()
-    }
-    fn frame(&self, _: usize) -> Option<&Frame> {
-        None
-    }
 }
 
 /// The output of one link.
@@ -534,63 +420,6 @@ impl Output {
             .collect();
         let lost = self.ends.len() - messages.len();
         (messages, lost as u64)
-    }
-}
-
-/// Reads back what we encoded ourselves. Headers, and bodies that were copied,
-/// are never split over segments; a body by handle is a segment of its own.
-struct Walk {
-    segments: VecDeque<Segment>,
-}
-
-impl Walk {
-    fn skip(&mut self, mut bytes: usize) {
-        while let Some(segment) = self.segments.front_mut().filter(|_| bytes > 0) {
-            let here = segment.waiting().len().min(bytes);
-            segment.advance(here);
-            bytes -= here;
-            self.drop_empty();
-        }
-    }
-
-    fn drop_empty(&mut self) {
-        while self
-            .segments
-            .front()
-            .is_some_and(|segment| segment.waiting().is_empty())
-        {
-            self.segments.pop_front();
-        }
-    }
-
-    fn message(&mut self, trailer_len: usize) -> Option<Message> {
-        let mut message = Message::new();
-        loop {
-            self.drop_empty();
-            let header = peek_header(self.segments.front()?.waiting())?;
-            self.skip(header.header_len);
-            let body = self.body(usize::try_from(header.body_len).ok()?)?;
-            self.skip(trailer_len);
-            if header.flags.is_command() {
-                continue;
-            }
-            message.push_back(body);
-            if !header.flags.is_more() {
-                return Some(message);
-            }
-        }
-    }
-
-    fn body(&mut self, len: usize) -> Option<Frame> {
-        if len == 0 {
-            return Some(Frame::default());
-        }
-        let body = match self.segments.front()? {
-            Segment::Payload { frame, start: 0 } if frame.len() == len => frame.clone(),
-            segment => Frame::from(segment.waiting().get(..len)?),
-        };
-        self.skip(len);
-        Some(body)
     }
 }
 

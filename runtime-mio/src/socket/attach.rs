@@ -38,13 +38,10 @@ impl Core {
         }
         let wake = guard.token || self.flags.is_waited_for() || self.flags.is_exported();
         drop(guard);
-        match attached {
-            Ok(()) => self.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded),
-            Err(cause) => {
-                self.tell(&endpoint, Some(&peer), || EventKind::Refused { cause });
-                if let Some(connector) = connector {
-                    self.io.reconnect(connector);
-                }
+        if let Err(cause) = attached {
+            self.tell(&endpoint, Some(&peer), || EventKind::Refused { cause });
+            if let Some(connector) = connector {
+                self.io.reconnect(connector);
             }
         }
         if wake {
@@ -130,6 +127,9 @@ impl State {
         let id = match known {
             Some(id) => id,
             None if self.phase != Phase::Open => return Err("the socket is closed".into()),
+            None if connector.is_some_and(|given_up| !self.is_kept(given_up)) => {
+                return Err("the connection was given up".into());
+            }
             None => self
                 .new_peer(core, &peer, endpoint, connector)
                 .map_err(|e| e.to_string())?,
@@ -146,9 +146,11 @@ impl State {
         let Some(pipe) = self.pipe(id) else {
             return Err("the connection was given up".into());
         };
+        let (endpoint, peer) = (pipe.endpoint.clone(), link.peer.clone());
         pipe.link = Some(Box::new(link));
         pipe.links += 1;
         self.linked += 1;
+        core.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded);
         if let Err(cause) = core.register(fd, id) {
             self.link_lost(core, id, &LinkError::Io(cause));
             return Ok(());
@@ -165,6 +167,11 @@ impl State {
             self.pump(core, id);
         }
         Ok(())
+    }
+
+    /// Whether the application still wants this connection.
+    fn is_kept(&self, connector: ConnectorId) -> bool {
+        self.endpoints.iter().any(|(kept, _)| *kept == connector)
     }
 
     fn new_peer(
@@ -270,7 +277,7 @@ impl State {
     pub(crate) fn abandon(&mut self, core: &Core, id: PeerId) {
         let Some(pipe) = self.pipe(id) else { return };
         let late = pipe.inbound.len() as u64;
-        pipe.inbound.clear();
+        while pipe.take_inbound().is_some() {}
         self.drop_messages(Some(id), DropCause::Refused, late);
         if !core.options.req_correlate {
             self.link_lost(core, id, &LinkError::Refused("its request was abandoned"));

@@ -4,6 +4,8 @@ mod attach;
 mod away;
 mod core;
 mod exported;
+mod leaving;
+mod publish;
 mod recv;
 mod send;
 mod spin;
@@ -11,6 +13,7 @@ mod state;
 mod turnstile;
 mod typed;
 mod wait;
+mod writing;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferromq_patterns::{Match, PeerId, Subscription};
+use ferromq_patterns::PeerId;
 
 use super::core::{Core, Entered};
 use super::state::{Phase, State};
@@ -414,74 +414,5 @@ impl State {
             .flatten()
             .filter(|pipe| pipe.link.is_some());
         linked.next().map_or(0, |pipe| pipe.waiting_bytes())
-    }
-
-    /// PUB, XPUB: to everybody whose subscription matches.
-    fn publish<M: Parts + ?Sized>(
-        &mut self,
-        core: &Core,
-        message: &M,
-        now: Ticks,
-    ) -> Result<After, Error> {
-        let topic = message.bytes(0);
-        if core.options.pub_no_drop && self.any_match_full(topic) {
-            return Err(Error::WouldBlock);
-        }
-        let mut after = After::Settled;
-        let mut matched = false;
-        self.machine.publish(topic);
-        while let Some(subscriber) = self.machine.poll_match() {
-            matched = true;
-            match subscriber {
-                Match::Full(id) if !core.options.conflate => {
-                    self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
-                }
-                Match::Peer(id) | Match::Full(id) => {
-                    after = after.max(self.push(core, id, &[], message, 0, now));
-                }
-            }
-        }
-        if !matched {
-            self.drop_messages(None, DropCause::NoPeer, 1);
-        }
-        Ok(after)
-    }
-
-    fn any_match_full(&mut self, topic: &[u8]) -> bool {
-        self.machine.publish(topic);
-        std::iter::from_fn(|| self.machine.poll_match()).any(|m| matches!(m, Match::Full(_)))
-    }
-
-    /// XSUB: a message of one frame that starts with 01 or 00 subscribes or
-    /// cancels; anything else goes to every publisher with room.
-    fn send_upstream<M: Parts + ?Sized>(
-        &mut self,
-        core: &Core,
-        message: &M,
-        now: Ticks,
-    ) -> Result<After, Error> {
-        let subscription = match (message.bytes(0), message.count()) {
-            ([1, topic @ ..], 1) => Some((Subscription::Subscribe, topic)),
-            ([0, topic @ ..], 1) => Some((Subscription::Cancel, topic)),
-            _ => None,
-        };
-        if let Some((what, topic)) = subscription {
-            let spread = match what {
-                Subscription::Subscribe => self.machine.subscribe(topic)?,
-                Subscription::Cancel => self.machine.unsubscribe(topic)?,
-            };
-            if spread {
-                self.spread_subscription(core, what, topic);
-            }
-            return Ok(After::Settled);
-        }
-        let mut after = After::Settled;
-        for id in self.ids() {
-            match self.pipe(id).is_some_and(|pipe| pipe.full) {
-                true => self.drop_messages(Some(id), DropCause::PeerFull, 1),
-                false => after = after.max(self.push(core, id, &[], message, 0, now)),
-            }
-        }
-        Ok(after)
     }
 }

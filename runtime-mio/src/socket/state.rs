@@ -5,18 +5,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferromq_patterns::{PeerId, Subscription, TopicStep};
-use mio::Interest;
+use ferromq_patterns::{PeerId, Subscription};
 
 use super::core::Core;
 use super::send::Pace;
 use super::spin::Spin;
 use crate::clock::Ticks;
 use crate::io::{Command, ConnectorId};
-use crate::link::{Decoded, Flushed, LinkError, Pools};
+use crate::link::{Decoded, LinkError, Pools};
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool};
-use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::statistics::{DropCause, Drops, Statistics, Traffic};
 use crate::{Error, Frame, Message};
@@ -24,11 +22,6 @@ use crate::{Error, Frame, Message};
 /// With more peers than this, idle links give their buffers back: with fewer,
 /// keeping them saves a turn through the pool on every round trip.
 const KEEP_BUFFERS: usize = 16;
-
-/// Bytes that are encoded ahead of a link that has just come, or has room again.
-const REFILL: usize = 256 << 10;
-/// Turns of 64 subscriptions that a publisher removes at once.
-const STALE_STEPS: usize = 16;
 
 /// Whether calls still work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +69,7 @@ pub(crate) struct State {
     pub(crate) linked: usize,
     /// Links whose transport is full.
     pub(crate) blocked: usize,
-    totals: Traffic,
+    pub(super) totals: Traffic,
     pub(crate) drops: Drops,
     pub(crate) handshakes_failed: u64,
 }
@@ -183,7 +176,7 @@ impl State {
         loop {
             let id = self.machine.next()?;
             let message = loop {
-                if let Some(waiting) = self.pipe(id).and_then(|pipe| pipe.inbound.pop_front()) {
+                if let Some(waiting) = self.pipe(id).and_then(Pipe::take_inbound) {
                     break Some(waiting);
                 }
                 match self.step(core, id) {
@@ -317,7 +310,7 @@ impl State {
                 upstream.push(u8::from(subscription == Subscription::Subscribe));
                 upstream.extend_from_slice(&topic);
                 if let Some(pipe) = self.pipe(id) {
-                    pipe.inbound.push_back(Message::from(upstream));
+                    pipe.keep_inbound(Message::from(upstream));
                     self.machine.peer_readable(id);
                 }
             }
@@ -344,9 +337,8 @@ impl State {
     /// Whether no more may be decoded for this peer before the application
     /// takes some. True for a peer that is gone.
     pub(crate) fn is_inbound_full(&mut self, core: &Core, id: PeerId) -> bool {
-        let limit = core.options.receive_high_water_mark;
-        let waiting = self.pipe(id).map(|pipe| pipe.inbound.len());
-        waiting.is_none_or(|waiting| limit > 0 && waiting >= limit)
+        self.pipe(id)
+            .is_none_or(|pipe| pipe.is_inbound_full(&core.options))
     }
 
     fn keep(&mut self, core: &Core, id: PeerId, message: Message) {
@@ -354,298 +346,13 @@ impl State {
             return self.drop_messages(Some(id), DropCause::Refused, 1);
         }
         let Some(pipe) = self.pipe(id) else { return };
-        pipe.inbound.push_back(message);
+        pipe.keep_inbound(message);
         if core.options.conflate && pipe.inbound.len() > 1 {
-            pipe.inbound.pop_front();
+            pipe.take_inbound();
             self.drop_messages(Some(id), DropCause::Conflated, 1);
         }
         self.news = true;
         self.machine.peer_readable(id);
-    }
-
-    /// Writes what waits for one peer, and tells the pattern when it has room.
-    pub(crate) fn flush(&mut self, core: &Core, id: PeerId) {
-        loop {
-            let more = self.refill(id);
-            let Some(pipe) = self.pipe(id).filter(|pipe| !pipe.broken) else {
-                return;
-            };
-            let Some(link) = pipe.link.as_deref_mut() else {
-                return;
-            };
-            let result = link.output.flush(&mut *link.transport);
-            let done = matches!(result, Flushed::Done);
-            self.flushed(core, id, result);
-            if !(more && done) {
-                return self.finish_departure(core, id);
-            }
-        }
-    }
-
-    /// Encodes what waits for a link that takes more: first the subscriptions
-    /// that a new one has not got, then the queue. True: there is more.
-    fn refill(&mut self, id: PeerId) -> bool {
-        let Some(pipe) = self
-            .pipes
-            .get_mut(id.index())
-            .and_then(Option::as_deref_mut)
-        else {
-            return false;
-        };
-        let Some(link) = pipe.link.as_deref_mut() else {
-            return false;
-        };
-        if !link.output.blocked {
-            link.append_pong();
-        }
-        if let Some(mut cursor) = pipe.resend.take() {
-            let mut topic = Vec::new();
-            while let Some(step) = self.machine.poll_subscription(&mut cursor, &mut topic) {
-                if let TopicStep::Topic { len } = step {
-                    link.append_subscription(Subscription::Subscribe, &topic[..len]);
-                }
-                if link.output.bytes() >= REFILL {
-                    pipe.resend = Some(cursor);
-                    return true;
-                }
-            }
-        }
-        pipe.encode_queued(REFILL)
-    }
-
-    /// Draws the consequences of a flush.
-    #[inline]
-    pub(crate) fn flushed(&mut self, core: &Core, id: PeerId, result: Flushed) {
-        let Some(pipe) = self
-            .pipes
-            .get_mut(id.index())
-            .and_then(Option::as_deref_mut)
-        else {
-            return;
-        };
-        if let Some(link) = pipe.link.as_deref_mut()
-            && !link.output.finished.is_empty()
-        {
-            self.finished.append(&mut link.output.finished);
-        }
-        match result {
-            Flushed::Done if !pipe.full => {}
-            Flushed::Broken(cause) => self.link_broken(core, id, &LinkError::Io(cause)),
-            Flushed::Done | Flushed::Blocked => self.update_room(core, id, &result),
-        }
-    }
-
-    #[cold]
-    fn update_room(&mut self, core: &Core, id: PeerId, result: &Flushed) {
-        let Some(pipe) = self.pipe(id) else { return };
-        let full = if pipe.full {
-            !pipe.recovered(&core.options)
-        } else {
-            pipe.over(&core.options)
-        };
-        let was = std::mem::replace(&mut pipe.full, full);
-        let blocked = matches!(result, Flushed::Blocked);
-        if let Some(link) = pipe.link.as_mut()
-            && blocked != link.write_interest
-        {
-            link.write_interest = blocked;
-            let interest = if blocked {
-                Interest::READABLE | Interest::WRITABLE
-            } else {
-                Interest::READABLE
-            };
-            core.reregister(link.transport.fd(), id, interest);
-            if blocked {
-                self.blocked += 1
-            } else {
-                self.blocked -= 1
-            }
-        }
-        match (was, full) {
-            (false, true) => self.machine.peer_full(id),
-            (true, false) => {
-                self.news = true;
-                self.machine.peer_has_room(id);
-            }
-            _ => {}
-        }
-    }
-
-    /// Flushes every link on the deferred list.
-    pub(crate) fn flush_deferred(&mut self, core: &Core) {
-        while let Some(id) = self.deferred.pop() {
-            if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) {
-                link.output.listed = false;
-                self.flush(core, id);
-            }
-        }
-        core.flags.set_deferred(false);
-    }
-
-    /// The transport refused to write. What the peer sent before is still to
-    /// be had, so the pipe is read to its end before the link is given up.
-    fn link_broken(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
-        let Some(pipe) = self.pipe(id) else { return };
-        pipe.broken = true;
-        pipe.full = true;
-        if let Some(link) = &mut pipe.link {
-            link.drained = false;
-            link.hangup = true;
-        }
-        self.machine.peer_full(id);
-        self.pump(core, id);
-        let at_end = |pipe: &Pipe| pipe.inbound.len() < core.options.receive_high_water_mark.max(1);
-        if self
-            .pipe(id)
-            .is_some_and(|pipe| pipe.link.is_some() && at_end(&*pipe))
-        {
-            self.link_lost(core, id, cause);
-        }
-    }
-
-    /// The connection is over: its output is taken apart, the pattern and the
-    /// connector are told.
-    #[cold]
-    pub(crate) fn link_lost(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
-        let Some(pipe) = self.pipe(id) else { return };
-        let Some(mut link) = pipe.link.take() else {
-            return;
-        };
-        pipe.broken = false;
-        pipe.envelope.clear();
-        let trailer = link.transmitter.trailer_len();
-        let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
-        pipe.requeue(messages);
-        let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
-        self.linked -= 1;
-        self.blocked -= usize::from(link.write_interest);
-        core.deregister(link.transport.fd());
-        link.transport.shutdown();
-        self.drop_messages(Some(id), DropCause::LinkLost, cut);
-        core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
-            cause: cause.to_string(),
-        });
-        // What a publisher was told last is read before what it was not told:
-        // the cancellations of a peer that left messages wait for its end.
-        if !self.machine.publishes() || connector.is_some() {
-            self.machine.link_lost(id);
-            self.leaves_subscriptions();
-        }
-        match connector {
-            Some(connector) if !self.forgets_lost_peers(core) => {
-                self.wait_for_link(core, id);
-                core.io.reconnect(connector);
-            }
-            connector => {
-                if let Some(connector) = connector {
-                    self.connectors.remove(&connector);
-                    core.io.reconnect(connector);
-                }
-                self.end(core, id);
-            }
-        }
-    }
-
-    /// ROUTER: a peer may come back under another identity, so its pipe ends
-    /// with the connection, unless the application gave it its identity.
-    fn forgets_lost_peers(&self, core: &Core) -> bool {
-        self.machine.needs_identity() && core.options.connect_routing_id.is_none()
-    }
-
-    /// A connecting pipe goes on queueing, unless `immediate` forbids it.
-    pub(crate) fn wait_for_link(&mut self, core: &Core, id: PeerId) {
-        let Some(pipe) = self.pipe(id) else { return };
-        let full = core.options.immediate || pipe.over(&core.options);
-        pipe.full = full;
-        if full {
-            self.machine.peer_full(id)
-        } else {
-            self.machine.peer_has_room(id)
-        }
-    }
-
-    /// Nothing brings this peer back: it ends when its messages are read.
-    fn end(&mut self, core: &Core, id: PeerId) {
-        self.machine.peer_full(id);
-        let Some(pipe) = self.pipe(id) else { return };
-        pipe.ending = true;
-        pipe.full = true;
-        if pipe.inbound.is_empty() {
-            self.detach(core, id);
-        }
-    }
-
-    /// Forgets a peer and counts what was queued for it.
-    pub(crate) fn detach(&mut self, core: &Core, id: PeerId) {
-        let Some(pipe) = self.pipes.get_mut(id.index()).and_then(Option::take) else {
-            return;
-        };
-        let waiting = pipe.waiting_messages() as u64;
-        if let Some(mut link) = pipe.link {
-            self.linked -= 1;
-            self.blocked -= usize::from(link.write_interest);
-            core.deregister(link.transport.fd());
-            link.transport.shutdown();
-        }
-        self.totals.add(&pipe.traffic);
-        self.drops.add_all(&pipe.drops);
-        self.finished.extend(
-            pipe.queue
-                .iter()
-                .flat_map(|message| message.iter().cloned()),
-        );
-        let cause = match self.phase {
-            Phase::Open if !pipe.departing => DropCause::PeerGone,
-            _ => DropCause::Linger,
-        };
-        self.drops.add(cause, waiting);
-        self.machine.peer_detached(id);
-        self.leaves_subscriptions();
-    }
-
-    /// Notes that a connection of a publisher is gone, and starts to remove
-    /// what it was subscribed to.
-    fn leaves_subscriptions(&mut self) {
-        self.stale = self.machine.publishes();
-        if self.stale && !self.machine.receives() {
-            self.remove_stale();
-        }
-    }
-
-    /// PUB: removes some of what peers that went were subscribed to.
-    pub(crate) fn remove_stale(&mut self) {
-        if self.machine.receives() {
-            return;
-        }
-        for _ in 0..STALE_STEPS {
-            if self.machine.poll_unsubscribed(&mut Vec::new()).is_none() {
-                self.stale = false;
-                return;
-            }
-        }
-    }
-
-    /// XPUB: the next cancellation that a peer that went did not send.
-    fn next_unsubscription(&mut self) -> Option<Message> {
-        if !self.machine.receives() {
-            return None;
-        }
-        let mut topic = Vec::new();
-        loop {
-            match self.machine.poll_unsubscribed(&mut topic) {
-                Some(TopicStep::Topic { len }) => {
-                    let upstream: Vec<u8> = std::iter::once(0)
-                        .chain(topic.into_iter().take(len))
-                        .collect();
-                    return Some(Message::from(upstream));
-                }
-                Some(_) => {}
-                None => {
-                    self.stale = false;
-                    return None;
-                }
-            }
-        }
     }
 
     /// Counts dropped messages, at their peer where there is one.

@@ -57,10 +57,10 @@ over_tcp_and_ipc! {
             (SocketType::Push, Options::new().send_high_water_mark(10)),
         );
         let body = vec![9; 100_000];
-        for _ in 0..900 {
+        for _ in 0..600 {
             push.send(&body).unwrap();
         }
-        for _ in 0..900 {
+        for _ in 0..600 {
             assert_eq!(recv(&pull).body_len(), body.len());
         }
     }

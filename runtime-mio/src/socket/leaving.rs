@@ -1,0 +1,180 @@
+//! Peers leave: what they sent is read, what was queued for them is kept or
+//! counted, and a publisher forgets what they were subscribed to.
+
+use ferromq_patterns::{PeerId, TopicStep};
+
+use super::core::Core;
+use super::state::{Phase, State};
+use crate::Message;
+use crate::link::LinkError;
+use crate::monitor::EventKind;
+use crate::pipe::Pipe;
+use crate::statistics::DropCause;
+
+/// Turns of 64 subscriptions that a publisher removes at once.
+const STALE_STEPS: usize = 16;
+
+impl State {
+    /// The transport refused to write. What the peer sent before is still to
+    /// be had, so the pipe is read to its end before the link is given up.
+    pub(super) fn link_broken(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
+        let Some(pipe) = self.pipe(id) else { return };
+        pipe.broken = true;
+        pipe.full = true;
+        if let Some(link) = &mut pipe.link {
+            link.drained = false;
+            link.hangup = true;
+        }
+        self.machine.peer_full(id);
+        self.pump(core, id);
+        let read = |pipe: &mut Pipe| pipe.link.is_some() && !pipe.is_inbound_full(&core.options);
+        if self.pipe(id).is_some_and(read) {
+            self.link_lost(core, id, cause);
+        }
+    }
+
+    /// The connection is over: its output is taken apart, the pattern and the
+    /// connector are told.
+    #[cold]
+    pub(crate) fn link_lost(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let Some(mut link) = pipe.link.take() else {
+            return;
+        };
+        pipe.broken = false;
+        pipe.envelope.clear();
+        let trailer = link.transmitter.trailer_len();
+        let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
+        pipe.requeue(messages);
+        let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
+        self.linked -= 1;
+        self.blocked -= usize::from(link.write_interest);
+        core.deregister(link.transport.fd());
+        link.transport.shutdown();
+        self.drop_messages(Some(id), DropCause::LinkLost, cut);
+        core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
+            cause: cause.to_string(),
+        });
+        // What a publisher was told last is read before what it was not told:
+        // the cancellations of a peer that left messages wait for its end.
+        if !self.machine.publishes() || connector.is_some() {
+            self.machine.link_lost(id);
+            self.leaves_subscriptions();
+        }
+        match connector {
+            Some(connector) if !self.forgets_lost_peers(core) => {
+                self.wait_for_link(core, id);
+                core.io.reconnect(connector);
+            }
+            connector => {
+                if let Some(connector) = connector {
+                    self.connectors.remove(&connector);
+                    core.io.reconnect(connector);
+                }
+                self.end(core, id);
+            }
+        }
+    }
+
+    /// ROUTER: a peer may come back under another identity, so its pipe ends
+    /// with the connection, unless the application gave it its identity.
+    pub(super) fn forgets_lost_peers(&self, core: &Core) -> bool {
+        self.machine.needs_identity() && core.options.connect_routing_id.is_none()
+    }
+
+    /// A connecting pipe goes on queueing, unless `immediate` forbids it.
+    pub(crate) fn wait_for_link(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let full = core.options.immediate || pipe.over(&core.options);
+        pipe.full = full;
+        if full {
+            self.machine.peer_full(id)
+        } else {
+            self.machine.peer_has_room(id)
+        }
+    }
+
+    /// Nothing brings this peer back: it ends when its messages are read.
+    pub(super) fn end(&mut self, core: &Core, id: PeerId) {
+        self.machine.peer_full(id);
+        let Some(pipe) = self.pipe(id) else { return };
+        pipe.ending = true;
+        pipe.full = true;
+        if pipe.inbound.is_empty() {
+            self.detach(core, id);
+        }
+    }
+
+    /// Forgets a peer and counts what was queued for it.
+    pub(crate) fn detach(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipes.get_mut(id.index()).and_then(Option::take) else {
+            return;
+        };
+        let waiting = pipe.waiting_messages() as u64;
+        if let Some(mut link) = pipe.link {
+            self.linked -= 1;
+            self.blocked -= usize::from(link.write_interest);
+            core.deregister(link.transport.fd());
+            link.transport.shutdown();
+        }
+        self.totals.add(&pipe.traffic);
+        self.drops.add_all(&pipe.drops);
+        self.finished.extend(
+            pipe.queue
+                .iter()
+                .flat_map(|message| message.iter().cloned()),
+        );
+        let cause = match self.phase {
+            Phase::Open if !pipe.departing => DropCause::PeerGone,
+            _ => DropCause::Linger,
+        };
+        self.drops.add(cause, waiting);
+        self.machine.peer_detached(id);
+        self.leaves_subscriptions();
+    }
+
+    /// Notes that a connection of a publisher is gone, and starts to remove
+    /// what it was subscribed to.
+    pub(super) fn leaves_subscriptions(&mut self) {
+        self.stale = self.machine.publishes();
+        if self.stale && !self.machine.receives() {
+            self.remove_stale();
+        }
+    }
+
+    /// PUB: removes some of what peers that went were subscribed to.
+    pub(crate) fn remove_stale(&mut self) {
+        if self.machine.receives() {
+            return;
+        }
+        for _ in 0..STALE_STEPS {
+            if self.machine.poll_unsubscribed(&mut Vec::new()).is_none() {
+                self.stale = false;
+                return;
+            }
+        }
+    }
+
+    /// XPUB: the next cancellation that a peer that went did not send.
+    pub(super) fn next_unsubscription(&mut self) -> Option<Message> {
+        if !self.machine.receives() {
+            return None;
+        }
+        let mut topic = Vec::new();
+        loop {
+            match self.machine.poll_unsubscribed(&mut topic) {
+                Some(TopicStep::Topic { len }) => {
+                    let upstream: Vec<u8> = std::iter::once(0)
+                        .chain(topic.into_iter().take(len))
+                        .collect();
+                    return Some(Message::from(upstream));
+                }
+                Some(_) => {}
+                None => {
+                    self.stale = false;
+                    return None;
+                }
+            }
+        }
+    }
+}
