@@ -57,6 +57,9 @@ impl Core {
         mut guard: Entered<'a>,
         patience: Patience,
     ) -> Result<Entered<'a>, Error> {
+        // Under the lock: who closes now finds the token, or we find it closed.
+        // The wake-up of an earlier close may be spent.
+        guard.check_open()?;
         let left = patience.left()?;
         if !guard.deferred.is_empty() {
             // That may have made the room that the caller waits for, and then
