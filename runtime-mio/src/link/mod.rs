@@ -345,7 +345,12 @@ impl Link {
                 self.wait_for_more();
                 Ok(true)
             }
-            Err(cause) => self.nothing_read(cause),
+            Err(cause) => {
+                let nothing = self.nothing_read(cause);
+                // What is still to come may be less than was asked for before.
+                self.wait_for_more();
+                nothing
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod high_water_marks;
 mod lifetime;
 mod linger;
 mod lingering_close;
+mod long_bodies;
 mod lost_requester;
 mod patterns;
 mod polling;
