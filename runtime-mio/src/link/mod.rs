@@ -449,3 +449,6 @@ fn block<'a>(
     // Just filled.
     block.as_mut().ok_or(OutOfMemory { bytes: 0 })
 }
+
+#[cfg(test)]
+mod tests;

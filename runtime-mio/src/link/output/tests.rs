@@ -2,7 +2,6 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 
 use ferromq_transport::{Link, PeerAddress};
-use ferromq_wire::{Config, Connection, Limits, Null, Scratch, SocketType};
 use proptest::prelude::*;
 
 use super::*;
@@ -59,29 +58,7 @@ impl Link for Sink {
 
 /// A transmitter whose peer shook hands by NULL.
 fn transmitter() -> Transmitter {
-    let mut sides = [SocketType::Push, SocketType::Pull].map(|socket_type| {
-        let mut scratch = Box::<Scratch>::default();
-        let now = ferromq_wire::Instant::from_nanos(0);
-        let config = Config::new(socket_type);
-        (
-            Connection::new(&config, Null, &mut scratch, now).unwrap(),
-            scratch,
-        )
-    });
-    let mut wires = [Vec::new(), Vec::new()];
-    for _ in 0..8 {
-        for (side, (connection, scratch)) in sides.iter_mut().enumerate() {
-            let output = connection.poll_output(scratch).to_vec();
-            connection.output_written(scratch, output.len());
-            wires[1 - side].extend_from_slice(&output);
-            let consumed = connection.handle_input(&mut wires[side], scratch).unwrap();
-            wires[side].drain(..consumed);
-        }
-    }
-    let [(push, _), _] = sides;
-    push.establish(Limits::default(), 1024)
-        .expect("both sides are done")
-        .1
+    crate::link::tests::halves().1
 }
 
 /// Splits a byte stream into messages, by ZMTP's framing rules alone.
