@@ -6,7 +6,7 @@
 //! ```
 //! `ends` holds the stream position at which each unfinished message ends, so
 //! that messages can be counted after a partial write, and recovered when the
-//! link dies: 1.5 ns a message.
+//! link dies.
 
 mod buffer;
 mod walk;
@@ -394,6 +394,15 @@ impl Output {
         if self.tail.is_empty() {
             std::mem::swap(&mut self.tail, buffer);
         }
+    }
+
+    /// The payload handles that wait, for an owner that must not drop the last
+    /// of them where it is.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = Frame> + '_ {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Payload { frame, .. } => Some(frame.clone()),
+            Segment::Bytes(_) => None,
+        })
     }
 
     /// Takes apart the output of a link that died: the messages of which

@@ -117,6 +117,16 @@ impl Machine {
         }
     }
 
+    /// Subscriptions that peers hold, or held and are not forgotten yet.
+    #[cfg(test)]
+    pub(crate) fn subscriptions(&self) -> u32 {
+        match self {
+            Self::Pub(machine) => machine.subscriptions(),
+            Self::XPub(machine) => machine.subscriptions(),
+            _ => 0,
+        }
+    }
+
     /// Starts a match; [`poll_match`](Self::poll_match) gives the subscribers.
     #[inline]
     pub(crate) fn publish(&mut self, topic: &[u8]) {

@@ -71,7 +71,8 @@ impl Core {
         // Whoever polls the descriptor saw its events vanish: give it one when
         // they brought something. And ourselves, when some are left.
         let news = std::mem::take(&mut guard.news);
-        let notify = guard.token || !finished || (news && self.flags.is_exported());
+        let unfinished = !finished || guard.has_stale();
+        let notify = guard.token || unfinished || (news && self.flags.is_exported());
         drop(guard);
         drop(sleeper);
         if notify {

@@ -43,10 +43,12 @@ impl State {
         };
         pipe.broken = false;
         pipe.envelope.clear();
+        let payloads: Vec<_> = link.output.payloads().collect();
         let trailer = link.transmitter.trailer_len();
         let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
         pipe.requeue(messages);
         let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
+        self.finished.extend(payloads);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
         core.deregister(link.transport.fd());
@@ -112,6 +114,7 @@ impl State {
         };
         let waiting = pipe.waiting_messages() as u64;
         if let Some(mut link) = pipe.link {
+            self.finished.extend(link.output.payloads());
             self.linked -= 1;
             self.blocked -= usize::from(link.write_interest);
             core.deregister(link.transport.fd());
@@ -137,16 +140,20 @@ impl State {
     /// what it was subscribed to.
     pub(super) fn leaves_subscriptions(&mut self) {
         self.stale = self.machine.publishes();
-        if self.stale && !self.machine.receives() {
+        if self.has_stale() {
             self.remove_stale();
         }
     }
 
-    /// PUB: removes some of what peers that went were subscribed to.
+    /// Whether a PUB has more of that to do, without being called. (An XPUB's
+    /// application takes the rest as messages.)
+    pub(crate) fn has_stale(&self) -> bool {
+        self.stale && !self.machine.receives()
+    }
+
+    /// PUB: removes some of what peers that went were subscribed to; whoever
+    /// waits for the socket's events goes on with it.
     pub(crate) fn remove_stale(&mut self) {
-        if self.machine.receives() {
-            return;
-        }
         for _ in 0..STALE_STEPS {
             if self.machine.poll_unsubscribed(&mut Vec::new()).is_none() {
                 self.stale = false;

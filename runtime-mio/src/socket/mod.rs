@@ -398,3 +398,6 @@ impl std::fmt::Debug for AnySocket {
         write!(f, "AnySocket({})", self.socket_type().name())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -269,7 +269,7 @@ impl State {
         pipe.traffic.messages_sent += 1;
         pipe.traffic.bytes_sent += message.len() as u64;
         if core.options.conflate && pipe.link.as_ref().is_none_or(|link| link.output.blocked) {
-            return self.push_newest(core, id, message.to_message(envelope, skip));
+            return self.push_newest(id, message.to_message(envelope, skip));
         }
         let Some(link) = pipe.open_link() else {
             pipe.enqueue(message.to_message(envelope, skip));
@@ -384,15 +384,15 @@ impl State {
     }
 
     /// Conflate: what waits gives way to what is newer.
-    fn push_newest(&mut self, core: &Core, id: PeerId, message: Message) -> After {
+    fn push_newest(&mut self, id: PeerId, message: Message) -> After {
         let Some(pipe) = self.pipe(id) else {
             return After::Settled;
         };
-        let older = pipe.queue.len() as u64;
-        while pipe.dequeue().is_some() {}
+        let older: Vec<Message> = std::iter::from_fn(|| pipe.dequeue()).collect();
         pipe.enqueue(message);
-        self.drop_messages(Some(id), DropCause::Conflated, older);
-        let _ = core;
+        self.drop_messages(Some(id), DropCause::Conflated, older.len() as u64);
+        self.finished
+            .extend(older.into_iter().flat_map(Message::into_frames));
         After::Settled
     }
 

@@ -67,7 +67,7 @@ pub(crate) struct State {
     pub(crate) stale: bool,
     /// Pipes with a link.
     pub(crate) linked: usize,
-    /// Links whose transport is full.
+    /// Links registered for writability: their transport is full, or was.
     pub(crate) blocked: usize,
     pub(super) totals: Traffic,
     pub(crate) drops: Drops,

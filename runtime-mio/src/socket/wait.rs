@@ -87,7 +87,7 @@ impl Core {
             self.io.release(self);
         }
         guard.token = true;
-        let timeout = if guard.prepare_wait() {
+        let timeout = if guard.prepare_wait() && !guard.has_stale() {
             left
         } else {
             Some(Duration::ZERO)
@@ -149,6 +149,9 @@ impl State {
 
     /// Takes notice of readiness, and does what nobody else would.
     pub(crate) fn handle_events(&mut self, core: &Core, events: &Events) {
+        if self.has_stale() {
+            self.remove_stale();
+        }
         for event in events.iter().filter(|event| event.token() != WAKE) {
             let id = PeerId::from_bits(event.token().0 as u64);
             if event.is_writable() {

@@ -1,0 +1,70 @@
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use ferromq_transport_tcp::Tcp;
+
+use crate::{Context, Frame, Options, Pub, Pull, Push, Sub};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn context() -> Context {
+    Context::builder().transport(Tcp).build().unwrap()
+}
+
+/// HOSTILE 30: a subscriber that goes leaves nothing, though nobody calls.
+#[test]
+fn an_idle_publisher_forgets_all_that_a_lost_peer_subscribed_to() {
+    let context = context();
+    let publisher = context.socket::<Pub>().unwrap();
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let subscriber = context.socket::<Sub>().unwrap();
+    // More than one turn removes.
+    for topic in 0..5_000_u32 {
+        subscriber.subscribe(topic.to_be_bytes()).unwrap();
+    }
+    subscriber.connect(&endpoint).unwrap();
+    assert!(publisher.wait_for_peers(1, PATIENCE).unwrap());
+    let any: &super::AnySocket = publisher.as_ref();
+    let held = || any.core().enter_foreign().machine.subscriptions();
+    let start = Instant::now();
+    while held() < 5_000 {
+        assert!(start.elapsed() < PATIENCE, "{} arrived", held());
+        std::thread::yield_now();
+    }
+    drop(subscriber);
+    while held() > 0 {
+        assert!(start.elapsed() < PATIENCE, "{} are left", held());
+        std::thread::yield_now();
+    }
+}
+
+/// H96: released once, and outside the lock: the callback may call the socket.
+#[test]
+fn a_release_callback_may_call_its_socket() {
+    let context = context();
+    // It takes little, so that most waits in the link's output.
+    let pull = context
+        .socket_with::<Pull>(Options::new().receive_high_water_mark(1))
+        .unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let options = Options::new().linger(Some(Duration::ZERO));
+    let push = context.socket_with::<Push>(options).unwrap();
+    push.connect(&endpoint).unwrap();
+    assert!(push.wait_for_peers(1, PATIENCE).unwrap());
+    let (done, released) = mpsc::channel();
+    // Some are written; the others are dropped with the link.
+    for _ in 0..50 {
+        let (socket, done) = (push.clone(), done.clone());
+        let release = move || done.send(socket.statistics().peers.len()).unwrap();
+        push.try_send(Frame::with_release(vec![0; 1 << 20], release))
+            .unwrap();
+    }
+    push.close();
+    drop(push);
+    for count in 0..50 {
+        released
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("{count} were released"));
+    }
+    assert!(released.try_recv().is_err(), "released twice");
+}
