@@ -123,6 +123,7 @@ mod rep;
 mod req;
 mod ring;
 mod router;
+mod sides;
 mod slab;
 mod storage;
 mod sub;

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::payload::Payload;
 use crate::peer::PeerId;
+use crate::sides::Sides;
 use crate::storage::Full;
 
 /// The side of a machine that is the same for all socket types, so that a
@@ -13,7 +14,18 @@ use crate::storage::Full;
 /// otherwise, allocates nothing, and takes an id that has gone stale as a no-op.
 /// A machine without a receive side never names a peer to read from and refuses
 /// what arrives; one without a send side ignores room.
+///
+/// It is implemented by this crate's machines only.
 pub trait Pattern {
+    #[doc(hidden)]
+    type Sides: Sides;
+
+    #[doc(hidden)]
+    fn sides(&self) -> &Self::Sides;
+
+    #[doc(hidden)]
+    fn sides_mut(&mut self) -> &mut Self::Sides;
+
     /// A peer's handshake is complete (or, for a connecting socket that queues
     /// before, its pipe exists). It starts without room and unreadable.
     ///
@@ -27,43 +39,52 @@ pub trait Pattern {
     fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError>;
 
     /// The peer and its pipe are gone. Its id is stale from now on.
-    fn peer_detached(&mut self, id: PeerId);
+    fn peer_detached(&mut self, id: PeerId) {
+        self.sides_mut().peer_detached(id);
+    }
 
     /// The peer's connection is gone, its pipe stays and waits for the next one.
     ///
     /// What a connection carries is forgotten: a half-read message or envelope,
     /// the request that a reply was due to, the peer's subscriptions.
-    fn link_lost(&mut self, id: PeerId);
+    fn link_lost(&mut self, id: PeerId) {
+        let _ = id;
+    }
 
     /// The peer attached at a slot, if any. For walking over all peers: indices
     /// are dense, and below [`peer_slots`](Self::peer_slots).
-    fn peer_at(&self, index: usize) -> Option<PeerId>;
+    #[inline]
+    fn peer_at(&self, index: usize) -> Option<PeerId> {
+        self.sides().peer_at(index)
+    }
 
     /// Slots ever used; every peer's index is below.
-    fn peer_slots(&self) -> usize;
+    fn peer_slots(&self) -> usize {
+        self.sides().peer_slots()
+    }
 
     /// The peer's inbound pipe may hold a message. Idempotent.
     #[inline]
     fn peer_readable(&mut self, id: PeerId) {
-        let _ = id;
+        self.sides_mut().peer_readable(id);
     }
 
     /// The peer's inbound pipe holds nothing.
     #[inline]
     fn peer_drained(&mut self, id: PeerId) {
-        let _ = id;
+        self.sides_mut().peer_drained(id);
     }
 
     /// The peer's outbound pipe takes no further message.
     #[inline]
     fn peer_full(&mut self, id: PeerId) {
-        let _ = id;
+        self.sides_mut().peer_full(id);
     }
 
     /// The peer's outbound pipe takes messages (again). Idempotent.
     #[inline]
     fn peer_has_room(&mut self, id: PeerId) {
-        let _ = id;
+        self.sides_mut().peer_has_room(id);
     }
 
     /// Whose pipe the next message is to be taken from. The answer stays the
@@ -71,13 +92,13 @@ pub trait Pattern {
     /// [`peer_drained`](Self::peer_drained) is called for it.
     #[inline]
     fn next(&self) -> Option<PeerId> {
-        None
+        self.sides().next()
     }
 
     /// A whole message was taken from the peer's pipe: the turn passes on.
     #[inline]
     fn delivered(&mut self, id: PeerId) {
-        let _ = id;
+        self.sides_mut().delivered(id);
     }
 
     /// Says what is to become of one inbound frame.
@@ -88,7 +109,15 @@ pub trait Pattern {
     /// skipped: the next call is for the first frame of the next one.
     ///
     /// O(1); O(length of the topic) for SUB.
-    fn accept<P: Payload + ?Sized>(&mut self, id: PeerId, frame: &P, more: bool) -> Accept;
+    #[inline]
+    fn accept<P: Payload + ?Sized>(&mut self, id: PeerId, frame: &P, more: bool) -> Accept {
+        let _ = (frame, more);
+        if self.sides().contains(id) {
+            Accept::Deliver
+        } else {
+            Accept::Refuse(Reason::UnknownPeer)
+        }
+    }
 }
 
 /// What is to become of an inbound frame.

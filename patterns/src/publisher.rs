@@ -8,7 +8,7 @@ use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
 use crate::storage::Storage;
 use crate::subscriber::Subscriber;
-use crate::subscriptions::SubscriptionStorage;
+use crate::subscriptions::{SubscriptionStorage, Subscriptions};
 use crate::table::Bucket;
 use crate::topics::{Matching, TopicStep};
 use crate::tree::Node;
@@ -106,36 +106,29 @@ where
     E: Storage<Entry>,
     B: Storage<Bucket>,
 {
-    fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
-        self.inner.peer_attached(identity)
+    type Sides = Subscriptions<P, N, E, B>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        self.inner.sides()
     }
 
-    fn peer_detached(&mut self, id: PeerId) {
-        self.inner.peer_detached(id);
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        self.inner.sides_mut()
+    }
+
+    fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
+        self.inner.peer_attached(identity)
     }
 
     fn link_lost(&mut self, id: PeerId) {
         self.inner.link_lost(id);
     }
 
+    /// Nothing: what a PUB reads it keeps to itself.
     #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.inner.peer_at(index)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.inner.peer_slots()
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.inner.peer_full(id);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.inner.peer_has_room(id);
-    }
+    fn peer_readable(&mut self, _id: PeerId) {}
 
     fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, frame: &F, more: bool) -> Accept {
         match self.inner.accept(id, frame, more) {

@@ -2,8 +2,8 @@
 
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
-use crate::peer::{Peer, PeerId, PeerTable};
-use crate::ring::LoadBalancer;
+use crate::peer::{Peer, PeerId};
+use crate::sides::SendOnly;
 use crate::storage::Storage;
 
 /// A PUSH socket's machine.
@@ -20,16 +20,14 @@ use crate::storage::Storage;
 /// ```
 #[derive(Debug)]
 pub struct Push<S> {
-    peers: PeerTable<S, ()>,
-    ready: LoadBalancer,
+    sides: SendOnly<S>,
 }
 
 impl<S: Storage<Peer>> Push<S> {
     /// A machine without peers.
     pub fn new(peers: S) -> Self {
         Self {
-            peers: PeerTable::new(peers),
-            ready: LoadBalancer::new(),
+            sides: SendOnly::new(peers),
         }
     }
 
@@ -38,50 +36,36 @@ impl<S: Storage<Peer>> Push<S> {
     /// O(1). The peer goes to the back of the ring (30/PIPELINE, PUSH).
     #[inline]
     pub fn route(&mut self) -> Option<PeerId> {
-        self.ready.route(&self.peers)
+        self.sides.route()
     }
 
     /// Whether [`route`](Self::route) would name a peer.
     #[inline]
     pub fn any_has_room(&self) -> bool {
-        !self.ready.is_empty()
+        self.sides.any_has_room()
     }
 
     /// Peers attached.
     pub fn peers(&self) -> usize {
-        self.peers.len()
+        self.sides.peers.len()
     }
 }
 
 impl<S: Storage<Peer>> Pattern for Push<S> {
+    type Sides = SendOnly<S>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        &self.sides
+    }
+
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        &mut self.sides
+    }
+
     fn peer_attached(&mut self, _identity: &[u8]) -> Result<PeerId, AttachError> {
-        Ok(self.peers.attach(())?)
-    }
-
-    fn peer_detached(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-        self.peers.detach(id);
-    }
-
-    fn link_lost(&mut self, _id: PeerId) {}
-
-    #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.ready.has_room(&mut self.peers, id);
+        Ok(self.sides.attach(())?)
     }
 
     fn accept<P: Payload + ?Sized>(&mut self, _id: PeerId, _frame: &P, _more: bool) -> Accept {

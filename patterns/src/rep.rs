@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
-use crate::peer::{Peer, PeerId, PeerTable};
-use crate::ring::{FairQueue, LoadBalancer};
+use crate::peer::{Peer, PeerId};
+use crate::sides::{Both, Sides};
 use crate::storage::Storage;
 
 /// A REP socket's machine.
@@ -23,10 +23,7 @@ use crate::storage::Storage;
 /// ends refuses the request.
 #[derive(Debug)]
 pub struct Rep<S> {
-    peers: PeerTable<S, Requester>,
-    /// In this ring: peers whose outbound pipe takes a reply.
-    ready: LoadBalancer,
-    queue: FairQueue,
+    sides: Both<S, Requester>,
     state: RepState,
 }
 
@@ -57,9 +54,7 @@ impl<S: Storage<Peer<Requester>>> Rep<S> {
     /// A machine without peers.
     pub fn new(peers: S) -> Self {
         Self {
-            peers: PeerTable::new(peers),
-            ready: LoadBalancer::new(),
-            queue: FairQueue::new(),
+            sides: Both::new(peers),
             state: RepState::Receiving,
         }
     }
@@ -82,7 +77,7 @@ impl<S: Storage<Peer<Requester>>> Rep<S> {
         };
         self.state = RepState::Receiving;
         let id = asker.ok_or(RepError::PeerGone)?;
-        if self.ready.is_ready(&self.peers, id) {
+        if self.sides.has_room(id) {
             Ok(id)
         } else {
             Err(RepError::PeerFull)
@@ -110,7 +105,7 @@ impl<S: Storage<Peer<Requester>>> Rep<S> {
 
     /// Peers attached.
     pub fn peers(&self) -> usize {
-        self.peers.len()
+        self.sides.peers.len()
     }
 
     fn forget_request(&mut self, id: PeerId) {
@@ -121,72 +116,53 @@ impl<S: Storage<Peer<Requester>>> Rep<S> {
 }
 
 impl<S: Storage<Peer<Requester>>> Pattern for Rep<S> {
+    type Sides = Both<S, Requester>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        &self.sides
+    }
+
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        &mut self.sides
+    }
+
     fn peer_attached(&mut self, _identity: &[u8]) -> Result<PeerId, AttachError> {
-        Ok(self.peers.attach(Requester::default())?)
+        Ok(self.sides.attach(Requester::default())?)
     }
 
     fn peer_detached(&mut self, id: PeerId) {
         self.forget_request(id);
-        self.ready.full(&mut self.peers, id);
-        self.queue.drained(&mut self.peers, id);
-        self.peers.detach(id);
+        self.sides.peer_detached(id);
     }
 
     /// The half-read request is forgotten, and a reply that was due is not: the
     /// next connection did not ask for it.
     fn link_lost(&mut self, id: PeerId) {
         self.forget_request(id);
-        if let Some(peer) = self.peers.get_mut(id) {
+        if let Some(peer) = self.sides.peers.get_mut(id) {
             peer.part = Part::Envelope;
         }
     }
 
     #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.queue.readable(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.ready.has_room(&mut self.peers, id);
-    }
-
-    #[inline]
     fn next(&self) -> Option<PeerId> {
         self.check_receive().ok()?;
-        self.queue.next(&self.peers)
+        self.sides.next()
     }
 
     #[inline]
     fn delivered(&mut self, id: PeerId) {
-        if self.state == RepState::Receiving && self.peers.contains(id) {
-            self.queue.delivered(&self.peers, id);
+        if self.state == RepState::Receiving && self.sides.peers.contains(id) {
+            self.sides.delivered(id);
             self.state = RepState::Replying(Some(id));
         }
     }
 
     #[inline]
     fn accept<P: Payload + ?Sized>(&mut self, id: PeerId, frame: &P, more: bool) -> Accept {
-        let Some(peer) = self.peers.get_mut(id) else {
+        let Some(peer) = self.sides.peers.get_mut(id) else {
             return Accept::Refuse(Reason::UnknownPeer);
         };
         let (part, accept) = match (peer.part, more) {

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
-use crate::peer::{Peer, PeerId, PeerTable};
-use crate::ring::{FairQueue, LoadBalancer};
+use crate::peer::{Peer, PeerId};
+use crate::sides::{Both, Sides};
 use crate::storage::Storage;
 
 /// A REQ socket's machine.
@@ -25,9 +25,7 @@ use crate::storage::Storage;
 /// all be refused, so that they do not clog their pipes.
 #[derive(Debug)]
 pub struct Req<S> {
-    peers: PeerTable<S, Replier>,
-    ready: LoadBalancer,
-    queue: FairQueue,
+    sides: Both<S, Replier>,
     correlation: Correlation,
     resend: Resend,
     state: ReqState,
@@ -94,9 +92,7 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
     /// replies.
     pub fn new(peers: S, correlation: Correlation, resend: Resend, first_request: u32) -> Self {
         Self {
-            peers: PeerTable::new(peers),
-            ready: LoadBalancer::new(),
-            queue: FairQueue::new(),
+            sides: Both::new(peers),
             correlation,
             resend,
             state: ReqState::Ready,
@@ -129,7 +125,7 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
             }
             (ReqState::Awaiting(id) | ReqState::Answered(id), Resend::Relaxed) => Some(id),
         };
-        let id = self.ready.route(&self.peers).ok_or(ReqError::NoPeer)?;
+        let id = self.sides.route().ok_or(ReqError::NoPeer)?;
         if let Some(late) = abandoned {
             self.abandon(late);
         }
@@ -143,7 +139,7 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
     pub fn may_send(&self) -> bool {
         let allowed = self.resend == Resend::Relaxed
             || matches!(self.state, ReqState::Ready | ReqState::Orphaned);
-        allowed && !self.ready.is_empty()
+        allowed && self.sides.any_has_room()
     }
 
     /// Whether receiving makes sense: a reply is due or there.
@@ -189,12 +185,12 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
 
     /// Peers attached.
     pub fn peers(&self) -> usize {
-        self.peers.len()
+        self.sides.peers.len()
     }
 
     fn abandon(&mut self, id: PeerId) {
         self.abandoned = Some(id);
-        if let Some(peer) = self.peers.get_mut(id)
+        if let Some(peer) = self.sides.peers.get_mut(id)
             && peer.progress != Progress::Start
         {
             peer.progress = Progress::Late;
@@ -233,14 +229,24 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
 }
 
 impl<S: Storage<Peer<Replier>>> Pattern for Req<S> {
+    type Sides = Both<S, Replier>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        &self.sides
+    }
+
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        &mut self.sides
+    }
+
     fn peer_attached(&mut self, _identity: &[u8]) -> Result<PeerId, AttachError> {
-        Ok(self.peers.attach(Replier::default())?)
+        Ok(self.sides.attach(Replier::default())?)
     }
 
     fn peer_detached(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-        self.queue.drained(&mut self.peers, id);
-        self.peers.detach(id);
+        self.sides.peer_detached(id);
         if matches!(self.state, ReqState::Awaiting(asked) | ReqState::Answered(asked) if asked == id)
         {
             self.state = ReqState::Orphaned;
@@ -253,49 +259,20 @@ impl<S: Storage<Peer<Replier>>> Pattern for Req<S> {
     /// A half-read reply is forgotten. The request stays out: it may still be in
     /// the pipe, or be answered after a reconnect; a relaxed REQ may send again.
     fn link_lost(&mut self, id: PeerId) {
-        if let Some(peer) = self.peers.get_mut(id) {
+        if let Some(peer) = self.sides.peers.get_mut(id) {
             peer.progress = Progress::Start;
         }
     }
 
     #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.queue.readable(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.ready.has_room(&mut self.peers, id);
-    }
-
-    #[inline]
     fn next(&self) -> Option<PeerId> {
         self.check_receive().ok()?;
-        self.queue.next(&self.peers)
+        self.sides.next()
     }
 
     #[inline]
     fn delivered(&mut self, id: PeerId) {
-        self.queue.delivered(&self.peers, id);
+        self.sides.delivered(id);
         if self.state == ReqState::Answered(id) {
             self.state = ReqState::Ready;
         }
@@ -303,7 +280,7 @@ impl<S: Storage<Peer<Replier>>> Pattern for Req<S> {
 
     #[inline]
     fn accept<P: Payload + ?Sized>(&mut self, id: PeerId, frame: &P, more: bool) -> Accept {
-        let Some(peer) = self.peers.get(id).copied() else {
+        let Some(peer) = self.sides.peers.get(id).copied() else {
             return Accept::Refuse(Reason::UnknownPeer);
         };
         let step = match self.state {
@@ -322,7 +299,7 @@ impl<S: Storage<Peer<Replier>>> Pattern for Req<S> {
             }
             Ok(progress) => (progress, Accept::Consume),
         };
-        if let Some(peer) = self.peers.get_mut(id) {
+        if let Some(peer) = self.sides.peers.get_mut(id) {
             peer.progress = progress;
         }
         if accept == Accept::Deliver && !more {

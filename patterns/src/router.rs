@@ -2,10 +2,9 @@
 
 use crate::hash::Seed;
 use crate::identity::{Identities, IdentitySlot, MAX_IDENTITY_LEN, Named};
-use crate::pattern::{Accept, AttachError, Pattern, Reason};
-use crate::payload::Payload;
-use crate::peer::{Peer, PeerId, PeerTable};
-use crate::ring::{FairQueue, LoadBalancer};
+use crate::pattern::{AttachError, Pattern};
+use crate::peer::{Peer, PeerId};
+use crate::sides::{Both, Sides};
 use crate::storage::Storage;
 use crate::table::Bucket;
 
@@ -33,11 +32,8 @@ use crate::table::Bucket;
 /// ```
 #[derive(Debug)]
 pub struct Router<P, I, B> {
-    peers: PeerTable<P, Named>,
+    sides: Both<P, Named>,
     identities: Identities<I, B>,
-    /// In this ring: peers whose outbound pipe takes a message.
-    ready: LoadBalancer,
-    queue: FairQueue,
 }
 
 /// Where a ROUTER's outbound message goes.
@@ -72,10 +68,8 @@ where
     /// collide.
     pub fn new(peers: P, identities: I, buckets: B, seed: Seed) -> Self {
         Self {
-            peers: PeerTable::new(peers),
+            sides: Both::new(peers),
             identities: Identities::new(identities, buckets, seed),
-            ready: LoadBalancer::new(),
-            queue: FairQueue::new(),
         }
     }
 
@@ -114,7 +108,7 @@ where
         id: PeerId,
         out: &'o mut [u8; MAX_IDENTITY_LEN],
     ) -> Option<&'o [u8]> {
-        Some(self.identities.write(self.peers.get(id)?, out))
+        Some(self.identities.write(self.sides.peers.get(id)?, out))
     }
 
     /// Finds the peer that an outbound message names.
@@ -122,8 +116,8 @@ where
     /// Expected O(length of the identity), whatever identities peers choose.
     #[inline]
     pub fn route(&self, identity: &[u8]) -> Route {
-        match self.identities.find(&self.peers, identity) {
-            Some(id) if self.ready.is_ready(&self.peers, id) => Route::Peer(id),
+        match self.identities.find(&self.sides.peers, identity) {
+            Some(id) if self.sides.has_room(id) => Route::Peer(id),
             Some(id) => Route::Full(id),
             None => Route::Unknown,
         }
@@ -132,12 +126,12 @@ where
     /// Whether some peer has room: what writable means with ZMQ_ROUTER_MANDATORY.
     #[inline]
     pub fn any_has_room(&self) -> bool {
-        !self.ready.is_empty()
+        self.sides.any_has_room()
     }
 
     /// Peers attached.
     pub fn peers(&self) -> usize {
-        self.peers.len()
+        self.sides.peers.len()
     }
 }
 
@@ -147,65 +141,25 @@ where
     I: Storage<IdentitySlot>,
     B: Storage<Bucket>,
 {
+    type Sides = Both<P, Named>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        &self.sides
+    }
+
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        &mut self.sides
+    }
+
     fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
-        self.identities.attach(&mut self.peers, identity)
+        self.identities.attach(&mut self.sides.peers, identity)
     }
 
     fn peer_detached(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-        self.queue.drained(&mut self.peers, id);
-        self.identities.forget(&mut self.peers, id);
-        self.peers.detach(id);
-    }
-
-    fn link_lost(&mut self, _id: PeerId) {}
-
-    #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.queue.readable(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.ready.full(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.ready.has_room(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn next(&self) -> Option<PeerId> {
-        self.queue.next(&self.peers)
-    }
-
-    #[inline]
-    fn delivered(&mut self, id: PeerId) {
-        self.queue.delivered(&self.peers, id);
-    }
-
-    #[inline]
-    fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, _frame: &F, _more: bool) -> Accept {
-        if self.peers.contains(id) {
-            Accept::Deliver
-        } else {
-            Accept::Refuse(Reason::UnknownPeer)
-        }
+        self.identities.forget(&mut self.sides.peers, id);
+        self.sides.peer_detached(id);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::hash::Seed;
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
+use crate::sides::ReceiveOnly;
 use crate::storage::Storage;
 use crate::table::Bucket;
 use crate::topics::{Matching, TopicStep, Upstream};
@@ -94,45 +95,24 @@ where
     N: Storage<Node>,
     B: Storage<Bucket>,
 {
+    type Sides = ReceiveOnly<P, Publisher>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        self.inner.sides()
+    }
+
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        self.inner.sides_mut()
+    }
+
     fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
         self.inner.peer_attached(identity)
     }
 
-    fn peer_detached(&mut self, id: PeerId) {
-        self.inner.peer_detached(id);
-    }
-
     fn link_lost(&mut self, id: PeerId) {
         self.inner.link_lost(id);
-    }
-
-    #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.inner.peer_at(index)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.inner.peer_slots()
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.inner.peer_readable(id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.inner.peer_drained(id);
-    }
-
-    #[inline]
-    fn next(&self) -> Option<PeerId> {
-        self.inner.next()
-    }
-
-    #[inline]
-    fn delivered(&mut self, id: PeerId) {
-        self.inner.delivered(id);
     }
 
     /// O(length of the topic subscribed to); O(1) with the empty topic.

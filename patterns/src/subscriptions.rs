@@ -14,7 +14,8 @@ use crate::hash::Seed;
 use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::AttachError;
 use crate::peer::{Link, Peer, PeerId, PeerTable};
-use crate::ring::{Ring, SEND};
+use crate::ring::{FairQueue, Ring, SEND};
+use crate::sides::Sides;
 use crate::slab::{NIL, Slab};
 use crate::storage::{Full, Storage};
 use crate::subscriber::{Room, Subscriber};
@@ -61,8 +62,9 @@ struct Cursor {
 }
 
 #[derive(Debug)]
-pub(crate) struct Subscriptions<P, N, E, B> {
+pub struct Subscriptions<P, N, E, B> {
     pub(crate) peers: PeerTable<P, Subscriber>,
+    queue: FairQueue,
     tree: Tree<N, B>,
     entries: Slab<E, Entry>,
     lookup: Table<B>,
@@ -94,6 +96,7 @@ where
         };
         Self {
             peers: PeerTable::new(peers),
+            queue: FairQueue::new(),
             tree: Tree::new(storage.nodes, storage.children, seed),
             entries: Slab::new(storage.entries),
             lookup: Table::new(storage.lookup),
@@ -225,16 +228,6 @@ where
         self.stale.insert(&mut self.peers, id.slot());
     }
 
-    /// The peer is gone. Its slot is used again when its entries are removed.
-    pub(crate) fn detach(&mut self, id: PeerId) {
-        self.link_lost(id);
-        if self.stale.contains(&self.peers, id.slot()) {
-            self.peers.retire(id);
-        } else {
-            self.peers.detach(id);
-        }
-    }
-
     /// The oldest stale entry, or `None` when there is none left at all.
     /// Leaves peers whose last one is gone, a bounded number of them.
     pub(crate) fn next_stale(&mut self) -> Option<Stale> {
@@ -317,6 +310,13 @@ where
         match entry.of_node.next {
             NIL => self.tree.value_upwards(self.tree.parent(entry.node)),
             next => next,
+        }
+    }
+
+    #[inline]
+    fn set_room(&mut self, id: PeerId, room: Room) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.room = room;
         }
     }
 
@@ -429,6 +429,69 @@ where
             Some(entry) => entry.of_node.next = next,
             None => self.tree.set_value(entry.node, next),
         }
+    }
+}
+
+impl<P, N, E, B> Sides for Subscriptions<P, N, E, B>
+where
+    P: Storage<Peer<Subscriber>>,
+    N: Storage<Node>,
+    E: Storage<Entry>,
+    B: Storage<Bucket>,
+{
+    /// The slot is used again when the peer's entries are removed.
+    fn peer_detached(&mut self, id: PeerId) {
+        self.queue.drained(&mut self.peers, id);
+        self.link_lost(id);
+        if self.stale.contains(&self.peers, id.slot()) {
+            self.peers.retire(id);
+        } else {
+            self.peers.detach(id);
+        }
+    }
+
+    #[inline]
+    fn peer_at(&self, index: usize) -> Option<PeerId> {
+        self.peers.id_at(u32::try_from(index).ok()?)
+    }
+
+    fn peer_slots(&self) -> usize {
+        self.peers.slots() as usize
+    }
+
+    #[inline]
+    fn peer_readable(&mut self, id: PeerId) {
+        self.queue.readable(&mut self.peers, id);
+    }
+
+    #[inline]
+    fn peer_drained(&mut self, id: PeerId) {
+        self.queue.drained(&mut self.peers, id);
+    }
+
+    #[inline]
+    fn peer_full(&mut self, id: PeerId) {
+        self.set_room(id, Room::None);
+    }
+
+    #[inline]
+    fn peer_has_room(&mut self, id: PeerId) {
+        self.set_room(id, Room::Some);
+    }
+
+    #[inline]
+    fn next(&self) -> Option<PeerId> {
+        self.queue.next(&self.peers)
+    }
+
+    #[inline]
+    fn delivered(&mut self, id: PeerId) {
+        self.queue.delivered(&self.peers, id);
+    }
+
+    #[inline]
+    fn contains(&self, id: PeerId) -> bool {
+        self.peers.contains(id)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::{Accept, AttachError, Pattern, Reason, Subscription};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
-use crate::ring::FairQueue;
+use crate::sides::Sides;
 use crate::storage::Storage;
 use crate::subscriber::{Room, Subscriber};
 use crate::subscriptions::{Change, Stale, SubscriptionStorage, Subscriptions};
@@ -47,7 +47,6 @@ use crate::tree::Node;
 #[derive(Debug)]
 pub struct XPub<P, N, E, B> {
     index: Subscriptions<P, N, E, B>,
-    queue: FairQueue,
     options: XPubOptions,
     /// In manual mode: the peer whose subscription was read last.
     last: Option<PeerId>,
@@ -116,7 +115,6 @@ where
     ) -> Self {
         Self {
             index: Subscriptions::new(peers, storage, limits, seed),
-            queue: FairQueue::new(),
             options,
             last: None,
             sweep: 0,
@@ -334,12 +332,6 @@ where
         }
         None
     }
-
-    fn set_room(&mut self, id: PeerId, room: Room) {
-        if let Some(peer) = self.index.peers.get_mut(id) {
-            peer.room = room;
-        }
-    }
 }
 
 impl<P, N, E, B> Pattern for XPub<P, N, E, B>
@@ -349,6 +341,18 @@ where
     E: Storage<Entry>,
     B: Storage<Bucket>,
 {
+    type Sides = Subscriptions<P, N, E, B>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        &self.index
+    }
+
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        &mut self.index
+    }
+
     fn peer_attached(&mut self, _identity: &[u8]) -> Result<PeerId, AttachError> {
         self.index.attach()
     }
@@ -356,53 +360,13 @@ where
     /// O(1): what the peer was subscribed to matches no more, and is removed by
     /// [`poll_unsubscribed`](XPub::poll_unsubscribed).
     fn peer_detached(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.index.peers, id);
-        self.index.detach(id);
+        self.index.peer_detached(id);
     }
 
     /// O(1), as [`peer_detached`](Self::peer_detached). The next connection may
     /// subscribe at once.
     fn link_lost(&mut self, id: PeerId) {
         self.index.link_lost(id);
-    }
-
-    #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.index.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.index.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.queue.readable(&mut self.index.peers, id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.index.peers, id);
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.set_room(id, Room::None);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.set_room(id, Room::Some);
-    }
-
-    #[inline]
-    fn next(&self) -> Option<PeerId> {
-        self.queue.next(&self.index.peers)
-    }
-
-    #[inline]
-    fn delivered(&mut self, id: PeerId) {
-        self.queue.delivered(&self.index.peers, id);
     }
 
     /// A single frame that starts with 01 or 00 is a subscription, whatever the

@@ -3,10 +3,9 @@
 use core::fmt;
 
 use crate::hash::Seed;
-use crate::pattern::{Accept, AttachError, Pattern, Reason};
-use crate::payload::Payload;
-use crate::peer::{Peer, PeerId, PeerTable};
-use crate::ring::FairQueue;
+use crate::pattern::{AttachError, Pattern};
+use crate::peer::{Peer, PeerId};
+use crate::sides::ReceiveOnly;
 use crate::slab::NIL;
 use crate::storage::{Full, Storage};
 use crate::table::Bucket;
@@ -54,8 +53,7 @@ pub struct TopicStorage<N, B> {
 /// ```
 #[derive(Debug)]
 pub struct XSub<P, N, B> {
-    peers: PeerTable<P, Publisher>,
-    queue: FairQueue,
+    sides: ReceiveOnly<P, Publisher>,
     /// At each topic, how often it is subscribed to less one.
     topics: Tree<N, B>,
     subscribed: u32,
@@ -93,8 +91,7 @@ where
     /// A machine without peers and topics.
     pub fn new(peers: P, topics: TopicStorage<N, B>, seed: Seed) -> Self {
         Self {
-            peers: PeerTable::new(peers),
-            queue: FairQueue::new(),
+            sides: ReceiveOnly::new(peers),
             topics: Tree::new(topics.nodes, topics.children, seed),
             subscribed: 0,
             changed: NIL,
@@ -204,7 +201,7 @@ where
 
     /// Peers attached.
     pub fn peers(&self) -> usize {
-        self.peers.len()
+        self.sides.peers.len()
     }
 
     /// Whether a subscription is a prefix of `topic`.
@@ -216,7 +213,7 @@ where
     /// Whether a frame is a message's first; notes whether another follows.
     #[inline]
     pub(crate) fn starts_message(&mut self, id: PeerId, more: bool) -> Option<bool> {
-        let peer = self.peers.get_mut(id)?;
+        let peer = self.sides.peers.get_mut(id)?;
         Some(!core::mem::replace(&mut peer.in_message, more))
     }
 }
@@ -227,58 +224,27 @@ where
     N: Storage<Node>,
     B: Storage<Bucket>,
 {
-    fn peer_attached(&mut self, _identity: &[u8]) -> Result<PeerId, AttachError> {
-        Ok(self.peers.attach(Publisher::default())?)
+    type Sides = ReceiveOnly<P, Publisher>;
+
+    #[inline]
+    fn sides(&self) -> &Self::Sides {
+        &self.sides
     }
 
-    fn peer_detached(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-        self.peers.detach(id);
+    #[inline]
+    fn sides_mut(&mut self) -> &mut Self::Sides {
+        &mut self.sides
+    }
+
+    fn peer_attached(&mut self, _identity: &[u8]) -> Result<PeerId, AttachError> {
+        Ok(self.sides.attach(Publisher::default())?)
     }
 
     /// A half-read message is forgotten. The next connection wants a new
     /// [`ResendCursor`].
     fn link_lost(&mut self, id: PeerId) {
-        if let Some(peer) = self.peers.get_mut(id) {
+        if let Some(peer) = self.sides.peers.get_mut(id) {
             peer.in_message = false;
-        }
-    }
-
-    #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.queue.readable(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn next(&self) -> Option<PeerId> {
-        self.queue.next(&self.peers)
-    }
-
-    #[inline]
-    fn delivered(&mut self, id: PeerId) {
-        self.queue.delivered(&self.peers, id);
-    }
-
-    #[inline]
-    fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, _frame: &F, _more: bool) -> Accept {
-        if self.peers.contains(id) {
-            Accept::Deliver
-        } else {
-            Accept::Refuse(Reason::UnknownPeer)
         }
     }
 }

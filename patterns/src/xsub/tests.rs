@@ -1,4 +1,5 @@
 use super::*;
+use crate::pattern::{Accept, Reason};
 use crate::storage::Array;
 use std::collections::BTreeSet;
 use std::vec::Vec;
