@@ -377,6 +377,16 @@ impl Link {
         self.block.as_ref().is_some_and(|block| !block.is_empty())
     }
 
+    /// Bytes that were read and are no message yet.
+    pub(crate) fn unreceived(&self) -> usize {
+        let block = self.block.as_ref().map_or(0, ReceiveBlock::undecoded_len);
+        block
+            + self
+                .body
+                .as_ref()
+                .map_or(0, |body| body.buffer.filled_len())
+    }
+
     /// Whether a long body is under way: what comes next is no message yet.
     pub(crate) fn awaits_body(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.low_water > 1)
@@ -406,7 +416,7 @@ impl Link {
 
     pub(crate) fn append_command(&mut self, command: &Command<'_>) {
         let room = Transmitter::command_len(command);
-        self.output.append_with(room, |room| {
+        self.output.append_command(room, |room| {
             self.transmitter.command(*command, room).unwrap_or(0)
         });
     }
@@ -418,7 +428,7 @@ impl Link {
             Subscription::Cancel => ferromq_wire::Subscription::Cancel,
         };
         let room = Transmitter::subscription_len(topic.len());
-        self.output.append_with(room, |room| {
+        self.output.append_command(room, |room| {
             self.transmitter
                 .subscription(subscription, topic, room)
                 .unwrap_or(0)

@@ -1,12 +1,14 @@
 //! What waits to be written on one link: encoded bytes and payload handles.
 //!
 //! ```text
-//!  written | segments: bytes, handle, bytes, handle, …   | tail: bytes |
-//!          ^ total_written                                            ^ total_appended
+//!  written | lent | segments: bytes, handle, bytes, handle, …   | tail: bytes |
+//!          ^ total_written                                                   ^ total_appended
 //! ```
-//! `ends` holds the stream position at which each unfinished message ends, so
-//! that messages can be counted after a partial write, and recovered when the
-//! link dies.
+//! `lent` counts bytes that are still in their sender's memory: only the sender
+//! can write them, and nothing behind them leaves before.
+//! `ends` holds the stream position at which each unfinished message or command
+//! ends, so that messages can be counted after a partial write, and recovered
+//! when the link dies.
 
 mod buffer;
 mod walk;
@@ -54,6 +56,12 @@ enum Segment {
 }
 
 impl Segment {
+    /// A copy of `bytes`, in warm memory where there is some.
+    fn copied(pool: &Arc<BufferPool>, bytes: &[u8]) -> Self {
+        let frame = pool.copy(bytes).unwrap_or_else(|_| Frame::from(bytes));
+        Self::Payload { frame, start: 0 }
+    }
+
     fn waiting(&self) -> &[u8] {
         match self {
             Self::Bytes(buffer) => buffer.waiting(),
@@ -65,6 +73,23 @@ impl Segment {
         match self {
             Self::Bytes(Buffer { start, .. }) | Self::Payload { start, .. } => *start += by,
         }
+    }
+}
+
+/// The stream position at which something ends.
+#[derive(Clone, Copy)]
+struct End(u64);
+
+impl End {
+    /// Set for commands; no stream is that long.
+    const COMMAND: u64 = 1 << 63;
+
+    fn is_command(self) -> bool {
+        self.0 & Self::COMMAND != 0
+    }
+
+    fn position(self) -> u64 {
+        self.0 & !Self::COMMAND
     }
 }
 
@@ -82,14 +107,17 @@ pub(crate) enum Flushed {
 /// The output of one link.
 #[derive(Default)]
 pub(crate) struct Output {
+    lent: usize,
     tail: Buffer,
     segments: VecDeque<Segment>,
     spares: Vec<Buffer>,
     /// Payloads that were written; whoever holds no lock drops them.
     pub(crate) finished: Vec<Frame>,
-    /// Stream positions at which messages end that are not wholly written.
-    ends: VecDeque<u64>,
-    /// Where the last wholly written message ended.
+    /// Where messages and commands end that are not wholly written.
+    ends: VecDeque<End>,
+    /// How many of those are commands.
+    commands: usize,
+    /// Where the last of them that was wholly written ended.
     boundary: u64,
     total_written: u64,
     total_appended: u64,
@@ -116,7 +144,7 @@ impl Output {
     /// Messages of which a byte waits.
     #[inline]
     pub(crate) fn messages(&self) -> usize {
-        self.ends.len()
+        self.ends.len() - self.commands
     }
 
     #[inline]
@@ -158,7 +186,7 @@ impl Output {
                 );
             }
         }
-        self.ends.push_back(self.total_appended);
+        self.ends.push_back(End(self.total_appended));
     }
 
     #[inline]
@@ -198,22 +226,25 @@ impl Output {
     }
 
     fn append_bytes(&mut self, bytes: &[u8]) {
-        self.append_with(bytes.len(), |room| {
-            room[..bytes.len()].copy_from_slice(bytes);
-            bytes.len()
-        });
+        self.tail.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.tail.end += bytes.len();
+        self.total_appended += bytes.len() as u64;
     }
 
     /// Lets `encode` write a command into at least `room` bytes; it answers
     /// how many it wrote.
-    pub(crate) fn append_with(&mut self, room: usize, encode: impl FnOnce(&mut [u8]) -> usize) {
+    pub(crate) fn append_command(&mut self, room: usize, encode: impl FnOnce(&mut [u8]) -> usize) {
         let written = encode(self.tail.room(room));
         self.tail.end += written;
         self.total_appended += written as u64;
+        self.ends.push_back(End(self.total_appended | End::COMMAND));
+        self.commands += 1;
     }
 
-    /// Writes one long part straight from the caller's memory and copies only
-    /// what the transport refused.
+    /// Writes one long part straight from the caller's memory. What the
+    /// transport refused of it stays there: [`lent`](Self::lent) says how much,
+    /// and the caller goes on with [`write_lent`](Self::write_lent), or gives up
+    /// with [`keep_lent`](Self::keep_lent). Behind other output it is copied.
     pub(crate) fn write_through(
         &mut self,
         tx: &mut Transmitter,
@@ -228,9 +259,8 @@ impl Output {
         let header = tx.header(false, body.len() as u64);
         let trailer = tx.trailer(&header, body);
         self.append_bytes(header.as_ref());
-        let mut done = 0;
-        let mut result = Flushed::Done;
-        while done < body.len() && self.segments.is_empty() {
+        let (mut done, mut result) = (0, Flushed::Done);
+        while done < body.len() && self.lent == 0 && self.segments.is_empty() {
             let head = self.tail.waiting();
             let piece = &body[done..body.len().min(done + WRITE_MAX)];
             match link.write_vectored(&[IoSlice::new(head), IoSlice::new(piece)]) {
@@ -247,18 +277,18 @@ impl Output {
             }
         }
         // The part of the body that left was never in the queue.
-        self.total_appended += done as u64;
         self.total_written += done as u64;
+        self.total_appended += body.len() as u64;
         self.recycle_tail();
-        if let Some(rest) = body.get(done..).filter(|rest| !rest.is_empty()) {
+        let rest = body.get(done..).unwrap_or_default();
+        if matches!(result, Flushed::Blocked) && self.tail.is_empty() {
+            self.lent = rest.len();
+        } else if !rest.is_empty() {
             self.seal_tail();
-            self.total_appended += rest.len() as u64;
-            let frame = pool.copy(rest).unwrap_or_else(|_| Frame::from(rest));
-            self.segments
-                .push_back(Segment::Payload { frame, start: 0 });
+            self.segments.push_back(Segment::copied(pool, rest));
         }
         self.append_bytes(trailer.as_ref());
-        self.ends.push_back(self.total_appended);
+        self.ends.push_back(End(self.total_appended));
         match result {
             Flushed::Done => self.flush(link),
             _ => {
@@ -269,9 +299,39 @@ impl Output {
         }
     }
 
+    /// Bytes at the end of the sender's `body` that are to be written first.
+    pub(crate) fn lent(&self) -> usize {
+        self.lent
+    }
+
+    /// Goes on writing what [`write_through`](Self::write_through) had to leave
+    /// in `body`, then what waits behind it.
+    pub(crate) fn write_lent(&mut self, link: &mut dyn transport::Link, body: &[u8]) -> Flushed {
+        while self.lent > 0 {
+            let rest = &body[body.len() - self.lent..];
+            match link.write(&rest[..rest.len().min(WRITE_MAX)]) {
+                Ok(written) => {
+                    self.lent -= written;
+                    self.total_written += written as u64;
+                }
+                Err(cause) => return self.stopped(cause),
+            }
+        }
+        self.flush(link)
+    }
+
+    /// Copies what is left of `body`: its sender waits no longer.
+    pub(crate) fn keep_lent(&mut self, pool: &Arc<BufferPool>, body: &[u8]) {
+        let rest = &body[body.len() - std::mem::take(&mut self.lent)..];
+        self.segments.push_front(Segment::copied(pool, rest));
+    }
+
     /// Writes until nothing is left or the transport takes no more.
     #[inline]
     pub(crate) fn flush(&mut self, link: &mut dyn transport::Link) -> Flushed {
+        if self.lent > 0 {
+            return Flushed::Blocked;
+        }
         if !self.segments.is_empty() {
             return self.flush_segments(link);
         }
@@ -341,6 +401,7 @@ impl Output {
     fn finished(&mut self) -> Flushed {
         self.recycle_tail();
         self.ends.clear();
+        self.commands = 0;
         self.boundary = self.total_written;
         self.blocked = false;
         Flushed::Done
@@ -354,14 +415,11 @@ impl Output {
     }
 
     fn forget_written(&mut self) {
-        while let Some(end) = self
-            .ends
-            .front()
-            .copied()
-            .filter(|&end| end <= self.total_written)
-        {
-            self.boundary = end;
+        let written = self.total_written;
+        while let Some(&end) = self.ends.front().filter(|end| end.position() <= written) {
             self.ends.pop_front();
+            self.boundary = end.position();
+            self.commands -= usize::from(end.is_command());
         }
     }
 
@@ -415,19 +473,18 @@ impl Output {
         let mut walk = Walk {
             segments: self.segments,
         };
-        let mut unfinished = self.ends.len();
-        if let Some(first_end) = self
-            .ends
-            .front()
-            .filter(|_| self.total_written > self.boundary)
-        {
-            walk.skip((first_end - self.total_written) as usize);
-            unfinished -= 1;
+        let unfinished = self.ends.len() - self.commands;
+        let first = self.ends.front();
+        let begun = first.filter(|_| self.total_written > self.boundary);
+        if let Some(end) = begun {
+            // What is lent was not here, and belongs to what is cut.
+            walk.skip((end.position() - self.total_written) as usize - self.lent);
         }
-        let messages: VecDeque<_> = (0..unfinished)
+        let cut = usize::from(begun.is_some_and(|end| !end.is_command()));
+        let messages: VecDeque<_> = (cut..unfinished)
             .map_while(|_| walk.message(trailer_len))
             .collect();
-        let lost = self.ends.len() - messages.len();
+        let lost = unfinished - messages.len();
         (messages, lost as u64)
     }
 }

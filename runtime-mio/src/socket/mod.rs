@@ -5,6 +5,7 @@ mod away;
 mod core;
 mod exported;
 mod leaving;
+mod lending;
 mod publish;
 mod recv;
 mod send;
@@ -27,7 +28,7 @@ pub(crate) use self::attach::Established;
 pub(crate) use self::away::Turn;
 pub(crate) use self::core::Core;
 pub(crate) use self::send::After;
-pub(crate) use self::state::Phase;
+pub(crate) use self::state::{Phase, State};
 pub(crate) use self::wait::Patience;
 pub use typed::{
     CanReceive, CanSend, CanSubscribe, Dealer, Kind, Pair, Pub, Pull, Push, Rep, Req, Router,
@@ -227,7 +228,8 @@ impl AnySocket {
 
     /// Sends a message of one frame from borrowed memory: the fastest way for
     /// small ones, which are copied once, into the link's output. Long ones are
-    /// written from where they are, as far as the transport takes them at once.
+    /// written from where they are, without a copy, while the peer takes about
+    /// a gigabyte a second or more; what a slower one has not taken is copied.
     ///
     /// # Errors
     /// As [`send`](Self::send), without a message to return.

@@ -32,7 +32,7 @@ impl State {
                     self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
                 }
                 Match::Peer(id) | Match::Full(id) => {
-                    after = after.max(self.push(core, id, &[], message, 0, now));
+                    after = after.and(self.push_whole(core, id, message, now));
                 }
             }
         }
@@ -74,7 +74,7 @@ impl State {
         for id in self.ids() {
             match self.pipe(id).is_some_and(|pipe| pipe.full) {
                 true => self.drop_messages(Some(id), DropCause::PeerFull, 1),
-                false => after = after.max(self.push(core, id, &[], message, 0, now)),
+                false => after = after.and(self.push_whole(core, id, message, now)),
             }
         }
         Ok(after)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ferromq_patterns::PeerId;
 
 use super::core::{Core, Entered};
+use super::lending::Loan;
 use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::{Ticks, ticks};
@@ -45,7 +46,21 @@ const EAT: usize = 16;
 const BACKLOG: usize = 1 << 20;
 /// The longest it is slowed, besides what its backlog takes at 1 GB/s.
 const DRAIN: Duration = Duration::from_millis(1);
-const DRAIN_RATE: Duration = Duration::from_nanos(1);
+
+/// Until when a peer that keeps pace has taken `bytes`.
+pub(super) fn drain_deadline(bytes: usize) -> Instant {
+    Instant::now() + DRAIN + Duration::from_nanos(bytes as u64)
+}
+
+impl After {
+    /// What two peers leave to do.
+    pub(super) fn and(self, other: Self) -> Self {
+        match self {
+            Self::Settled => other,
+            _ => self,
+        }
+    }
+}
 
 /// The constants above in ticks.
 pub(crate) struct Pace {
@@ -66,13 +81,16 @@ impl Pace {
     }
 }
 
-/// Whether a call leaves something to the I/O thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What a call leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub(crate) enum After {
-    /// No: what it appended was written, or waits for room.
+    /// Nothing: what it appended was written, or waits for room.
     Settled,
-    /// Output was deferred: it is to leave soon.
+    /// Output was deferred: the I/O thread sees that it leaves soon.
     Deferred,
+    /// The message lies in the caller's memory still, in part.
+    Lent(Loan),
 }
 
 impl Core {
@@ -85,8 +103,12 @@ impl Core {
     ) -> Result<(), Error> {
         let now = Ticks::now();
         let mut guard = self.enter();
+        let long = match guard.blocked {
+            0 => WRITE_THROUGH,
+            _ => BY_HANDLE,
+        };
         if guard.phase == Phase::Open
-            && (guard.blocked == 0 || message.len() < BY_HANDLE)
+            && message.len() < long
             && now.since(guard.last_service) <= guard.pace.service
         {
             // PUSH and DEALER: everything stays in registers.
@@ -124,6 +146,10 @@ impl Core {
         let mut serviced = false;
         loop {
             match guard.send(self, message, Ticks::now()) {
+                Ok(After::Lent(loan)) => {
+                    self.repay(guard, loan, message.bytes(0), patience);
+                    return Ok(());
+                }
                 Ok(after) => {
                     drop(guard);
                     self.io.after(after);
@@ -154,7 +180,7 @@ impl Core {
     /// Only a pace, no limit: a peer that does not read costs this time once a
     /// send, until its pipe is full.
     fn let_drain<'a>(&'a self, mut guard: Entered<'a>) -> Result<Entered<'a>, Error> {
-        let deadline = Instant::now() + DRAIN + DRAIN_RATE * guard.backlog() as u32;
+        let deadline = drain_deadline(guard.backlog());
         while guard.blocked == 1 && guard.linked == 1 && guard.backlog() >= BACKLOG {
             guard = match self.wait(guard, Patience::Until(deadline)) {
                 Ok(guard) => guard,
@@ -359,27 +385,6 @@ impl State {
             output.deferred_since = output.last_write;
             self.flushed(core, id, result);
         }
-        After::Settled
-    }
-
-    #[cold]
-    fn write_through(&mut self, core: &Core, id: PeerId, envelope: &[Frame], body: &[u8]) -> After {
-        let Self { pipes, pools, .. } = self;
-        let pipe = pipes.get_mut(id.index()).and_then(Option::as_deref_mut);
-        let Some(link) = pipe.and_then(|pipe| pipe.link.as_deref_mut()) else {
-            return After::Settled;
-        };
-        let output = &mut link.output;
-        let transport = &mut *link.transport;
-        let result = output.write_through(
-            &mut link.transmitter,
-            transport,
-            &pools.buffers,
-            envelope,
-            body,
-        );
-        output.last_write = Ticks::now();
-        self.flushed(core, id, result);
         After::Settled
     }
 

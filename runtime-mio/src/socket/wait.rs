@@ -31,6 +31,15 @@ impl Patience {
         })
     }
 
+    /// The same, and no longer than until `deadline`.
+    pub(crate) fn at_most(self, deadline: Instant) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Until(earlier) if earlier < deadline => self,
+            Self::Until(_) | Self::Endless => Self::Until(deadline),
+        }
+    }
+
     /// The time left to sleep; `None` is for ever.
     fn left(self) -> Result<Option<Duration>, Error> {
         match self {

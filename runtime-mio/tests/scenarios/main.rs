@@ -4,6 +4,7 @@
 mod common;
 
 mod away;
+mod borrowed;
 mod bursts;
 mod busy_heartbeats;
 mod connections;
@@ -16,6 +17,7 @@ mod linger;
 mod lingering_close;
 mod long_bodies;
 mod lost_requester;
+mod observing;
 mod patterns;
 mod polling;
 mod router_disconnect;

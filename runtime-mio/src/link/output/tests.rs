@@ -90,6 +90,8 @@ fn messages(mut stream: &[u8]) -> (Vec<Vec<Vec<u8>>>, usize) {
 enum Act {
     Send(Vec<usize>),
     SendThrough(usize),
+    WriteLent(usize),
+    KeepLent,
     Command,
     Flush(usize),
 }
@@ -99,6 +101,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         4 => prop::collection::vec(len, 1..4).prop_map(Act::Send),
         1 => (0..300_000_usize).prop_map(Act::SendThrough),
+        2 => (0..300_000_usize).prop_map(Act::WriteLent),
+        1 => Just(Act::KeepLent),
         1 => Just(Act::Command),
         3 => prop_oneof![0..200_usize, 0..400_000_usize].prop_map(Act::Flush),
     ];
@@ -122,6 +126,7 @@ proptest! {
         let mut output = Output::default();
         let mut sink = Sink::new();
         let mut sent: Vec<Vec<Vec<u8>>> = Vec::new();
+        let mut lender: Option<Vec<u8>> = None;
         for act in acts {
             match act {
                 Act::Send(lens) => {
@@ -134,10 +139,23 @@ proptest! {
                 Act::SendThrough(len) => {
                     let body = part(sent.len(), 0, len);
                     output.write_through(&mut tx, &mut sink, &pool, &[], &body);
+                    if lender.is_none() && output.lent() > 0 {
+                        lender = Some(body.clone());
+                    }
                     sent.push(vec![body]);
                 }
+                Act::WriteLent(room) => if let Some(body) = &lender {
+                    sink.room = room;
+                    output.write_lent(&mut sink, body);
+                    if output.lent() == 0 {
+                        lender = None;
+                    }
+                },
+                Act::KeepLent => if let Some(body) = lender.take() {
+                    output.keep_lent(&pool, &body);
+                },
                 Act::Command => {
-                    output.append_with(9, |room| {
+                    output.append_command(9, |room| {
                         room[..9].copy_from_slice(b"\x04\x07\x04PING\0\0");
                         9
                     });
@@ -148,6 +166,7 @@ proptest! {
                 }
             }
             prop_assert!(output.messages() <= sent.len());
+            prop_assert_eq!(lender.is_some(), output.lent() > 0);
             prop_assert_eq!(output.messages() == 0 && output.is_empty(), output.bytes() == 0);
         }
         let waiting = output.messages();

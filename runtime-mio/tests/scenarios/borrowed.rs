@@ -1,0 +1,133 @@
+//! Long messages that are sent from borrowed memory: written from where they
+//! are while the peer keeps pace, and whole in every other case too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferromq_mio::{AnySocket, DropCause, Options, SocketType};
+
+use crate::common::raw::RawPeer;
+use crate::common::*;
+
+/// Longer than what the kernel holds for a connection.
+const LONG: usize = 24 << 20;
+
+/// Bytes that tell which message they belong to, and where.
+fn body(message: u8, len: usize) -> Vec<u8> {
+    (0..len)
+        .map(|at| message ^ (at >> 7) as u8 ^ at as u8)
+        .collect()
+}
+
+fn push(endpoint: &str) -> (AnySocket, AnySocket) {
+    let pull = (SocketType::Pull, Options::new());
+    let (pull, push) = linked(
+        &context(),
+        endpoint,
+        pull,
+        (SocketType::Push, Options::new()),
+    );
+    (push, pull)
+}
+
+over_tcp_and_ipc! {
+    fn two_peers_that_send_before_they_receive_do_not_wait_for_each_other(endpoint) {
+        let dealer = || (SocketType::Dealer, Options::new());
+        let (one, other) = linked(&context(), endpoint, dealer(), dealer());
+        let ours = body(1, LONG);
+        one.send_bytes(&ours).unwrap();
+        other.send_bytes(&body(2, LONG)).unwrap();
+        assert!(recv(&other).frame(0).unwrap() == &ours[..]);
+        assert!(recv(&one).frame(0).unwrap() == &body(2, LONG)[..]);
+    }
+
+    fn senders_that_share_a_socket_do_not_mix(endpoint) {
+        let (push, pull) = push(endpoint);
+        let senders: Vec<_> = (0..3_u8)
+            .map(|sender| {
+                let push = push.clone();
+                std::thread::spawn(move || {
+                    for round in 0..4 {
+                        push.send_bytes(&body(sender, (2 << 20) + round)).unwrap();
+                        push.send_bytes(&[sender; 5]).unwrap();
+                        push.send_parts(&[&[sender], &body(sender, 300_000)]).unwrap();
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..36 {
+            let message = recv(&pull);
+            let last = message.iter().last().unwrap();
+            let sender = last[0];
+            match last.len() {
+                5 => assert_eq!(&last[..], [sender; 5]),
+                len => assert!(last[..] == body(sender, len)[..]),
+            }
+        }
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+    }
+
+    fn a_close_meanwhile_sends_it_whole(endpoint) {
+        let (push, pull) = push(endpoint);
+        let sent = Arc::new(body(3, 4 * LONG));
+        let sender = {
+            let (push, sent) = (push.clone(), sent.clone());
+            std::thread::spawn(move || push.send_bytes(&sent))
+        };
+        until("the message has begun to leave", || {
+            (push.statistics().traffic.messages_sent > 0).then_some(())
+        });
+        push.close();
+        sender.join().unwrap().unwrap();
+        assert!(recv(&pull).frame(0).unwrap() == &sent[..]);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_gets_it_later() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let (push, real) = bound(
+        &context,
+        SocketType::Push,
+        Options::new(),
+        "tcp://127.0.0.1:*",
+    );
+    let mut peer = RawPeer::connect(&real, "PULL", &[]);
+    await_peers(&push, 1);
+    let long = body(4, LONG);
+    push.send_bytes(&long).unwrap();
+    push.send_bytes(b"next").unwrap();
+    assert!(peer.next_message().unwrap() == [long]);
+    assert_eq!(peer.next_message().unwrap(), [b"next"]);
+}
+
+#[test]
+fn one_that_is_cut_is_counted_and_the_next_arrives() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let (push, real) = bound(
+        &context,
+        SocketType::Push,
+        Options::new(),
+        "tcp://127.0.0.1:*",
+    );
+    let peer = RawPeer::connect(&real, "PULL", &[]);
+    await_peers(&push, 1);
+    let sender = {
+        let push = push.clone();
+        std::thread::spawn(move || push.send_bytes(&body(5, 4 * LONG)))
+    };
+    until("the message has begun to leave", || {
+        (push.statistics().traffic.messages_sent > 0).then_some(())
+    });
+    drop(peer);
+    sender.join().unwrap().unwrap();
+    until("it is counted", || {
+        (push.statistics().drops.of(DropCause::LinkLost) == 1).then_some(())
+    });
+    let mut peer = RawPeer::connect(&real, "PULL", &[]);
+    push.send_bytes(b"next").unwrap();
+    assert_eq!(peer.next_message().unwrap(), [b"next"]);
+    assert!(peer.is_quiet_for(Duration::from_millis(50)));
+}
