@@ -1,5 +1,6 @@
 //! A context: its transports, its sockets and its I/O thread.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
@@ -7,10 +8,11 @@ use ferromq_transport::Transport;
 use ferromq_wire::SocketType;
 
 use crate::io::{Command, ConnectorId, IoHandle, Reactor, SocketId, Transports};
+use crate::sight::SocketList;
 use crate::socket::{AnySocket, Core, Kind, Phase, Socket};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock_unpoisoned};
-use crate::{Error, Options};
+use crate::{ContextObserver, Error, Options, SocketSnapshot};
 
 /// Where sockets come from: it has the transports and one I/O thread.
 ///
@@ -32,7 +34,8 @@ pub(crate) struct ContextInner {
     io: Arc<IoHandle>,
     transports: Transports,
     thread: Mutex<Option<JoinHandle<()>>>,
-    sockets: Mutex<Vec<Weak<Core>>>,
+    sockets: Arc<SocketList>,
+    kept: Mutex<Vec<Box<dyn Any + Send>>>,
     terminated: AtomicBool,
     ids: AtomicU64,
 }
@@ -86,6 +89,23 @@ impl Context {
         Ok(AnySocket::new(core, inner.clone()))
     }
 
+    /// Every socket of this context at this moment, as
+    /// [`ContextObserver::sockets`] tells it.
+    pub fn sockets(&self) -> Vec<SocketSnapshot> {
+        self.observer().sockets()
+    }
+
+    /// Somebody to look at the sockets who keeps nothing alive.
+    pub fn observer(&self) -> ContextObserver {
+        ContextObserver::new(self.inner.sockets.clone(), self.inner.io.clone())
+    }
+
+    /// Keeps something for as long as the context lives: it is dropped when the
+    /// last handle, the last socket and the I/O thread are gone.
+    pub fn keep(&self, thing: impl Send + 'static) {
+        lock_unpoisoned(&self.inner.kept).push(Box::new(thing));
+    }
+
     /// Ends every call on every socket with [`Error::Terminated`], now and from
     /// now on. What waits is sent in the background, within each socket's
     /// linger.
@@ -130,7 +150,8 @@ impl ContextBuilder {
             io,
             transports: self.transports,
             thread: Mutex::new(Some(thread)),
-            sockets: Mutex::default(),
+            sockets: Arc::default(),
+            kept: Mutex::default(),
             terminated: AtomicBool::new(false),
             ids: AtomicU64::new(0),
         };

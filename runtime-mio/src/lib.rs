@@ -71,6 +71,8 @@ mod pipe;
 #[cfg(not(loom))]
 mod poller;
 #[cfg(not(loom))]
+mod sight;
+#[cfg(not(loom))]
 mod socket;
 #[cfg(not(loom))]
 mod statistics;
@@ -89,11 +91,14 @@ pub use self::{
     monitor::{Event, EventKind, Monitor},
     options::Options,
     poller::{Interest, PollEvent, Poller},
+    sight::{
+        CallerState, ContextObserver, EndpointSnapshot, EndpointState, SocketSnapshot, SocketState,
+    },
     socket::{
         AnySocket, CanReceive, CanSend, CanSubscribe, Dealer, Kind, Pair, Pub, Pull, Push,
         Readiness, Rep, Req, Router, Socket, Sub, XPub, XSub,
     },
-    statistics::{DropCause, Drops, PeerStatistics, Statistics, Traffic},
+    statistics::{DropCause, Drops, PeerState, PeerStatistics, Statistics, Traffic},
 };
 
 #[cfg(not(loom))]

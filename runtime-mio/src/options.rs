@@ -24,6 +24,7 @@ use crate::Error;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
+    pub(crate) name: String,
     pub(crate) identity: Vec<u8>,
     pub(crate) send_high_water_mark: usize,
     pub(crate) receive_high_water_mark: usize,
@@ -95,6 +96,7 @@ pub(crate) const PIPE_BYTES: usize = 64 << 20;
 impl Default for Options {
     fn default() -> Self {
         Self {
+            name: String::new(),
             identity: Vec::new(),
             send_high_water_mark: 1000,
             receive_high_water_mark: 1000,
@@ -208,6 +210,14 @@ impl Options {
         /// Offer extensions to the peer at all. Default on: plain ZeroMQ
         /// peers ignore the offer.
         extensions: bool;
+    }
+
+    /// A name for people who look at the context's sockets: at most 255 bytes,
+    /// never sent to a peer. Default none.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// The identity that ROUTER peers know this socket by: 1 to 255 bytes, the
@@ -334,6 +344,9 @@ impl Options {
                 reason: reason.into(),
             })
         };
+        if self.name.len() > 255 {
+            return refuse("name", "longer than 255 bytes");
+        }
         if self.identity.len() > 255 {
             return refuse("identity", "longer than 255 bytes");
         }

@@ -8,7 +8,7 @@ use ferromq_patterns::{PeerId, ResendCursor};
 use crate::io::ConnectorId;
 use crate::link::Link;
 use crate::options::PIPE_BYTES;
-use crate::statistics::{Drops, PeerStatistics, Traffic};
+use crate::statistics::{Drops, Queued, Traffic};
 use crate::{Frame, Message, Options};
 
 /// A peer's queues, and its link while there is one.
@@ -170,20 +170,13 @@ impl Pipe {
         self.link.as_ref().map_or(0, |link| link.transport.unsent())
     }
 
-    pub(crate) fn statistics(&self) -> PeerStatistics {
-        let link = self.link.as_deref();
-        let given = link.map(|link| link.peer.identity().to_vec());
-        let identity = self.identity.as_ref().map(|frame| frame.to_vec()).or(given);
-        PeerStatistics {
-            endpoint: self.endpoint.to_string(),
-            address: link.map(|link| link.peer.address().to_owned()),
-            identity: identity.unwrap_or_default(),
-            traffic: self.traffic,
-            drops: self.drops,
-            queued_messages: self.waiting_messages(),
-            queued_bytes: self.waiting_bytes(),
-            reconnects: self.links.saturating_sub(1),
-            ignored_commands: link.map_or(0, Link::ignored),
+    /// What waits, each way.
+    pub(crate) fn queued(&self) -> Queued {
+        Queued {
+            messages_out: self.waiting_messages(),
+            bytes_out: self.waiting_bytes(),
+            messages_in: self.inbound.len(),
+            bytes_in: self.inbound_bytes + self.link.as_ref().map_or(0, |link| link.unreceived()),
         }
     }
 }

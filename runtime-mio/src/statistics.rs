@@ -95,17 +95,43 @@ impl Traffic {
     }
 }
 
+/// Whether a peer's connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerState {
+    /// It does.
+    Connected,
+    /// It does not, or not yet, and is being made: messages wait for it.
+    Unconnected,
+    /// It ended, and nothing brings it back: what it sent is still received.
+    Leaving,
+}
+
+/// What waits in a pipe, each way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Queued {
+    pub(crate) messages_out: usize,
+    pub(crate) bytes_out: usize,
+    pub(crate) messages_in: usize,
+    pub(crate) bytes_in: usize,
+}
+
 /// The state of one peer, or of one endpoint that was connected and has no
 /// connection right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStatistics {
+    /// Tells the peers of a socket apart; never used again. A peer that was
+    /// accepted and comes back is another one.
+    pub id: u64,
     /// The endpoint that was bound or connected.
     pub endpoint: String,
     /// The peer's address, while a connection stands.
     pub address: Option<String>,
     /// The identity that the peer gave, or that ROUTER knows it by.
     pub identity: Vec<u8>,
+    /// Whether its connection stands.
+    pub state: PeerState,
     /// What passed.
     pub traffic: Traffic,
     /// What was dropped.
@@ -114,6 +140,14 @@ pub struct PeerStatistics {
     pub queued_messages: usize,
     /// Bytes that wait to be written.
     pub queued_bytes: usize,
+    /// Messages that were decoded and that the application has not received.
+    /// While it makes calls this is 0: messages are decoded when they are asked
+    /// for.
+    pub received_messages: usize,
+    /// Bytes that were read and that the application has not received: those of
+    /// these messages, and up to a receive block (128 KiB) or a long message
+    /// that is under way.
+    pub received_bytes: usize,
     /// Connections made after the first.
     pub reconnects: u64,
     /// Unknown commands that the peer sent and that were ignored.

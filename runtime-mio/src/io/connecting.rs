@@ -124,15 +124,17 @@ impl Reactor {
             return;
         };
         let delay = connector.failed();
+        let at = Instant::now() + delay;
+        connector.retry_at = Some(at);
         if let Some(cause) = cause {
+            connector.failure = Some(cause.clone());
             let core = connector.core.clone();
             core.tell(&connector.text, None, || EventKind::ConnectRetried {
                 cause,
                 delay,
             });
         }
-        self.timers
-            .set(Instant::now() + delay, Timer::Reconnect(id));
+        self.timers.set(at, Timer::Reconnect(id));
     }
 
     /// A link that stood is lost. Told by the socket, so it may come late.

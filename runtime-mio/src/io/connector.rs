@@ -35,6 +35,12 @@ pub(super) struct Connector {
     pub(super) text: Arc<str>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) stage: Stage,
+    /// Handshakes that were completed.
+    pub(super) connections: u64,
+    /// Why the last attempt failed, until one succeeds.
+    pub(super) failure: Option<String>,
+    /// When the next attempt is due, while waiting for it.
+    pub(super) retry_at: Option<Instant>,
     /// Whether to offer extensions: not to a peer that hung up on the offer.
     pub(super) offer: bool,
     backoff: Backoff,
@@ -51,6 +57,9 @@ impl Connector {
             endpoint,
             transport,
             stage: Stage::Waiting,
+            connections: 0,
+            failure: None,
+            retry_at: None,
             offer: true,
             established: None,
         }
@@ -70,6 +79,8 @@ impl Connector {
     pub(super) fn succeeded(&mut self) {
         self.stage = Stage::Established;
         self.established = Some(Instant::now());
+        self.connections += 1;
+        self.failure = None;
     }
 
     /// The time until the next attempt. It starts over after a link that stood

@@ -23,6 +23,8 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 pub(super) struct Listening {
     pub(super) core: Arc<Core>,
     pub(super) endpoint: Arc<str>,
+    /// Connections that were accepted.
+    pub(super) accepted: u64,
     pub(super) listener: Box<dyn ferromq_transport::Listener>,
 }
 
@@ -45,6 +47,7 @@ impl Reactor {
         entry.insert(Listening {
             core,
             endpoint,
+            accepted: 0,
             listener,
         });
     }
@@ -63,6 +66,7 @@ impl Reactor {
             match listening.listener.accept() {
                 Ok(None) => return,
                 Ok(Some(link)) => {
+                    listening.accepted += 1;
                     core.tell(&endpoint, None, || EventKind::Accepted);
                     self.start_handshake(core, link, Origin::Accepted, endpoint);
                 }

@@ -18,6 +18,7 @@ mod listener;
 mod reactor;
 mod resolver;
 mod shaking_hands;
+mod sight;
 mod timers;
 mod watch;
 
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     Close(SocketId),
     /// A link of this socket needs its heartbeat timer.
     Heartbeat(SocketId),
+    /// Tell every endpoint and its state.
+    Describe(SyncSender<sight::Endpoints>),
     /// End when every socket is forgotten.
     Shutdown,
 }
@@ -102,7 +105,9 @@ pub(crate) struct IoHandle {
     mode: AtomicU8,
     waker: Waker,
     registry: Registry,
-    commands: Mutex<Vec<Command>>,
+    /// `None` when the thread has ended: nobody would obey, and whoever waits
+    /// for an answer would wait for ever.
+    commands: Mutex<Option<Vec<Command>>>,
 }
 
 /// The token of the I/O thread's own waker.
@@ -123,15 +128,20 @@ impl IoHandle {
                 mode,
                 waker,
                 registry,
-                commands: Mutex::default(),
+                commands: Mutex::new(Some(Vec::new())),
             }),
             poll,
         ))
     }
 
-    /// Asks for something. The thread wakes at once.
+    /// Asks for something. The thread wakes at once. After its end nothing is
+    /// done, and who waits for an answer learns that there is none.
     pub(crate) fn send(&self, command: Command) {
-        lock_unpoisoned(&self.commands).push(command);
+        let mut commands = lock_unpoisoned(&self.commands);
+        let Some(commands) = commands.as_mut() else {
+            return;
+        };
+        commands.push(command);
         self.wake();
     }
 
@@ -181,7 +191,15 @@ impl IoHandle {
     }
 
     fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut *lock_unpoisoned(&self.commands))
+        let mut commands = lock_unpoisoned(&self.commands);
+        commands.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The thread ends, in good order or not.
+    fn retire(&self) {
+        let left = lock_unpoisoned(&self.commands).take();
+        // Outside the lock: they may hold the last handle of a socket.
+        drop(left);
     }
 }
 

@@ -156,6 +156,7 @@ impl Reactor {
             Command::Resolved { id, result } => self.resolved(id, result),
             Command::Close(socket) => self.close(socket),
             Command::Heartbeat(socket) => self.heartbeat_asked(socket),
+            Command::Describe(answer) => self.describe(&answer),
             Command::Shutdown => self.shutdown = true,
         }
     }
@@ -260,5 +261,11 @@ impl Reactor {
         if let Some(key) = key {
             self.finish_if_sent(key);
         }
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.handle.retire();
     }
 }

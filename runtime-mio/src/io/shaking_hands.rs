@@ -125,6 +125,7 @@ impl Reactor {
             return;
         };
         connector.offer = !handshake.may_dislike_offer();
+        connector.failure = Some(failure.cause);
         if failure.is_final {
             connector.stage = Stage::Refused;
             core.tell(&handshake.endpoint, None, || EventKind::Closed);

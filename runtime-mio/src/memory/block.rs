@@ -162,6 +162,11 @@ impl ReceiveBlock {
         Ok(())
     }
 
+    /// Bytes that were read and not consumed.
+    pub(crate) fn undecoded_len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Whether everything read has been consumed.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

@@ -76,6 +76,11 @@ impl PayloadBuffer {
         self.len - self.filled
     }
 
+    /// Bytes of the body that have come.
+    pub(crate) fn filled_len(&self) -> usize {
+        self.filled
+    }
+
     /// Bytes of address space taken so far.
     #[cfg(test)]
     pub(super) fn reserved(&self) -> usize {

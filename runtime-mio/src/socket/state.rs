@@ -69,7 +69,8 @@ pub(crate) struct State {
     pub(crate) linked: usize,
     /// Links registered for writability: their transport is full, or was.
     pub(crate) blocked: usize,
-    pub(super) totals: Traffic,
+    /// Of the peers that are gone.
+    pub(crate) totals: Traffic,
     pub(crate) drops: Drops,
     pub(crate) handshakes_failed: u64,
 }
@@ -364,22 +365,6 @@ impl State {
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
-        let peers: Vec<_> = self
-            .pipes
-            .iter()
-            .flatten()
-            .map(|pipe| pipe.statistics())
-            .collect();
-        let (mut traffic, mut drops) = (self.totals, self.drops);
-        for peer in &peers {
-            traffic.add(&peer.traffic);
-            drops.add_all(&peer.drops);
-        }
-        Statistics {
-            peers,
-            traffic,
-            drops,
-            handshakes_failed: self.handshakes_failed,
-        }
+        self.observe().into_statistics()
     }
 }
