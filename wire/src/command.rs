@@ -1,4 +1,5 @@
-//! Commands in traffic: PING, PONG, SUBSCRIBE, CANCEL, ERROR (37/ZMTP).
+//! Commands in traffic: PING, PONG, SUBSCRIBE, CANCEL, JOIN, LEAVE, ERROR
+//! (37/ZMTP).
 
 use crate::ProtocolError;
 use crate::connection::error_reason;
@@ -7,10 +8,15 @@ use core::time::Duration;
 /// Bytes in a PING's context at most.
 pub(crate) const CONTEXT_MAX: usize = 16;
 
+/// Bytes in a group at most (48/RADIO-DISH, Group).
+const GROUP_MAX: usize = 255;
+
 pub(crate) const PING: &[u8] = b"PING";
 pub(crate) const PONG: &[u8] = b"PONG";
 pub(crate) const SUBSCRIBE: &[u8] = b"SUBSCRIBE";
 pub(crate) const CANCEL: &[u8] = b"CANCEL";
+pub(crate) const JOIN: &[u8] = b"JOIN";
+pub(crate) const LEAVE: &[u8] = b"LEAVE";
 pub(crate) const ERROR: &[u8] = b"ERROR";
 const READY: &[u8] = b"READY";
 
@@ -37,12 +43,12 @@ pub enum Command<'a> {
     },
 }
 
-/// Whether a topic is asked for or no longer.
+/// Whether a topic, or a DISH's group, is asked for or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscription {
-    /// SUBSCRIBE.
+    /// SUBSCRIBE; JOIN from a DISH.
     Subscribe,
-    /// CANCEL.
+    /// CANCEL; LEAVE from a DISH.
     Cancel,
 }
 
@@ -58,6 +64,12 @@ pub(crate) enum Received {
         offset: usize,
     },
     Cancel {
+        offset: usize,
+    },
+    Join {
+        offset: usize,
+    },
+    Leave {
         offset: usize,
     },
     /// An ERROR, or a command that nobody knows.
@@ -77,6 +89,8 @@ pub(crate) fn read(body: &[u8]) -> Result<Received, ProtocolError> {
     match name {
         SUBSCRIBE => Ok(Received::Subscribe { offset }),
         CANCEL => Ok(Received::Cancel { offset }),
+        JOIN => check_group(data).map(|()| Received::Join { offset }),
+        LEAVE => check_group(data).map(|()| Received::Leave { offset }),
         PING => {
             let (ttl, context) = data.split_first_chunk().ok_or(malformed)?;
             check_context(context)?;
@@ -99,6 +113,19 @@ fn check_context(context: &[u8]) -> Result<(), ProtocolError> {
         return Err(ProtocolError::ContextTooLong { len });
     }
     Ok(())
+}
+
+fn check_group(group: &[u8]) -> Result<(), ProtocolError> {
+    if is_group(group) {
+        return Ok(());
+    }
+    Err(ProtocolError::MalformedGroup { len: group.len() })
+}
+
+/// Whether a group has at most 255 bytes and none of them is zero
+/// (48/RADIO-DISH, Group).
+pub(crate) fn is_group(bytes: &[u8]) -> bool {
+    bytes.len() <= GROUP_MAX && !bytes.contains(&0)
 }
 
 /// Tenths of a second, rounded up so that a short time is not "for ever", and

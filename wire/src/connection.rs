@@ -256,7 +256,7 @@ impl<M: Mechanism> Connection<M> {
         }
         let features = self.features();
         let receiver = Receiver::new(limits, inline_max, features);
-        let transmitter = Transmitter::new(self.peer.version, features);
+        let transmitter = Transmitter::new(self.socket_type, self.peer.version, features);
         Some((receiver, transmitter))
     }
 

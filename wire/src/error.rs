@@ -266,6 +266,11 @@ pub enum ProtocolError {
         /// Size of the context in bytes.
         len: usize,
     },
+    /// A JOIN or LEAVE whose group is over 255 bytes or has a zero byte.
+    MalformedGroup {
+        /// Size of the group in bytes.
+        len: usize,
+    },
     /// More unknown commands and ERRORs than are ignored.
     TooManyIgnored {
         /// How many are ignored at most.
@@ -309,6 +314,9 @@ impl fmt::Display for ProtocolError {
                     f,
                     "heartbeat context of {len} bytes exceeds the limit of 16"
                 )
+            }
+            Self::MalformedGroup { len } => {
+                write!(f, "group of {len} bytes is over 255 or has a zero byte")
             }
             Self::TooManyIgnored { limit } => {
                 write!(f, "more than {limit} commands had to be ignored")

@@ -79,4 +79,14 @@ pub enum Event {
         /// Where the topic lies.
         topic: Range<usize>,
     },
+    /// The peer joins a group (48/RADIO-DISH).
+    Join {
+        /// Where the group lies: up to 255 bytes, none of them zero.
+        group: Range<usize>,
+    },
+    /// The peer leaves a group.
+    Leave {
+        /// Where the group lies.
+        group: Range<usize>,
+    },
 }

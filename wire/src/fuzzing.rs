@@ -268,6 +268,8 @@ impl Reader {
             Event::Pong => (3, 0..0),
             Event::Subscribe { topic } => (4, topic.clone()),
             Event::Cancel { topic } => (5, topic.clone()),
+            Event::Join { group } => (6, group.clone()),
+            Event::Leave { group } => (7, group.clone()),
         };
         assert!(range.start <= range.end && range.end <= consumed);
         self.complete.update(&[tag]);

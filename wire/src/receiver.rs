@@ -352,6 +352,12 @@ impl Receiver {
             Received::Cancel { offset } => Some(Event::Cancel {
                 topic: field(offset),
             }),
+            Received::Join { offset } => Some(Event::Join {
+                group: field(offset),
+            }),
+            Received::Leave { offset } => Some(Event::Leave {
+                group: field(offset),
+            }),
             Received::Ignored => {
                 self.ignore()?;
                 None

@@ -3,7 +3,7 @@
 use crate::checksum::{self, Checksums, Hasher};
 use crate::command::{self, CONTEXT_MAX, Command, Subscription};
 use crate::frame::{FRAME_OVERHEAD, FrameFlags, Header, TRAILER_LEN, Trailer};
-use crate::{Features, Version};
+use crate::{Features, SocketType, Version};
 
 /// The sending half of an established connection.
 ///
@@ -16,13 +16,32 @@ pub struct Transmitter {
     /// 3.0 or 3.1.
     version: Version,
     checksums: Checksums,
+    form: SubscriptionForm,
+}
+
+/// How our subscriptions travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SubscriptionForm {
+    /// `01` or `00` and the topic, as a message (23/ZMTP).
+    Message,
+    /// SUBSCRIBE and CANCEL.
+    Topic,
+    /// JOIN and LEAVE, to peers of every version.
+    Group,
 }
 
 impl Transmitter {
-    pub(crate) fn new(peer: Version, features: Features) -> Self {
+    pub(crate) fn new(ours: SocketType, peer: Version, features: Features) -> Self {
+        let version = peer.negotiated();
+        let form = match ours {
+            SocketType::Dish => SubscriptionForm::Group,
+            _ if version.has_commands() => SubscriptionForm::Topic,
+            _ => SubscriptionForm::Message,
+        };
         Self {
-            version: peer.negotiated(),
+            version,
             checksums: Checksums::from(features),
+            form,
         }
     }
 
@@ -123,25 +142,31 @@ impl Transmitter {
         data.saturating_add(COMMAND_OVERHEAD)
     }
 
-    /// Writes a subscription to the start of `out` and says how long it is: a
-    /// command to a 3.1 peer, a message of `01` or `00` and the topic to a 3.0
-    /// peer (23/ZMTP). `None`, and `out` is as before, if `out` is too small
-    /// (see [`subscription_len`](Self::subscription_len)).
+    /// Writes a subscription to the start of `out` and says how long it is.
+    ///
+    /// From a DISH it is JOIN or LEAVE of a group (48/RADIO-DISH). From others
+    /// it is a command to a 3.1 peer, and a message of `01` or `00` and the
+    /// topic to a 3.0 peer (23/ZMTP). `None`, and `out` is as before, if `out`
+    /// is too small (see [`subscription_len`](Self::subscription_len)), or a
+    /// group is over 255 bytes or has a zero byte.
     pub fn subscription(
         &mut self,
         subscription: Subscription,
         topic: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let (name, byte) = match subscription {
-            Subscription::Subscribe => (command::SUBSCRIBE, 1),
-            Subscription::Cancel => (command::CANCEL, 0),
+        use Subscription::{Cancel, Subscribe};
+        use SubscriptionForm::{Group, Message, Topic};
+        let name = match (self.form, subscription) {
+            (Group, _) if !command::is_group(topic) => return None,
+            (Group, Subscribe) => command::JOIN,
+            (Group, Cancel) => command::LEAVE,
+            (Topic, Subscribe) => command::SUBSCRIBE,
+            (Topic, Cancel) => command::CANCEL,
+            (Message, Subscribe) => return self.encode(FrameFlags::LAST, &[&[1], topic], out),
+            (Message, Cancel) => return self.encode(FrameFlags::LAST, &[&[0], topic], out),
         };
-        if self.version.has_commands() {
-            self.encode_command(name, &[topic], out)
-        } else {
-            self.encode(FrameFlags::LAST, &[&[byte], topic], out)
-        }
+        self.encode_command(name, &[topic], out)
     }
 
     /// Room that is enough for a subscription to a topic of `topic_len` bytes.

@@ -24,6 +24,7 @@ fn fault(error: ProtocolError) -> Fault {
         ProtocolError::MalformedCommand { .. } => Fault::Malformed,
         ProtocolError::LateReady => Fault::LateReady,
         ProtocolError::ContextTooLong { .. } => Fault::Context,
+        ProtocolError::MalformedGroup { .. } => Fault::Group,
         ProtocolError::TooManyIgnored { .. } => Fault::Ignored,
         ProtocolError::ChecksumMismatch { .. } => Fault::Checksum,
         other => panic!("{other}"),
@@ -80,6 +81,12 @@ fn plausible_frame() -> impl Strategy<Value = Vec<u8>> {
         let body = [&[name.len() as u8], name.as_bytes(), &data].concat();
         frame(if long { 6 } else { 4 }, &body)
     });
+    let byte = prop_oneof![40 => 1..=255u8, 1 => Just(0u8)];
+    let group = prop_oneof![8 => vec(byte.clone(), 0..20), 1 => vec(byte, 250..260)];
+    let membership = (prop_oneof![Just("JOIN"), Just("LEAVE")], group).prop_map(|(name, group)| {
+        let body = [&[name.len() as u8], name.as_bytes(), &group].concat();
+        frame(4, &body)
+    });
     let rare = prop_oneof![
         Just(frame(4, b"\x05READY")),
         Just(frame(4, b"")),
@@ -90,7 +97,7 @@ fn plausible_frame() -> impl Strategy<Value = Vec<u8>> {
         (0..8u8, any::<u64>())
             .prop_map(|(flags, size)| { [&[flags | 2], &size.to_be_bytes()[..]].concat() }),
     ];
-    prop_oneof![8 => small, 2 => large, 6 => command, 1 => rare]
+    prop_oneof![8 => small, 2 => large, 6 => command, 2 => membership, 1 => rare]
 }
 
 fn stream(frames: Vec<Vec<u8>>, rules: &Rules) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What libzmq really writes (vectors/capture.py): we read all of it, and
+//! What libzmq really writes (vectors/capture*.py): we read all of it, and
 //! write the same bytes where both have no choice.
 
 mod common;
@@ -10,12 +10,16 @@ use ferromq_wire::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The captures, one file a version of libzmq.
-fn captures() -> Vec<Vectors> {
+/// The captures, one file a version of libzmq. Those of the draft sockets are
+/// files of their own, for not every libzmq has them.
+fn captures(prefix: &str) -> Vec<Vectors> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let files = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "txt"));
+    files.retain(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(prefix) && name.ends_with(".txt")
+    });
     assert!(!files.is_empty());
     files.iter().map(|path| Vectors::load(path)).collect()
 }
@@ -54,7 +58,7 @@ fn assert_same_greeting(theirs: &[u8], ours: &[u8]) {
 
 #[test]
 fn every_capture_is_checked() {
-    for mut vectors in captures() {
+    for mut vectors in captures("libzmq-") {
         check_readies(&mut vectors);
         check_frames(&mut vectors);
         check_subscriptions(&mut vectors);
@@ -62,6 +66,81 @@ fn every_capture_is_checked() {
         check_plain_client(&mut vectors);
         check_plain_server(&mut vectors);
         vectors.assert_all_used();
+    }
+}
+
+#[test]
+fn every_capture_of_the_drafts_is_checked() {
+    for mut vectors in captures("drafts-libzmq-") {
+        check_draft_readies(&mut vectors);
+        check_groups(&mut vectors);
+        check_single_frames(&mut vectors);
+        vectors.assert_all_used();
+    }
+}
+
+fn check_draft_readies(vectors: &mut Vectors) {
+    for name in "SERVER CLIENT RADIO DISH GATHER SCATTER PEER CHANNEL".split(' ') {
+        let ready = vectors.take(&format!("ready.{name}"));
+        let kind = SocketType::parse(name.as_bytes()).unwrap();
+        let peer = SocketType::ALL.into_iter().find(|peer| peer.accepts(kind));
+        let mut side = null(peer.unwrap());
+        side.feed(&[greeting("NULL", 0), ready.clone()].concat())
+            .unwrap();
+        side.output();
+        assert_eq!(side.status(), Status::Established);
+        assert_eq!(side.connection.peer().socket_type, Some(kind));
+        let mut same = null(kind);
+        same.feed(&greeting("NULL", 0)).unwrap();
+        assert_eq!(same.output()[64..], ready);
+    }
+}
+
+/// A DISH says the same to a 3.0 peer as to a 3.1 peer.
+fn check_groups(vectors: &mut Vectors) {
+    use Subscription::{Cancel, Subscribe};
+    let longest = [b'g'; 255];
+    let changes: [(Subscription, &[u8]); 5] = [
+        (Subscribe, b"before"),
+        (Subscribe, b"weather"),
+        (Subscribe, b""),
+        (Cancel, b"weather"),
+        (Subscribe, &longest),
+    ];
+    for minor in [0, 1] {
+        let vector = vectors.take(&format!("groups.3.{minor}"));
+        let mut dish = transmitter(SocketType::Dish, minor);
+        let mut bytes = Vec::new();
+        for (change, group) in changes {
+            let mut out = vec![0; 512];
+            let len = dish.subscription(change, group, &mut out).unwrap();
+            bytes.extend_from_slice(&out[..len]);
+        }
+        assert_eq!(bytes, vector);
+        let seen = changes.map(|(change, group)| match change {
+            Subscribe => Seen::Join(group.to_vec()),
+            Cancel => Seen::Leave(group.to_vec()),
+        });
+        assert_eq!(read(&vector), seen);
+    }
+}
+
+fn check_single_frames(vectors: &mut Vectors) {
+    let vector = vectors.take("frames.radio");
+    let seen = [
+        frame_seen(true, b"weather"),
+        frame_seen(false, b"rain"),
+        frame_seen(true, b""),
+        frame_seen(false, b"all"),
+    ];
+    assert_eq!(read(&vector), seen);
+    for kind in "server peer client scatter channel".split(' ') {
+        let vector = vectors.take(&format!("frames.{kind}"));
+        let body: &[u8] = match kind {
+            "server" | "peer" => b"answer",
+            _ => b"question",
+        };
+        assert_eq!(read(&vector), [frame_seen(false, body)], "{kind}");
     }
 }
 

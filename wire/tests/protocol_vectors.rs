@@ -66,6 +66,7 @@ fn every_vector_is_checked() {
     check_null(&mut vectors);
     check_plain(&mut vectors);
     check_subscriptions(&mut vectors);
+    check_groups(&mut vectors);
     check_heartbeats(&mut vectors);
     check_extensions(&mut vectors);
     vectors.assert_all_used();
@@ -218,6 +219,34 @@ fn check_subscriptions(vectors: &mut Vectors) {
         let (more, body) = (false, body.to_vec());
         assert_eq!(read(None, &vector), [Seen::Frame { more, body }]);
     }
+}
+
+fn check_groups(vectors: &mut Vectors) {
+    let longest = [b'g'; 255];
+    let cases: [(&str, Subscription, &[u8]); 4] = [
+        ("join.weather", Subscription::Subscribe, b"weather"),
+        ("join.empty-group", Subscription::Subscribe, b""),
+        ("join.longest-group", Subscription::Subscribe, &longest),
+        ("leave.weather", Subscription::Cancel, b"weather"),
+    ];
+    for (name, subscription, group) in cases {
+        let vector = vectors.take(name);
+        let seen = match subscription {
+            Subscription::Subscribe => Seen::Join(group.to_vec()),
+            Subscription::Cancel => Seen::Leave(group.to_vec()),
+        };
+        for minor in [0, 1] {
+            let mut dish = transmitter(SocketType::Dish, minor);
+            let mut out = vec![0; 512];
+            let len = dish.subscription(subscription, group, &mut out).unwrap();
+            assert_eq!(out[..len], vector);
+        }
+        assert_eq!(read(None, &vector), [seen]);
+    }
+    let vector = vectors.take("group-message.weather");
+    let group = write(1, None, |encoder, out| encoder.frame(true, b"weather", out));
+    let body = write(1, None, |encoder, out| encoder.frame(false, b"rain", out));
+    assert_eq!([group, body].concat(), vector);
 }
 
 fn check_heartbeats(vectors: &mut Vectors) {

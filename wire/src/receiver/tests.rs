@@ -288,6 +288,31 @@ fn commands_carry_length_prefixed_names() {
 }
 
 #[test]
+fn groups_have_up_to_255_bytes_and_none_is_zero() {
+    // 48/RADIO-DISH, Group
+    let mut receiver = receiver(Limits::default());
+    let longest = [b'g'; 255];
+    let join = |group: &[u8]| {
+        let body = [b"\x04JOIN", group].concat();
+        [&[6], &(body.len() as u64).to_be_bytes()[..], &body].concat()
+    };
+    let event = first(&mut receiver, &join(&longest)).unwrap().event;
+    assert_eq!(event, Some(Event::Join { group: 14..269 }));
+    let event = first(&mut receiver, &command(b"LEAVE", b"")).unwrap().event;
+    assert_eq!(event, Some(Event::Leave { group: 8..8 }));
+    let malformed = |len| Err(ProtocolError::MalformedGroup { len });
+    assert_eq!(first(&mut receiver, &join(&[b'g'; 256])), malformed(256));
+    assert_eq!(
+        first(&mut receiver, &command(b"JOIN", b"a\0")),
+        malformed(2)
+    );
+    assert_eq!(
+        first(&mut receiver, &command(b"LEAVE", b"\0")),
+        malformed(1)
+    );
+}
+
+#[test]
 fn commands_come_between_the_frames_of_a_message() {
     let mut receiver = receiver(Limits::default());
     assert!(first(&mut receiver, &short(1, b"a")).is_ok());

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::vec::Vec;
 
 fn transmitter(version: Version) -> Transmitter {
-    Transmitter::new(version, Features::NONE)
+    Transmitter::new(SocketType::Sub, version, Features::NONE)
 }
 
 fn written(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Vec<u8> {
@@ -41,7 +41,7 @@ fn frames_use_the_short_form_up_to_255_bytes() {
 #[test]
 fn a_frame_without_its_full_room_is_not_written() {
     for features in [Features::NONE, Features::CRC] {
-        let mut encoder = Transmitter::new(Version::ZMTP_3_1, features);
+        let mut encoder = Transmitter::new(SocketType::Sub, Version::ZMTP_3_1, features);
         for len in [0, 5, 255, 256] {
             let body = std::vec![7; len];
             let mut out = std::vec![0xEE; len + FRAME_OVERHEAD];
@@ -54,7 +54,7 @@ fn a_frame_without_its_full_room_is_not_written() {
 
 #[test]
 fn trailers_are_the_crc_of_header_and_body_in_little_endian() {
-    let mut encoder = Transmitter::new(Version::ZMTP_3_1, Features::CRC);
+    let mut encoder = Transmitter::new(SocketType::Sub, Version::ZMTP_3_1, Features::CRC);
     assert_eq!(encoder.trailer_len(), 4);
     for len in [0, 3, 255, 256] {
         let body = std::vec![0x61; len];
@@ -112,6 +112,26 @@ fn a_3_0_peer_gets_messages_for_subscriptions_and_no_ping() {
 }
 
 #[test]
+fn a_dish_joins_and_leaves_whatever_the_peer_s_version() {
+    for version in [Version::ZMTP_3_0, Version::ZMTP_3_1] {
+        let mut encoder = Transmitter::new(SocketType::Dish, version, Features::NONE);
+        let bytes = written(|out| encoder.subscription(Subscription::Subscribe, b"g", out));
+        assert_eq!(bytes, b"\x04\x06\x04JOINg");
+        let bytes = written(|out| encoder.subscription(Subscription::Cancel, b"", out));
+        assert_eq!(bytes, b"\x04\x06\x05LEAVE");
+        let longest = [b'g'; 255];
+        let bytes = written(|out| encoder.subscription(Subscription::Cancel, &longest, out));
+        assert!(bytes.len() <= Transmitter::subscription_len(255));
+        for group in [&[b'g'; 256][..], b"a\0b"] {
+            let mut out = [0xEE; 512];
+            let subscribe = Subscription::Subscribe;
+            assert_eq!(encoder.subscription(subscribe, group, &mut out), None);
+            assert!(out.iter().all(|&byte| byte == 0xEE));
+        }
+    }
+}
+
+#[test]
 fn topics_over_245_bytes_go_out_in_the_long_form() {
     // G81
     let mut encoder = transmitter(Version::ZMTP_3_1);
@@ -129,7 +149,7 @@ fn topics_over_245_bytes_go_out_in_the_long_form() {
 #[test]
 fn what_does_not_fit_is_not_written() {
     for features in [Features::NONE, Features::CRC] {
-        let mut encoder = Transmitter::new(Version::ZMTP_3_1, features);
+        let mut encoder = Transmitter::new(SocketType::Sub, Version::ZMTP_3_1, features);
         let command = Command::Error { reason: "because" };
         let mut out = std::vec![0; Transmitter::command_len(&command)];
         let len = encoder.command(command, &mut out).unwrap();

@@ -10,6 +10,8 @@ pub enum Seen {
     Pong,
     Subscribe(Vec<u8>),
     Cancel(Vec<u8>),
+    Join(Vec<u8>),
+    Leave(Vec<u8>),
 }
 
 /// A reader with a buffer of its own, as a runtime has one.
@@ -82,6 +84,8 @@ impl Reader {
             Event::Pong => Seen::Pong,
             Event::Subscribe { topic } => Seen::Subscribe(bytes(topic)),
             Event::Cancel { topic } => Seen::Cancel(bytes(topic)),
+            Event::Join { group } => Seen::Join(bytes(group)),
+            Event::Leave { group } => Seen::Leave(bytes(group)),
             Event::Body { more, len, head } => {
                 assert_eq!((*head, *len), (0, self.receiver.body_missing()));
                 assert!(self.body.is_none());

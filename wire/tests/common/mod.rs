@@ -132,6 +132,18 @@ pub fn established(limits: Limits, minor: u8, offer: Option<Offer>) -> (Receiver
     side.establish(limits)
 }
 
+/// The encoder of a fresh connection of `ours` to a peer that talks `minor`.
+pub fn transmitter(ours: SocketType, minor: u8) -> Transmitter {
+    let mut side = null(ours);
+    let mut theirs = greeting("NULL", 0);
+    theirs[11] = minor;
+    let peer = SocketType::ALL.into_iter().find(|peer| peer.accepts(ours));
+    theirs.extend_from_slice(&ready(peer.unwrap().name()));
+    assert_eq!(side.feed(&theirs), Ok(theirs.len()));
+    side.output();
+    side.establish(Limits::default()).1
+}
+
 /// How a pair of sides moves its bytes.
 pub trait Network {
     /// Feeds `bytes`, written by one side, to `to`; how many it consumed.

@@ -18,6 +18,7 @@ pub enum Fault {
     Malformed,
     LateReady,
     Context,
+    Group,
     Ignored,
     Checksum,
 }
@@ -143,6 +144,11 @@ impl Reference {
             "READY" => return Err(Fault::LateReady),
             "SUBSCRIBE" => self.seen.push(Seen::Subscribe(data)),
             "CANCEL" => self.seen.push(Seen::Cancel(data)),
+            "JOIN" | "LEAVE" if data.len() > 255 || data.contains(&0) => {
+                return Err(Fault::Group);
+            }
+            "JOIN" => self.seen.push(Seen::Join(data)),
+            "LEAVE" => self.seen.push(Seen::Leave(data)),
             "PING" => {
                 if data.len() < 2 {
                     return Err(Fault::Malformed);
