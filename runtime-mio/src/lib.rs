@@ -43,15 +43,15 @@
     allow(dead_code, unused_imports, reason = "the models use a part")
 )]
 
+mod clock;
 mod frame;
+mod hand_over;
 mod lock;
 mod memory;
 mod message;
 mod sync;
 
 // loom models what is above; below nothing is lock-free.
-#[cfg(not(loom))]
-mod clock;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]

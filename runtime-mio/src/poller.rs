@@ -234,8 +234,10 @@ impl Drop for Waits<'_> {
     fn drop(&mut self) {
         for core in Self::cores(self.0) {
             core.flags.wait_ends();
-            // The I/O thread may have gone to rest because somebody waited.
-            core.io.call_made();
+            // A call, so that the I/O thread looks after the socket again: it
+            // may have gone to rest because somebody waited, or have taken the
+            // socket while we took it back.
+            drop(core.enter());
         }
     }
 }

@@ -221,6 +221,22 @@ pub(crate) enum Fault {
     UniqueLooksRelaxed,
     /// The last slice frees its block without an acquire fence.
     LastSkipsFence,
+    /// A caller asks the I/O thread without its barrier.
+    CallerSkipsBarrier,
+    /// A caller asks the I/O thread before it has stored what for.
+    CallerAsksFirst,
+    /// A caller stores the mode, whatever another one has asked for.
+    RaiseOverwrites,
+    /// The I/O thread lowers its mode without the heavy barrier.
+    ThreadSkipsBarrier,
+    /// The I/O thread lowers its mode and does not look again.
+    ThreadSkipsRecheck,
+    /// The I/O thread corrects its mode with a store.
+    RecheckOverwrites,
+    /// A poller's wait ends without a call.
+    WaitEndsSilently,
+    /// A socket is taken back with a load and a store.
+    TakesBackTwice,
 }
 
 #[cfg(not(loom))]
@@ -236,6 +252,11 @@ pub(crate) use faults::planted;
 pub(crate) mod faults {
     use super::Fault;
     use std::cell::Cell;
+    #[cfg(test)]
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     // One model runs on one thread of the test harness, with coroutines.
     thread_local! {
@@ -246,8 +267,37 @@ pub(crate) mod faults {
         PLANTED.get() == Some(fault)
     }
 
+    /// Runs a model with a bug planted, or none, and returns its executions.
+    /// `preemptions` bounds how often a thread is interrupted where it could go
+    /// on; `None` explores everything.
+    ///
+    /// # Panics
+    ///
+    /// If the model fails without a bug, or does not find the planted one.
     #[cfg(test)]
-    pub(crate) fn plant(fault: Option<Fault>) {
+    pub(crate) fn explore(
+        fault: Option<Fault>,
+        preemptions: Option<usize>,
+        model: impl Fn() + Send + Sync + 'static,
+    ) -> usize {
+        let executions = std::sync::Arc::new(AtomicUsize::new(0));
+        let counter = std::sync::Arc::clone(&executions);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = preemptions;
         PLANTED.set(fault);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            builder.check(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                model();
+            });
+        }));
+        PLANTED.set(None);
+        assert_eq!(result.is_err(), fault.is_some(), "with {fault:?}");
+        if let Err(cause) = result {
+            let text = cause.downcast_ref::<String>().map_or("", String::as_str);
+            // loom gave up: it found nothing.
+            assert!(!text.contains("exceeded"), "with {fault:?}: {text}");
+        }
+        executions.load(Ordering::Relaxed)
     }
 }

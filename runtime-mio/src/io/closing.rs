@@ -48,7 +48,7 @@ impl Reactor {
         let waited_for = |watch: &Watch| watch.core.flags.is_waited_for();
         match self.watches.get(key) {
             Some(watch) if waited_for(watch) => {}
-            Some(watch) if !watch.taken => self.take(key),
+            Some(watch) if !watch.presence.is_taken() => self.take(key),
             _ => self.finish_if_sent(key),
         }
         if self.watches.contains(key) {

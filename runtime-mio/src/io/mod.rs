@@ -32,9 +32,9 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 
 use crate::Error;
+use crate::hand_over::{Flags, Mode};
 use crate::socket::{After, Core};
-use crate::sync::{AtomicU8, Ordering};
-use crate::sync::{Mutex, light_barrier, lock_unpoisoned};
+use crate::sync::{Mutex, lock_unpoisoned};
 
 pub(crate) use connector::random;
 pub(crate) use reactor::Reactor;
@@ -46,18 +46,6 @@ pub(crate) struct SocketId(pub(crate) u64);
 /// A call of `connect`, for the life of its context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectorId(pub(crate) u64);
-
-/// How closely the I/O thread watches the sockets.
-pub(crate) mod mode {
-    /// Asleep until something happens.
-    pub(crate) const PARKED: u8 = 0;
-    /// Looks every 5 ms whether a caller has gone away.
-    pub(crate) const COARSE: u8 = 1;
-    /// Looks every 100 us to 1 ms for output that was deferred.
-    pub(crate) const FINE: u8 = 2;
-    /// A caller asked for FINE; the thread has not seen it yet.
-    pub(crate) const FINE_ASKED: u8 = 3;
-}
 
 /// What the I/O thread is asked to do.
 pub(crate) enum Command {
@@ -102,7 +90,7 @@ pub(crate) enum Command {
 
 /// The I/O thread as everybody else sees it.
 pub(crate) struct IoHandle {
-    mode: AtomicU8,
+    mode: Mode,
     waker: Waker,
     registry: Registry,
     /// `None` when the thread has ended: nobody would obey, and whoever waits
@@ -122,10 +110,9 @@ impl IoHandle {
             .try_clone()
             .map_err(Error::system("clone the epoll"))?;
         let waker = Waker::new(&registry, WAKE).map_err(Error::system("make the waker"))?;
-        let mode = AtomicU8::new(mode::PARKED);
         Ok((
             Arc::new(Self {
-                mode,
+                mode: Mode::new(),
                 waker,
                 registry,
                 commands: Mutex::new(Some(Vec::new())),
@@ -145,33 +132,17 @@ impl IoHandle {
         self.wake();
     }
 
-    /// A call was made, and the socket's epoch says so: the thread is to watch
-    /// whether the caller goes away.
+    /// A call is made: the thread is to watch whether the caller goes away.
     #[inline]
-    pub(crate) fn call_made(&self) {
-        // The epoch was stored before: see `Reactor::set_mode`.
-        light_barrier();
-        if self.mode.load(Ordering::Relaxed) == mode::PARKED {
-            self.kick(mode::COARSE);
-        }
+    pub(crate) fn call_made(&self, flags: &Flags) {
+        flags.call_made(&self.mode, || self.wake());
     }
 
     /// A call has ended; what it deferred is to leave soon.
     #[inline]
     pub(crate) fn after(&self, after: After) {
         if after == After::Deferred {
-            // The socket's flag was stored before: see `Reactor::set_mode`.
-            light_barrier();
-            if self.mode.load(Ordering::Relaxed) < mode::FINE {
-                self.kick(mode::FINE_ASKED);
-            }
-        }
-    }
-
-    #[cold]
-    fn kick(&self, to: u8) {
-        if self.mode.swap(to, Ordering::SeqCst) < mode::FINE {
-            self.wake();
+            self.mode.deferred(|| self.wake());
         }
     }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::reactor::Reactor;
-use super::{IoHandle, Source, deregister, mode};
+use super::{IoHandle, Source, deregister};
 use crate::clock::{Ticks, ticks};
+use crate::hand_over::{Attendance, Presence, level};
 use crate::socket::Core;
-use crate::sync::Ordering;
-use crate::sync::heavy_barrier;
 
 /// A caller that has not been seen for this long is away.
 const AWAY: Duration = Duration::from_millis(4);
@@ -28,9 +27,8 @@ const SHARE: Duration = Duration::from_micros(1);
 /// A socket as the I/O thread saw it last.
 pub(super) struct Watch {
     pub(super) core: Arc<Core>,
-    epoch: u64,
+    pub(super) presence: Presence,
     away: Duration,
-    pub(super) taken: bool,
     /// The socket is closed and forgotten once it has sent everything.
     pub(super) closing: bool,
     /// When the heartbeats are looked at next.
@@ -53,10 +51,9 @@ pub(super) struct Rhythm {
 impl Watch {
     pub(super) fn new(core: Arc<Core>) -> Self {
         Self {
-            epoch: core.flags.epoch(),
+            presence: Presence::new(&core.flags),
             core,
             away: Duration::ZERO,
-            taken: false,
             closing: false,
             heartbeat_at: None,
         }
@@ -66,7 +63,7 @@ impl Watch {
 impl Rhythm {
     pub(super) fn new() -> Self {
         Self {
-            mode: mode::PARKED,
+            mode: level::PARKED,
             quiet: 0,
             fine: FINE,
             last: Instant::now(),
@@ -79,14 +76,14 @@ impl Rhythm {
     /// How long to sleep in the poll; `None` is until something happens.
     pub(super) fn coarse_timeout(&self) -> Option<Duration> {
         match self.mode {
-            mode::PARKED => None,
+            level::PARKED => None,
             _ => Some(self.pause().saturating_sub(self.last.elapsed())),
         }
     }
 
     /// The nap to take instead of sleeping in the poll.
     pub(super) fn fine_nap(&self) -> Option<Duration> {
-        (self.mode == mode::FINE).then(|| self.pause())
+        (self.mode == level::FINE).then(|| self.pause())
     }
 
     /// Has the next look taken at once.
@@ -98,13 +95,13 @@ impl Rhythm {
     /// thousands of sockets a look costs more than what most events ask for.
     pub(super) fn is_due(&self, handle: &IoHandle) -> bool {
         self.asked
-            || handle.mode.load(Ordering::Relaxed) != self.mode
-            || (self.mode != mode::PARKED && self.last.elapsed() >= self.pause())
+            || handle.mode.was_raised(self.mode)
+            || (self.mode != level::PARKED && self.last.elapsed() >= self.pause())
     }
 
     /// The time between two looks.
     fn pause(&self) -> Duration {
-        let pause = if self.mode == mode::FINE {
+        let pause = if self.mode == level::FINE {
             self.fine
         } else {
             COARSE
@@ -147,9 +144,9 @@ impl Reactor {
         };
         rhythm.quiet = if all.active { 0 } else { rhythm.quiet + 1 };
         let next = match all {
-            Look { deferred: true, .. } => mode::FINE,
-            _ if rhythm.quiet < QUIET_TICKS => mode::COARSE,
-            _ => mode::PARKED,
+            Look { deferred: true, .. } => level::FINE,
+            _ if rhythm.quiet < QUIET_TICKS => level::COARSE,
+            _ => level::PARKED,
         };
         self.set_mode(next);
     }
@@ -159,23 +156,24 @@ impl Reactor {
             return Look::default();
         };
         let flags = &watch.core.flags;
-        let epoch = flags.epoch();
-        let present = std::mem::replace(&mut watch.epoch, epoch) != epoch;
-        let mut look = Look::default();
+        let attendance = watch.presence.look(flags);
+        let mut look = Look {
+            active: attendance != Attendance::Attended,
+            ..Look::default()
+        };
         if flags.deferred() {
             let quiet = Ticks::now().since(flags.last_deferral()) > self.rhythm.quiet_ticks;
             look.streaming = !quiet;
             look.deferred = !quiet || !watch.core.flush_tail();
         }
-        if present {
-            watch.away = Duration::ZERO;
-            watch.taken = false;
-            look.active = true;
-        } else if !watch.taken && !watch.core.flags.is_waited_for() {
-            watch.away += elapsed;
-            look.active = true;
-            if watch.away >= AWAY {
-                self.take(key);
+        match attendance {
+            Attendance::Present => watch.away = Duration::ZERO,
+            Attendance::Attended => {}
+            Attendance::Alone => {
+                watch.away += elapsed;
+                if watch.away >= AWAY {
+                    self.take(key);
+                }
             }
         }
         look
@@ -186,9 +184,8 @@ impl Reactor {
         let Some(watch) = self.watches.get_mut(key) else {
             return;
         };
-        watch.taken = true;
         let core = watch.core.clone();
-        core.flags.set_taken(true);
+        watch.presence.take(&core.flags);
         // A socket that was taken before, and not released, is still nested.
         deregister(&self.registry, core.epoll());
         let epoll = core.epoll();
@@ -209,8 +206,8 @@ impl Reactor {
             return;
         };
         let core = watch.core.clone();
-        let away = watch.closing || (core.flags.epoch() == watch.epoch && core.flags.is_taken());
-        if away && !core.flags.is_waited_for() {
+        let closing = watch.closing && !core.flags.is_waited_for();
+        if closing || watch.presence.is_away(&core.flags) {
             core.work(crate::socket::Turn::Next);
             self.finish_if_sent(key);
         } else {
@@ -222,37 +219,15 @@ impl Reactor {
     /// wake us for nothing. The next look finds out when it has gone again.
     fn give_back(&mut self, key: usize) {
         if let Some(watch) = self.watches.get_mut(key) {
-            watch.taken = false;
+            watch.presence.give_back();
             deregister(&self.registry, watch.core.epoll());
             self.rhythm.ask();
         }
     }
 
-    /// Stores the mode. When it becomes laxer, whoever stored a flag before he
-    /// could see the new mode must be seen now: `IoHandle::after` stores, has
-    /// a light barrier, and loads the mode; we store, have a heavy one, and
-    /// load the flags.
     fn set_mode(&mut self, next: u8) {
-        self.rhythm.mode = next;
-        self.handle.mode.store(next, Ordering::SeqCst);
-        if next == mode::FINE {
-            return;
-        }
-        heavy_barrier();
-        let missed = self
-            .watches
-            .iter()
-            .any(|(_, watch)| watch.core.flags.deferred());
-        let came = self
-            .watches
-            .iter()
-            .any(|(_, watch)| watch.core.flags.epoch() != watch.epoch);
-        let corrected = match (missed, came) {
-            (true, _) => mode::FINE,
-            (false, true) => mode::COARSE.max(next),
-            (false, false) => return,
-        };
-        self.rhythm.mode = corrected;
-        self.handle.mode.store(corrected, Ordering::SeqCst);
+        let sockets = self.watches.iter();
+        let sockets = sockets.map(|(_, watch)| (&watch.presence, &watch.core.flags));
+        self.rhythm.mode = self.handle.mode.set(next, sockets);
     }
 }

@@ -10,8 +10,6 @@
 use super::{BiasedLock, Role};
 use crate::sync::{Arc, Fault, ThreadId, faults, thread};
 use loom::cell::UnsafeCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The guarded value: loom reports two threads inside, or one that does not see
 /// what the one before it did.
@@ -31,20 +29,7 @@ fn entries(lock: &Watched) -> u32 {
 
 /// Runs a model with a bug planted, or none, and returns its executions.
 fn explore(fault: Option<Fault>, model: impl Fn() + Send + Sync + 'static) -> usize {
-    let executions = std::sync::Arc::new(AtomicUsize::new(0));
-    let counter = std::sync::Arc::clone(&executions);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    faults::plant(fault);
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        builder.check(move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-            model();
-        });
-    }));
-    faults::plant(None);
-    assert_eq!(result.is_err(), fault.is_some(), "with {fault:?}");
-    executions.load(Ordering::Relaxed)
+    faults::explore(fault, Some(3), model)
 }
 
 /// An owner enters twice while the I/O thread enters once.

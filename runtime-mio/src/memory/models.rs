@@ -10,7 +10,6 @@
 
 use super::raw::{Home, Region, Shared, Ticketed};
 use crate::sync::{AtomicUsize, Fault, Ordering, faults, thread};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Counts the regions that come back.
@@ -35,18 +34,7 @@ fn returned(home: &Counter) -> usize {
 }
 
 fn explore(fault: Option<Fault>, model: impl Fn() + Send + Sync + 'static) -> usize {
-    let executions = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counter = Arc::clone(&executions);
-    faults::plant(fault);
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        loom::model(move || {
-            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            model();
-        });
-    }));
-    faults::plant(None);
-    assert_eq!(result.is_err(), fault.is_some(), "with {fault:?}");
-    executions.load(std::sync::atomic::Ordering::Relaxed)
+    faults::explore(fault, None, model)
 }
 
 fn read_and_drop(slice: Shared) -> thread::JoinHandle<()> {

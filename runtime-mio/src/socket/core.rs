@@ -21,12 +21,11 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::state::State;
 use super::turnstile::Turnstile;
-use crate::clock::Ticks;
+use crate::hand_over::Flags;
 use crate::io::{IoHandle, SocketId};
 use crate::lock::{BiasedLock, Guard};
 use crate::machine::Machine;
 use crate::monitor::{Event, EventKind, MonitorHub};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
 use crate::{Error, Frame, Options, PeerInfo};
 
@@ -38,94 +37,6 @@ pub(crate) const WAKE: Token = Token(usize::MAX);
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
-
-/// What the I/O thread may read without the lock, on a cache line of its own.
-#[derive(Default)]
-#[repr(align(128))]
-pub(crate) struct Flags {
-    /// Bumped by every call, under the lock.
-    epoch: AtomicU64,
-    /// When output was last deferred, in ticks.
-    last_deferral: AtomicU64,
-    /// Callers that sleep in the socket's epoll, or in a poller that nests it.
-    waiting: AtomicU32,
-    /// Output waits although its transport would take it.
-    deferred: AtomicBool,
-    /// The I/O thread does the caller's work.
-    taken: AtomicBool,
-    /// The application has the readiness descriptor.
-    exported: AtomicBool,
-}
-
-impl Flags {
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
-    }
-
-    /// A call was made. Under the lock, so that a plain store does.
-    #[inline]
-    fn bump(&self) {
-        let next = self.epoch.load(Ordering::Relaxed).wrapping_add(1);
-        self.epoch.store(next, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn deferred(&self) -> bool {
-        // SeqCst: pairs with the I/O thread's store of its mode; see
-        // `io::thread::lower_mode`.
-        self.deferred.load(Ordering::SeqCst)
-    }
-
-    #[inline]
-    pub(crate) fn set_deferred(&self, deferred: bool) {
-        if self.deferred.load(Ordering::Relaxed) != deferred {
-            self.deferred.store(deferred, Ordering::Relaxed);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn note_deferral(&self, now: Ticks) {
-        self.last_deferral.store(now.to_bits(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn last_deferral(&self) -> Ticks {
-        Ticks::from_bits(self.last_deferral.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    pub(crate) fn wait_begins(&self) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn wait_ends(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set_taken(&self, taken: bool) {
-        // Release: a caller that sees `taken` sees the registration before it.
-        self.taken.store(taken, Ordering::Release);
-    }
-
-    pub(crate) fn take_back(&self) -> bool {
-        // Acquire: pairs with `set_taken`.
-        self.taken.load(Ordering::Relaxed) && self.taken.swap(false, Ordering::Acquire)
-    }
-
-    pub(crate) fn is_taken(&self) -> bool {
-        self.taken.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_exported(&self) {
-        self.exported.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_exported(&self) -> bool {
-        self.exported.load(Ordering::Relaxed)
-    }
-}
 
 /// A socket's state, locked.
 ///
@@ -267,8 +178,7 @@ impl Core {
     #[inline]
     pub(crate) fn enter(&self) -> Entered<'_> {
         let guard = self.state.lock();
-        self.flags.bump();
-        self.io.call_made();
+        self.io.call_made(&self.flags);
         Entered::new(guard)
     }
 
