@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use ferromq_transport::Transport;
 use ferromq_wire::SocketType;
 
+use crate::inproc::Inproc;
 use crate::io::{Command, ConnectorId, IoHandle, Reactor, SocketId, Transports};
 use crate::sight::SocketList;
 use crate::socket::{AnySocket, Core, Kind, Phase, Socket};
@@ -41,10 +42,12 @@ pub(crate) struct ContextInner {
 }
 
 impl Context {
-    /// A context to add transports to. The facade `ferromq` has one with all
-    /// of them.
+    /// A context with `inproc://`, to add transports to. The facade `ferromq`
+    /// has one with all of them.
     pub fn builder() -> ContextBuilder {
-        ContextBuilder::default()
+        let mut builder = ContextBuilder::default();
+        builder.transports.add(Arc::new(Inproc::default()));
+        builder
     }
 
     /// A socket of a type known here, with default options.

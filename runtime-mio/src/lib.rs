@@ -57,6 +57,8 @@ mod context;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
+mod inproc;
+#[cfg(not(loom))]
 mod io;
 #[cfg(not(loom))]
 mod link;

@@ -129,6 +129,13 @@ pub trait Link: Send {
         None
     }
 
+    /// The link itself, for a runtime that has something better than a stream
+    /// for links of its own making (inproc hands messages over). `None` by
+    /// default.
+    fn as_any_mut(&mut self) -> Option<&mut dyn std::any::Any> {
+        None
+    }
+
     /// Bytes that were written and that the peer's side has not taken yet. A
     /// link that is dropped before may lose them, where the carrier resets a
     /// connection that is closed with input unread. 0 where it does not.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Bound, Deref, RangeBounds};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// The body of one ZMTP frame: immutable bytes behind a handle of 24 bytes.
 ///
@@ -80,6 +81,11 @@ impl Frame {
 
     pub(crate) fn from_shared(bytes: Shared) -> Self {
         Self(bytes)
+    }
+
+    /// The same bytes as a frame that came from `origin`.
+    pub(crate) fn received_from(self, origin: Option<Arc<PeerInfo>>) -> Self {
+        Self(Shared::owned_by(self, origin))
     }
 
     /// A frame of a part of this one's bytes: another handle, no copy.

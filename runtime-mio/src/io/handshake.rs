@@ -11,6 +11,7 @@ use ferromq_wire::{
 };
 
 use super::ConnectorId;
+use crate::inproc::End;
 use crate::options::Credentials;
 use crate::socket::{Core, Established};
 use crate::{Options, PeerInfo};
@@ -74,15 +75,21 @@ pub(super) struct Handshake {
 impl Handshake {
     pub(super) fn new(
         core: Arc<Core>,
-        link: Box<dyn Link>,
+        mut link: Box<dyn Link>,
         origin: Origin,
         endpoint: Arc<str>,
         offer: bool,
         serial: u64,
     ) -> Result<Self, String> {
         let mut scratch = Box::<Scratch>::default();
-        let offered = offer && core.options.extensions;
-        let connection = connection(&core, offered, &mut scratch)?;
+        let hands_over = End::of(&mut *link).is_some();
+        let offered = offer && core.options.extensions && !hands_over;
+        // In one process there is nobody to keep out.
+        let credentials = match hands_over {
+            true => &Credentials::Null,
+            false => &core.options.credentials,
+        };
+        let connection = connection(&core, credentials, offered, &mut scratch)?;
         let deadline = Instant::now().checked_add(core.options.handshake_timeout);
         Ok(Self {
             core,
@@ -216,7 +223,7 @@ impl Handshake {
         }
     }
 
-    fn establish(self) -> Option<Established> {
+    fn establish(mut self) -> Option<Established> {
         let peer = self.connection.peer();
         let socket_type = peer
             .socket_type
@@ -232,7 +239,12 @@ impl Handshake {
         }
         let version = peer.version.negotiated();
         let limits = self.core.options.limits;
-        let halves = self.connection.establish(limits, crate::link::INLINE_MAX)?;
+        // What may have been handed over is looked for there, not in the stream.
+        let inline_max = match End::of(&mut *self.link) {
+            Some(_) => crate::link::BY_HANDLE - 1,
+            None => crate::link::INLINE_MAX,
+        };
+        let halves = self.connection.establish(limits, inline_max)?;
         Some(Established {
             link: self.link,
             halves,
@@ -250,13 +262,13 @@ impl Handshake {
 
 fn connection(
     core: &Core,
+    credentials: &Credentials,
     offered: bool,
     scratch: &mut Scratch,
 ) -> Result<Connection<Security>, String> {
     let Options {
         identity,
         properties,
-        credentials,
         crc,
         handshake_timeout,
         ..

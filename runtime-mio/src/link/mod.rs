@@ -22,6 +22,7 @@ use assembly::Assembly;
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
 
+use crate::inproc::End;
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool, OutOfMemory, PayloadBuffer, ReceiveBlock};
 use crate::statistics::DropCause;
@@ -92,6 +93,8 @@ pub(crate) struct Link {
     pub(crate) output: Output,
     block: Option<ReceiveBlock>,
     body: Option<Body>,
+    /// A long body that came as a handle.
+    handed_over: Option<Frame>,
     assembly: Assembly,
     /// The last read found less than it asked for: wait before the next.
     pub(crate) drained: bool,
@@ -113,20 +116,23 @@ struct Body {
 
 impl Link {
     pub(crate) fn new(
-        transport: Box<dyn transport::Link>,
+        mut transport: Box<dyn transport::Link>,
         (receiver, transmitter): (Receiver, Transmitter),
         heartbeats: Option<Box<Heartbeats>>,
         peer: Arc<PeerInfo>,
     ) -> Self {
+        let mut output = Output::default();
+        output.hands_over = End::of(&mut *transport).is_some();
         Self {
             transport,
             receiver,
             transmitter,
             heartbeats,
             peer,
-            output: Output::default(),
+            output,
             block: None,
             body: None,
+            handed_over: None,
             assembly: Assembly::default(),
             drained: false,
             hangup: false,
@@ -225,10 +231,12 @@ impl Link {
             }
             Some(Event::BodyDone { more }) => {
                 block.consume(consumed);
-                let Some(body) = self.body.take() else {
-                    return Ok(None);
+                let origin = Some(self.peer.clone());
+                let frame = match (self.handed_over.take(), self.body.take()) {
+                    (Some(frame), _) => frame.received_from(origin),
+                    (None, Some(body)) => body.buffer.freeze(origin),
+                    (None, None) => return Ok(None),
                 };
-                let frame = body.buffer.freeze(Some(self.peer.clone()));
                 Ok(self.assembly.add(id, machine, frame, more))
             }
             Some(Event::Subscribe { topic }) => {
@@ -273,6 +281,13 @@ impl Link {
 
     /// Moves what has already come of a long body into its buffer.
     fn start_body(&mut self, len: u64, pools: &Pools) -> Result<(), OutOfMemory> {
+        if self.output.hands_over {
+            self.handed_over = End::of(&mut *self.transport).and_then(|end| end.take_body(len));
+            if self.handed_over.is_some() {
+                self.receiver.body_handed_over();
+                return Ok(());
+            }
+        }
         let mut body = Body {
             buffer: pools.buffers.buffer(len)?,
             low_water: 1,
@@ -308,7 +323,7 @@ impl Link {
             Ok(len) => {
                 block.filled(len);
                 self.heard = true;
-                self.drained = len < asked && !self.hangup;
+                self.drained = len < asked && self.tells_by_count();
                 Ok(true)
             }
             Err(cause) => self.nothing_read(cause),
@@ -316,6 +331,7 @@ impl Link {
     }
 
     fn fill_body(&mut self) -> Result<bool, LinkError> {
+        let tells_by_count = self.tells_by_count();
         let (Some(body), Some(block)) = (&mut self.body, &mut self.block) else {
             return Ok(false);
         };
@@ -341,7 +357,7 @@ impl Link {
                 self.receiver.body_received(body.buffer.filled(of_body));
                 block.filled(len - of_body);
                 self.heard = true;
-                self.drained = len < asked && !self.hangup;
+                self.drained = len < asked && tells_by_count;
                 self.wait_for_more();
                 Ok(true)
             }
@@ -370,6 +386,39 @@ impl Link {
             body.low_water = wanted;
             self.transport.set_read_low_water(wanted);
         }
+    }
+
+    /// Whether a short read means that nothing more is there.
+    fn tells_by_count(&self) -> bool {
+        !self.hangup && !self.output.hands_over
+    }
+
+    /// Sets how many messages may wait to be read, where the transport can
+    /// count them (inproc); 0 for any number.
+    pub(crate) fn set_capacity(&mut self, messages: usize) {
+        if let Some(end) = End::of(&mut *self.transport) {
+            end.set_capacity(messages);
+        }
+    }
+
+    /// Whether the peer is known to have closed where no event tells (inproc).
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.output.hands_over && End::of(&mut *self.transport).is_some_and(|end| end.has_ended())
+    }
+
+    /// Ends the link: the frames that it held, for the owner to drop where no
+    /// lock is held.
+    pub(crate) fn shut_down(&mut self) -> Vec<Frame> {
+        self.transport.shutdown();
+        let mut frames: Vec<_> = self
+            .output
+            .payloads()
+            .chain(self.handed_over.take())
+            .collect();
+        if let Some(end) = End::of(&mut *self.transport) {
+            frames.append(&mut end.take_undelivered());
+        }
+        frames
     }
 
     /// Whether bytes were read that are not decoded.

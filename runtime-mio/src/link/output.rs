@@ -11,6 +11,7 @@
 //! when the link dies.
 
 mod buffer;
+mod hand_over;
 mod walk;
 
 use std::collections::VecDeque;
@@ -132,6 +133,8 @@ pub(crate) struct Output {
     pub(crate) deferred_since: Ticks,
     /// The socket's list of deferred links names this one.
     pub(crate) listed: bool,
+    /// The reader is in this process: bodies are handed over, not written.
+    pub(crate) hands_over: bool,
 }
 
 impl Output {
@@ -332,6 +335,9 @@ impl Output {
         if self.lent > 0 {
             return Flushed::Blocked;
         }
+        if self.hands_over {
+            return self.hand_over(link);
+        }
         if !self.segments.is_empty() {
             return self.flush_segments(link);
         }
@@ -414,13 +420,16 @@ impl Output {
         result
     }
 
-    fn forget_written(&mut self) {
+    /// Forgets what was wholly written; answers how many messages that is.
+    fn forget_written(&mut self) -> usize {
+        let before = self.messages();
         let written = self.total_written;
         while let Some(&end) = self.ends.front().filter(|end| end.position() <= written) {
             self.ends.pop_front();
             self.boundary = end.position();
             self.commands -= usize::from(end.is_command());
         }
+        before - self.messages()
     }
 
     #[inline]

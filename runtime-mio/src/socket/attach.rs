@@ -136,6 +136,11 @@ impl State {
         };
         let heartbeats = heartbeats(&core.options, version);
         let mut link = Link::new(link, halves, heartbeats, peer);
+        if link.output.hands_over {
+            // A peer in this process cannot fall silent.
+            link.heartbeats = None;
+            link.set_capacity(core.options.receive_high_water_mark);
+        }
         link.preload(&first_bytes, &self.pools)
             .map_err(|cause| cause.to_string())?;
         if link.transport.needs_prepare() {

@@ -43,7 +43,8 @@ impl State {
         };
         pipe.broken = false;
         pipe.envelope.clear();
-        let payloads: Vec<_> = link.output.payloads().collect();
+        core.deregister(link.transport.fd());
+        let payloads = link.shut_down();
         let trailer = link.transmitter.trailer_len();
         let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
         pipe.requeue(messages);
@@ -51,8 +52,6 @@ impl State {
         self.finished.extend(payloads);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
-        core.deregister(link.transport.fd());
-        link.transport.shutdown();
         self.drop_messages(Some(id), DropCause::LinkLost, cut);
         core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
             cause: cause.to_string(),
@@ -114,11 +113,10 @@ impl State {
         };
         let waiting = pipe.waiting_messages() as u64;
         if let Some(mut link) = pipe.link {
-            self.finished.extend(link.output.payloads());
+            core.deregister(link.transport.fd());
+            self.finished.append(&mut link.shut_down());
             self.linked -= 1;
             self.blocked -= usize::from(link.write_interest);
-            core.deregister(link.transport.fd());
-            link.transport.shutdown();
         }
         self.totals.add(&pipe.traffic);
         self.drops.add_all(&pipe.drops);

@@ -305,10 +305,12 @@ impl State {
         if message.count() == 1
             && message.bytes(0).len() >= WRITE_THROUGH
             && message.frame(0).is_none()
+            && !link.output.hands_over
         {
             return self.write_through(core, id, envelope, message.bytes(0));
         }
-        if link.output.blocked && message.len() >= BY_HANDLE && message.frame(skip).is_none() {
+        let waits = link.output.blocked || link.output.hands_over;
+        if waits && message.len() >= BY_HANDLE && message.frame(skip).is_none() {
             // It will wait: in warm memory of its own size, not in a buffer.
             let kept = message.to_pooled_message(&self.pools.buffers, skip);
             link.output

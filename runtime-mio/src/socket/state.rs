@@ -326,6 +326,10 @@ impl State {
     /// For publishers, for peers whose transport broke, and while the
     /// application is away.
     pub(crate) fn pump(&mut self, core: &Core, id: PeerId) {
+        if self.leaves_unread(id) {
+            self.news = true;
+            return;
+        }
         while !self.is_inbound_full(core, id) {
             match self.step(core, id) {
                 Step::Message(message) => self.keep(core, id, message),
@@ -333,6 +337,15 @@ impl State {
                 Step::Empty => return,
             }
         }
+    }
+
+    /// Whether what a peer sent stays with it until it is asked for. A peer in
+    /// this process has a queue that is bounded already, and sends nothing that
+    /// must be seen before, but to publishers; unless it is about to go.
+    fn leaves_unread(&mut self, id: PeerId) -> bool {
+        let eager = self.machine.reads_eagerly();
+        let link = self.pipe(id).and_then(|pipe| pipe.link.as_deref());
+        link.is_some_and(|link| link.output.hands_over && !link.hangup && !link.drained) && !eager
     }
 
     /// Whether no more may be decoded for this peer before the application

@@ -197,6 +197,7 @@ impl State {
         let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
             return;
         };
+        let hangup = hangup || link.has_ended();
         link.drained = false;
         link.hangup |= hangup;
         self.machine.peer_readable(id);

@@ -12,6 +12,7 @@ mod descriptor;
 mod early_reply;
 mod heartbeats;
 mod high_water_marks;
+mod inproc;
 mod lifetime;
 mod linger;
 mod lingering_close;

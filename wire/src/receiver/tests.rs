@@ -142,6 +142,22 @@ fn a_long_body_is_announced_and_nothing_is_held_for_it() {
 }
 
 #[test]
+fn a_long_body_may_be_handed_over_instead_of_read() {
+    let mut receiver = receiver(Limits::default());
+    receiver.body_handed_over();
+    let header = long(1, 100_000, b"");
+    first(&mut receiver, &header).unwrap();
+    receiver.body_handed_over();
+    assert_eq!(receiver.body_missing(), 0);
+    let done = first(&mut receiver, b"").unwrap();
+    assert_eq!(done.event, Some(Event::BodyDone { more: true }));
+    assert_eq!(
+        first(&mut receiver, &short(0, b"abc")),
+        frame(5, false, 2..5)
+    );
+}
+
+#[test]
 fn bodies_up_to_inline_max_are_waited_for_and_longer_ones_announced() {
     for (inline_max, waited_for) in [(0, 512), (512, 512), (700, 700)] {
         let fresh = || Receiver::new(Limits::default(), inline_max, Features::NONE);

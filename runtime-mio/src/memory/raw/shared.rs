@@ -4,6 +4,7 @@ use super::header::{Header, release};
 use crate::message::PeerInfo;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// An immutable slice of counted memory, or of static memory.
 ///
@@ -92,8 +93,16 @@ impl Shared {
     where
         O: AsRef<[u8]> + Send + 'static,
     {
+        Self::owned_by(owner, None)
+    }
+
+    /// The same for bytes that came from `origin`.
+    pub(crate) fn owned_by<O>(owner: O, origin: Option<Arc<PeerInfo>>) -> Self
+    where
+        O: AsRef<[u8]> + Send + 'static,
+    {
         // SAFETY: `free_owned::<O>` frees a `Box<Owned<O>>`, which follows.
-        let header = unsafe { Header::new(1, free_owned::<O>, None) };
+        let header = unsafe { Header::new(1, free_owned::<O>, origin) };
         let owned = NonNull::from(Box::leak(Box::new(Owned { header, owner })));
         // SAFETY: gives away the one reference that the count was made with; an
         // empty slice reads nothing.
