@@ -1,27 +1,35 @@
-//! DEALER (28/REQREP): sends like PUSH, receives like PULL.
+//! DEALER (28/REQREP) and CLIENT (41/CLISRV): send like PUSH, receive like PULL.
 
 use crate::pattern::{AttachError, Pattern};
 use crate::peer::{Peer, PeerId};
-use crate::sides::Both;
+use crate::sides::{Both, Frames};
 use crate::storage::Storage;
 
-/// A DEALER socket's machine.
+/// A DEALER or CLIENT socket's machine.
 #[derive(Debug)]
 pub struct Dealer<S> {
     sides: Both<S>,
 }
 
 impl<S: Storage<Peer>> Dealer<S> {
-    /// A machine without peers.
+    /// A DEALER without peers.
     pub fn new(peers: S) -> Self {
         Self {
-            sides: Both::new(peers),
+            sides: Both::new(peers, Frames::Any),
+        }
+    }
+
+    /// A CLIENT without peers: a DEALER that refuses multipart messages
+    /// (41/CLISRV). That it sends none is the caller's part.
+    pub fn client(peers: S) -> Self {
+        Self {
+            sides: Both::new(peers, Frames::One),
         }
     }
 
     /// Chooses the peer for the next message, or `None` when none has room.
     ///
-    /// O(1). The peer goes to the back of the ring (28/REQREP, DEALER).
+    /// O(1). The peer goes to the back of the ring (28/REQREP, DEALER; 41/CLISRV).
     #[inline]
     pub fn route(&mut self) -> Option<PeerId> {
         self.sides.route()

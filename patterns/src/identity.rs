@@ -203,7 +203,8 @@ impl<I: Storage<IdentitySlot>, B: Storage<Bucket>> Identities<I, B> {
     /// 2^32 connections.
     fn generate<P: Storage<Peer<Named>>>(&mut self, peers: &PeerTable<P, Named>) -> Name {
         loop {
-            let serial = self.serial;
+            // Zero is no routing id (41/CLISRV).
+            let serial = self.serial.max(1);
             self.serial = serial.wrapping_add(1);
             if self.find(peers, &generated(serial)).is_none() {
                 return Name::Generated(serial);
@@ -275,3 +276,24 @@ fn generated(serial: u32) -> [u8; GENERATED_LEN] {
 }
 
 const GENERATED_LEN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Array;
+
+    // 41/CLISRV: a routing id is not zero.
+    #[test]
+    fn generated_numbers_go_around_zero() {
+        let mut peers = PeerTable::new(Array::<Peer<Named>, 2>::new());
+        let slots = Array::<IdentitySlot, 0>::new();
+        let mut identities = Identities::new(slots, Array::<Bucket, 2>::new(), Seed::new(1, 2));
+        identities.serial = u32::MAX;
+        let mut names = [[0; MAX_IDENTITY_LEN]; 2];
+        for name in &mut names {
+            let id = identities.attach(&mut peers, b"").unwrap();
+            identities.write(peers.get(id).unwrap(), name);
+        }
+        assert_eq!(names.map(|name| [name[1], name[4]]), [[255, 255], [0, 1]]);
+    }
+}

@@ -1,8 +1,11 @@
 //! ZeroMQ's socket types as sans-IO state machines: who gets which message.
 //!
 //! One machine a socket type: [`Pair`], [`Pub`], [`Sub`], [`XPub`], [`XSub`],
-//! [`Req`], [`Rep`], [`Dealer`], [`Router`], [`Push`], [`Pull`]. A machine knows
-//! its peers, whose turn it is, who subscribed to what, who is owed a reply. It
+//! [`Req`], [`Rep`], [`Dealer`], [`Router`], [`Push`], [`Pull`]. The draft types
+//! are the same machines with a parameter: CLIENT is [`Dealer::client`], SERVER and
+//! PEER are [`Router::server`], SCATTER is [`Push`], GATHER [`Pull::gather`],
+//! CHANNEL [`Pair::channel`], and RADIO and DISH are [`Pub`] and [`Sub`] with
+//! [`Matching::Exact`]. A machine knows its peers, whose turn it is, who subscribed to what, who is owed a reply. It
 //! holds no message, no queue, no clock and no memory of its own: whoever embeds
 //! it keeps a pair of queues (a *pipe*) for each peer, and tells the machine when
 //! a pipe becomes readable, drained, full, or has room again.
@@ -109,6 +112,7 @@ extern crate std;
 
 mod dealer;
 mod entry;
+mod group;
 mod hash;
 mod identity;
 mod limits;
@@ -137,6 +141,7 @@ mod xsub;
 
 pub use dealer::Dealer;
 pub use entry::Entry;
+pub use group::{GroupError, MAX_GROUP_LEN, check_group};
 pub use hash::Seed;
 pub use identity::{IdentitySlot, MAX_IDENTITY_LEN, Named};
 pub use limits::{LimitError, SubscriptionLimits};
@@ -149,7 +154,7 @@ pub use pull::Pull;
 pub use push::Push;
 pub use rep::{Rep, RepError, RepState, Requester};
 pub use req::{Correlation, Replier, Req, ReqEnvelope, ReqError, ReqState, Resend};
-pub use router::{Route, Router, Takeover};
+pub use router::{Route, Router, Server, Takeover};
 pub use storage::{Array, Full, Storage};
 pub use sub::Sub;
 pub use subscriber::Subscriber;

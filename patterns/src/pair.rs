@@ -1,11 +1,11 @@
-//! PAIR (31/EXPAIR): one peer, both ways.
+//! PAIR (31/EXPAIR) and CHANNEL (52/CHANNEL): one peer, both ways.
 
 use crate::pattern::{AttachError, Pattern};
 use crate::peer::{Peer, PeerId};
-use crate::sides::Both;
+use crate::sides::{Both, Frames};
 use crate::storage::Array;
 
-/// A PAIR socket's machine. It has at most one peer and brings its storage.
+/// A PAIR or CHANNEL socket's machine. It has at most one peer and brings its storage.
 #[derive(Debug)]
 pub struct Pair {
     sides: Both<Array<Peer, 1>>,
@@ -18,11 +18,20 @@ impl Default for Pair {
 }
 
 impl Pair {
-    /// A machine without a peer.
+    /// A PAIR without a peer.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            sides: Both::new(Array::new()),
+            sides: Both::new(Array::new(), Frames::Any),
+        }
+    }
+
+    /// A CHANNEL without a peer: a PAIR that refuses multipart messages
+    /// (52/CHANNEL). That it sends none is the caller's part.
+    #[must_use]
+    pub fn channel() -> Self {
+        Self {
+            sides: Both::new(Array::new(), Frames::One),
         }
     }
 

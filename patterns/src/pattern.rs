@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::payload::Payload;
 use crate::peer::PeerId;
-use crate::sides::Sides;
+use crate::sides::{Frames, Sides};
 use crate::storage::Full;
 
 /// The side of a machine that is the same for all socket types, so that a
@@ -111,11 +111,13 @@ pub trait Pattern {
     /// O(1); O(length of the topic) for SUB.
     #[inline]
     fn accept<P: Payload + ?Sized>(&mut self, id: PeerId, frame: &P, more: bool) -> Accept {
-        let _ = (frame, more);
-        if self.sides().contains(id) {
-            Accept::Deliver
-        } else {
+        let _ = frame;
+        if !self.sides().contains(id) {
             Accept::Refuse(Reason::UnknownPeer)
+        } else if more && self.sides().frames() == Frames::One {
+            Accept::Refuse(Reason::WrongParts)
+        } else {
+            Accept::Deliver
         }
     }
 }
@@ -155,10 +157,14 @@ pub enum Reason {
     MalformedReply,
     /// REP: a request without delimiter, or with nothing after it.
     MalformedRequest,
-    /// SUB: no local subscription matches the topic.
+    /// SUB: no local subscription matches the topic; DISH: the group is not
+    /// joined.
     NotSubscribed,
-    /// PUB: upstream data that is no subscription.
+    /// PUB: upstream data that is no subscription; RADIO: any at all.
     UpstreamData,
+    /// Not the number of frames that the type takes: one, or for DISH a group
+    /// and one (41, 48, 49, 51, 52).
+    WrongParts,
 }
 
 impl fmt::Display for Reason {
@@ -172,6 +178,7 @@ impl fmt::Display for Reason {
             Self::MalformedRequest => "the request has no delimiter with a body after it",
             Self::NotSubscribed => "no subscription matches",
             Self::UpstreamData => "upstream data is no subscription",
+            Self::WrongParts => "the message has another number of frames than this type takes",
         })
     }
 }
@@ -179,7 +186,8 @@ impl fmt::Display for Reason {
 /// The two things that a subscriber can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscription {
-    /// Messages whose first frame starts with the topic.
+    /// Messages whose first frame starts with the topic; for a DISH, that is
+    /// the group.
     Subscribe,
     /// No longer.
     Cancel,
@@ -191,7 +199,7 @@ pub enum Subscription {
 pub enum AttachError {
     /// A storage is full.
     Full,
-    /// PAIR has its peer (31/EXPAIR).
+    /// PAIR or CHANNEL has its peer (31/EXPAIR).
     SecondPeer,
     /// ROUTER: another peer has the identity.
     DuplicateIdentity {

@@ -1,6 +1,8 @@
 //! PUB (29/PUBSUB): an XPUB whose application sees nothing of its subscribers.
+//! RADIO (48/RADIO-DISH): a PUB whose topics are groups.
 
 use crate::entry::Entry;
+use crate::group::MAX_GROUP_LEN;
 use crate::hash::Seed;
 use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::{Accept, AttachError, Pattern, Reason, Subscription};
@@ -16,6 +18,10 @@ use crate::xpub::{Match, XPub, XPubOptions};
 
 /// A PUB socket's machine. Upstream data that is no subscription is refused and
 /// nothing of it is kept.
+///
+/// With [`Matching::Exact`] it is a RADIO's: JOIN and LEAVE are its subscriptions,
+/// a message goes to the members of its group and costs nobody else anything, and
+/// all upstream data is refused, for memberships have no form as a message.
 #[derive(Debug)]
 pub struct Pub<P, N, E, B> {
     inner: XPub<P, N, E, B>,
@@ -37,6 +43,13 @@ where
         limits: SubscriptionLimits,
         seed: Seed,
     ) -> Self {
+        let limits = match matching {
+            Matching::Prefix | Matching::Inverted => limits,
+            Matching::Exact => SubscriptionLimits {
+                topic_len: limits.topic_len.min(MAX_GROUP_LEN),
+                ..limits
+            },
+        };
         let options = XPubOptions {
             matching,
             ..XPubOptions::default()
@@ -46,7 +59,7 @@ where
         }
     }
 
-    /// Changes ZMQ_INVERT_MATCHING, from the next publication on.
+    /// Changes which topics a subscription stands for, from the next publication on.
     pub fn set_matching(&mut self, matching: Matching) {
         self.inner.options_mut().matching = matching;
     }
@@ -131,13 +144,17 @@ where
     fn peer_readable(&mut self, _id: PeerId) {}
 
     fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, frame: &F, more: bool) -> Accept {
-        match self.inner.accept(id, frame, more) {
-            Accept::Deliver => {
-                self.inner.forget_message(id);
-                Accept::Refuse(Reason::UpstreamData)
-            }
-            other => other,
+        let accept = self.inner.accept(id, frame, more);
+        let data = match accept {
+            Accept::Deliver => true,
+            Accept::Subscription(_) => self.inner.matching() == Matching::Exact,
+            _ => false,
+        };
+        if data {
+            self.inner.forget_message(id);
+            return Accept::Refuse(Reason::UpstreamData);
         }
+        accept
     }
 }
 

@@ -1,21 +1,29 @@
-//! PULL (30/PIPELINE): whole messages from the readable peers, in turn.
+//! PULL (30/PIPELINE) and GATHER (49/SCATTERGATHER): whole messages from the readable peers, in turn.
 
 use crate::pattern::{AttachError, Pattern};
 use crate::peer::{Peer, PeerId};
-use crate::sides::ReceiveOnly;
+use crate::sides::{Frames, ReceiveOnly};
 use crate::storage::Storage;
 
-/// A PULL socket's machine.
+/// A PULL or GATHER socket's machine.
 #[derive(Debug)]
 pub struct Pull<S> {
     sides: ReceiveOnly<S>,
 }
 
 impl<S: Storage<Peer>> Pull<S> {
-    /// A machine without peers.
+    /// A PULL without peers.
     pub fn new(peers: S) -> Self {
         Self {
-            sides: ReceiveOnly::new(peers),
+            sides: ReceiveOnly::new(peers, Frames::Any),
+        }
+    }
+
+    /// A GATHER without peers: a PULL that refuses multipart messages
+    /// (49/SCATTERGATHER).
+    pub fn gather(peers: S) -> Self {
+        Self {
+            sides: ReceiveOnly::new(peers, Frames::One),
         }
     }
 

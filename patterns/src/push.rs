@@ -1,12 +1,13 @@
-//! PUSH (30/PIPELINE): whole messages to the peers with room, in turn.
+//! PUSH (30/PIPELINE) and SCATTER (49/SCATTERGATHER): whole messages to the peers with room, in turn.
 
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
-use crate::sides::SendOnly;
+use crate::sides::{Frames, SendOnly};
 use crate::storage::Storage;
 
-/// A PUSH socket's machine.
+/// A PUSH or SCATTER socket's machine. That a SCATTER's messages have one frame
+/// is the caller's part: the machine sees none of them.
 ///
 /// ```
 /// use ferromq_patterns::{Array, Pattern, Peer, Push};
@@ -27,7 +28,7 @@ impl<S: Storage<Peer>> Push<S> {
     /// A machine without peers.
     pub fn new(peers: S) -> Self {
         Self {
-            sides: SendOnly::new(peers),
+            sides: SendOnly::new(peers, Frames::Any),
         }
     }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
-use crate::sides::{Both, Sides};
+use crate::sides::{Both, Frames, Sides};
 use crate::storage::Storage;
 
 /// A REP socket's machine.
@@ -54,7 +54,7 @@ impl<S: Storage<Peer<Requester>>> Rep<S> {
     /// A machine without peers.
     pub fn new(peers: S) -> Self {
         Self {
-            sides: Both::new(peers),
+            sides: Both::new(peers, Frames::Any),
             state: RepState::Receiving,
         }
     }

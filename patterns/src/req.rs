@@ -5,7 +5,7 @@ use core::fmt;
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
 use crate::peer::{Peer, PeerId};
-use crate::sides::{Both, Sides};
+use crate::sides::{Both, Frames, Sides};
 use crate::storage::Storage;
 
 /// A REQ socket's machine.
@@ -92,7 +92,7 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
     /// replies.
     pub fn new(peers: S, correlation: Correlation, resend: Resend, first_request: u32) -> Self {
         Self {
-            sides: Both::new(peers),
+            sides: Both::new(peers, Frames::Any),
             correlation,
             resend,
             state: ReqState::Ready,

@@ -1,11 +1,12 @@
-//! ROUTER (28/REQREP): messages are addressed by the peer's identity.
+//! ROUTER (28/REQREP): messages are addressed by the peer's identity. SERVER
+//! (41/CLISRV) and PEER (51/P2P): by a number that the socket gives it.
 
 use crate::hash::Seed;
 use crate::identity::{Identities, IdentitySlot, MAX_IDENTITY_LEN, Named};
 use crate::pattern::{AttachError, Pattern};
 use crate::peer::{Peer, PeerId};
-use crate::sides::{Both, Sides};
-use crate::storage::Storage;
+use crate::sides::{Both, Frames, Sides};
+use crate::storage::{Array, Storage};
 use crate::table::Bucket;
 
 /// A ROUTER socket's machine.
@@ -30,10 +31,44 @@ use crate::table::Bucket;
 /// assert_eq!(router.route(b"nobody"), Route::Unknown);
 /// # Ok::<(), ferromq_patterns::AttachError>(())
 /// ```
+///
+/// A [`Server`] is the same with names that are always made up: 32-bit numbers,
+/// never zero, and four bytes big-endian where a ROUTER has an identity.
 #[derive(Debug)]
 pub struct Router<P, I, B> {
     sides: Both<P, Named>,
     identities: Identities<I, B>,
+    addressing: Addressing,
+}
+
+/// A SERVER or PEER socket's machine, made by [`Router::server`].
+///
+/// ```
+/// use ferromq_patterns::{Array, Bucket, Named, Pattern, Peer, Route, Router, Seed};
+///
+/// let mut server = Router::server(
+///     Array::<Peer<Named>, 8>::new(),
+///     Array::<Bucket, 8>::new(),
+///     Seed::new(1, 2), // from a random source
+/// );
+/// let client = server.peer_attached(b"what it calls itself does not matter")?;
+/// server.peer_has_room(client);
+/// let mut out = [0; 255];
+/// let routing_id = server.identity(client, &mut out).expect("attached above");
+/// assert_eq!(routing_id.len(), 4);
+/// assert_eq!(server.route(routing_id), Route::Peer(client));
+/// assert_eq!(server.route(&[0; 4]), Route::Unknown);
+/// # Ok::<(), ferromq_patterns::AttachError>(())
+/// ```
+pub type Server<P, B> = Router<P, Array<IdentitySlot, 0>, B>;
+
+/// What the application calls a peer by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Addressing {
+    /// ROUTER: its identity.
+    Identity,
+    /// SERVER, PEER: the number of a generated identity, without the zero byte.
+    RoutingId,
 }
 
 /// Where a ROUTER's outbound message goes.
@@ -42,9 +77,11 @@ pub struct Router<P, I, B> {
 pub enum Route {
     /// To this peer.
     Peer(PeerId),
-    /// Nobody has this identity: drop and count; host unreachable if mandatory.
+    /// Nobody has this identity: drop and count; host unreachable if mandatory,
+    /// and always from a SERVER.
     Unknown,
-    /// The peer has no room: drop and count; would block if mandatory.
+    /// The peer has no room: drop and count; would block if mandatory, and
+    /// always from a SERVER.
     Full(PeerId),
 }
 
@@ -68,8 +105,9 @@ where
     /// collide.
     pub fn new(peers: P, identities: I, buckets: B, seed: Seed) -> Self {
         Self {
-            sides: Both::new(peers),
+            sides: Both::new(peers, Frames::Any),
             identities: Identities::new(identities, buckets, seed),
+            addressing: Addressing::Identity,
         }
     }
 
@@ -99,7 +137,8 @@ where
         }
     }
 
-    /// The peer's identity, written into `out`; `None` for a stale id.
+    /// The peer's identity, or its routing id, written into `out`; `None` for a
+    /// stale id.
     ///
     /// O(length of the identity).
     #[inline]
@@ -108,7 +147,11 @@ where
         id: PeerId,
         out: &'o mut [u8; MAX_IDENTITY_LEN],
     ) -> Option<&'o [u8]> {
-        Some(self.identities.write(self.sides.peers.get(id)?, out))
+        let name = self.identities.write(self.sides.peers.get(id)?, out);
+        match self.addressing {
+            Addressing::Identity => Some(name),
+            Addressing::RoutingId => name.get(1..),
+        }
     }
 
     /// Finds the peer that an outbound message names.
@@ -116,7 +159,14 @@ where
     /// Expected O(length of the identity), whatever identities peers choose.
     #[inline]
     pub fn route(&self, identity: &[u8]) -> Route {
-        match self.identities.find(&self.sides.peers, identity) {
+        let found = match (self.addressing, identity) {
+            (Addressing::Identity, _) => self.identities.find(&self.sides.peers, identity),
+            (Addressing::RoutingId, &[a, b, c, d]) => {
+                self.identities.find(&self.sides.peers, &[0, a, b, c, d])
+            }
+            (Addressing::RoutingId, _) => None,
+        };
+        match found {
             Some(id) if self.sides.has_room(id) => Route::Peer(id),
             Some(id) => Route::Full(id),
             None => Route::Unknown,
@@ -132,6 +182,23 @@ where
     /// Peers attached.
     pub fn peers(&self) -> usize {
         self.sides.peers.len()
+    }
+}
+
+impl<P, B> Server<P, B>
+where
+    P: Storage<Peer<Named>>,
+    B: Storage<Bucket>,
+{
+    /// A SERVER or PEER without peers. Routing ids count up from a random start,
+    /// and none is used again while 2^32 others are left; peers have no say in
+    /// them. Multipart messages are refused (41/CLISRV, 51/P2P).
+    pub fn server(peers: P, buckets: B, seed: Seed) -> Self {
+        Self {
+            sides: Both::new(peers, Frames::One),
+            identities: Identities::new(Array::new(), buckets, seed),
+            addressing: Addressing::RoutingId,
+        }
     }
 }
 
@@ -154,6 +221,10 @@ where
     }
 
     fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
+        let identity = match self.addressing {
+            Addressing::Identity => identity,
+            Addressing::RoutingId => &[],
+        };
         self.identities.attach(&mut self.sides.peers, identity)
     }
 

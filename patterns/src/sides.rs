@@ -30,6 +30,22 @@ pub trait Sides {
     fn delivered(&mut self, id: PeerId);
     /// Whether the id is a peer's.
     fn contains(&self, id: PeerId) -> bool;
+
+    /// How many frames an inbound message may have.
+    #[inline]
+    fn frames(&self) -> Frames {
+        Frames::Any
+    }
+}
+
+/// How many frames a machine's inbound messages may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frames {
+    /// As many as the peer likes.
+    Any,
+    /// One, for the types that take no multipart messages (41/CLISRV,
+    /// 49/SCATTERGATHER, 51/P2P, 52/CHANNEL).
+    One,
 }
 
 /// Peers in two rings: those with room, and those to read from.
@@ -41,6 +57,7 @@ pub struct Rings<S, X, const SENDS: bool, const RECEIVES: bool> {
     pub(crate) peers: PeerTable<S, X>,
     ready: LoadBalancer,
     queue: FairQueue,
+    frames: Frames,
 }
 
 pub(crate) type Both<S, X = ()> = Rings<S, X, true, true>;
@@ -52,11 +69,12 @@ where
     X: Default,
     S: Storage<Peer<X>>,
 {
-    pub(crate) fn new(peers: S) -> Self {
+    pub(crate) fn new(peers: S, frames: Frames) -> Self {
         Self {
             peers: PeerTable::new(peers),
             ready: LoadBalancer::new(),
             queue: FairQueue::new(),
+            frames,
         }
     }
 
@@ -138,5 +156,10 @@ where
     #[inline]
     fn contains(&self, id: PeerId) -> bool {
         self.peers.contains(id)
+    }
+
+    #[inline]
+    fn frames(&self) -> Frames {
+        self.frames
     }
 }

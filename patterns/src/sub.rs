@@ -1,5 +1,7 @@
 //! SUB (29/PUBSUB): an XSUB that lets through only what it subscribed to.
+//! DISH (48/RADIO-DISH): a SUB whose topics are groups.
 
+use crate::group::check_group;
 use crate::hash::Seed;
 use crate::pattern::{Accept, AttachError, Pattern, Reason};
 use crate::payload::Payload;
@@ -16,6 +18,9 @@ use crate::xsub::{NotSubscribed, Publisher, ResendCursor, SubscribeError, TopicS
 /// Publishers filter already, but one that was late to hear a cancellation, or
 /// that does not filter at all, sends more: the first frame decides, against the
 /// same tree of topics that goes upstream.
+///
+/// With [`Matching::Exact`] it is a DISH's: to subscribe is to join a group, which
+/// it does once, and a message is a frame with the group and one more.
 #[derive(Debug)]
 pub struct Sub<P, N, B> {
     inner: XSub<P, N, B>,
@@ -36,7 +41,7 @@ where
         }
     }
 
-    /// Changes ZMQ_INVERT_MATCHING, from the next message on.
+    /// Changes which topics a subscription stands for, from the next message on.
     pub fn set_matching(&mut self, matching: Matching) {
         self.matching = matching;
     }
@@ -45,8 +50,15 @@ where
     ///
     /// # Errors
     ///
-    /// The topic is too long, or storage is full; nothing has changed.
+    /// The topic is too long, or storage is full; for a DISH, the group is joined
+    /// already, or no group can be called that. Nothing has changed.
     pub fn subscribe(&mut self, topic: &[u8]) -> Result<Upstream, SubscribeError> {
+        if self.matching == Matching::Exact {
+            check_group(topic)?;
+            if self.inner.holds(topic) {
+                return Err(SubscribeError::Joined);
+            }
+        }
         self.inner.subscribe(topic)
     }
 
@@ -87,6 +99,21 @@ where
     pub fn peers(&self) -> usize {
         self.inner.peers()
     }
+
+    /// A message is a joined group, then one frame.
+    fn refuses_as_dish<F: Payload + ?Sized>(
+        &self,
+        frame: &F,
+        first: bool,
+        more: bool,
+    ) -> Option<Reason> {
+        if first != more {
+            return Some(Reason::WrongParts);
+        }
+        let group = frame.head();
+        let member = !first || group.len() == frame.len() && self.inner.holds(group);
+        (!member).then_some(Reason::NotSubscribed)
+    }
 }
 
 impl<P, N, B> Pattern for Sub<P, N, B>
@@ -115,25 +142,30 @@ where
         self.inner.link_lost(id);
     }
 
-    /// O(length of the topic subscribed to); O(1) with the empty topic.
+    /// O(length of the topic subscribed to); O(1) with the empty topic. Of the
+    /// length of the group for a DISH.
     #[inline]
     fn accept<F: Payload + ?Sized>(&mut self, id: PeerId, frame: &F, more: bool) -> Accept {
         let Some(first) = self.inner.starts_message(id, more) else {
             return Accept::Refuse(Reason::UnknownPeer);
         };
-        if !first {
-            return Accept::Deliver;
-        }
-        let wanted = match self.matching {
-            Matching::Prefix => self.inner.is_subscribed(frame.head()),
-            Matching::Inverted => !self.inner.is_subscribed(frame.head()),
+        let refusal = match (self.matching, first) {
+            (Matching::Exact, _) => self.refuses_as_dish(frame, first, more),
+            (_, false) => None,
+            (Matching::Prefix, true) => {
+                (!self.inner.is_subscribed(frame.head())).then_some(Reason::NotSubscribed)
+            }
+            (Matching::Inverted, true) => self
+                .inner
+                .is_subscribed(frame.head())
+                .then_some(Reason::NotSubscribed),
         };
-        if wanted {
+        let Some(reason) = refusal else {
             return Accept::Deliver;
-        }
+        };
         // The rest of the message is skipped: the next frame starts another.
         let _ = self.inner.starts_message(id, false);
-        Accept::Refuse(Reason::NotSubscribed)
+        Accept::Refuse(reason)
     }
 }
 

@@ -57,8 +57,18 @@ pub(crate) enum Change {
 struct Cursor {
     /// The next entry to look at. Removing it moves the cursor first.
     entry: u32,
+    reach: Reach,
     /// Peers with this stamp have been named. 64 bits: it never repeats.
     stamp: u64,
+}
+
+/// Which topics' subscribers a match names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Of the topic published and of all its prefixes.
+    Prefixes,
+    /// Of this very topic.
+    Topic,
 }
 
 #[derive(Debug)]
@@ -105,6 +115,7 @@ where
             total: 0,
             cursor: Cursor {
                 entry: NIL,
+                reach: Reach::Prefixes,
                 stamp: 0,
             },
             stale: Ring::new(),
@@ -180,18 +191,25 @@ where
 
     /// Starts a match; one that was under way ends. O(length of the topic).
     #[inline]
-    pub(crate) fn publish(&mut self, topic: &[u8]) {
+    pub(crate) fn publish(&mut self, topic: &[u8], reach: Reach) {
         self.cursor.stamp += 1;
-        let deepest = self.tree.deepest(topic).unwrap_or(NIL);
-        self.cursor.entry = self.tree.value_upwards(deepest);
+        self.cursor.reach = reach;
+        self.cursor.entry = match reach {
+            Reach::Prefixes => {
+                let deepest = self.tree.deepest(topic).unwrap_or(NIL);
+                self.tree.value_upwards(deepest)
+            }
+            Reach::Topic => self.tree.value(self.tree.find(topic).unwrap_or(NIL)),
+        };
     }
 
-    /// The next peer that the match finds, each once.
+    /// The next peer that the match finds, each once. `reach` is the match's own:
+    /// looking at it for each peer, instead of being told, took 2 ns of 4.
     #[inline]
-    pub(crate) fn poll_match(&mut self) -> Option<(PeerId, Room)> {
+    pub(crate) fn poll_match(&mut self, reach: Reach) -> Option<(PeerId, Room)> {
         while let Some(entry) = self.entries.get(self.cursor.entry) {
             let (peer, epoch, kind) = (entry.peer, entry.epoch(), entry.kind());
-            self.cursor.entry = self.after(entry);
+            self.cursor.entry = self.after(entry, reach);
             let Some((id, peer)) = self.peers.attached_at_mut(peer) else {
                 continue;
             };
@@ -283,7 +301,7 @@ where
             return Change::Nothing;
         };
         if self.cursor.entry == index {
-            self.cursor.entry = self.after(&entry);
+            self.cursor.entry = self.after(&entry, self.cursor.reach);
         }
         self.lookup.remove(
             &mut Entries {
@@ -304,12 +322,12 @@ where
     }
 
     /// What a match looks at after this entry: the rest of the topic's list,
-    /// then the shorter topics on the way up.
-    #[inline]
-    fn after(&self, entry: &Entry) -> u32 {
-        match entry.of_node.next {
-            NIL => self.tree.value_upwards(self.tree.parent(entry.node)),
-            next => next,
+    /// then the shorter topics on the way up if they are meant too.
+    #[inline(always)]
+    fn after(&self, entry: &Entry, reach: Reach) -> u32 {
+        match (entry.of_node.next, reach) {
+            (NIL, Reach::Prefixes) => self.tree.value_upwards(self.tree.parent(entry.node)),
+            (next, _) => next,
         }
     }
 

@@ -12,14 +12,16 @@ pub enum Upstream {
     Notify,
 }
 
-/// ZMQ_INVERT_MATCHING: which topics a subscription stands for.
+/// Which topics a subscription stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Matching {
     /// Those that it is a prefix of (29/PUBSUB).
     #[default]
     Prefix,
-    /// All others.
+    /// All others (ZMQ_INVERT_MATCHING).
     Inverted,
+    /// None but itself: subscriptions are a DISH's groups (48/RADIO-DISH).
+    Exact,
 }
 
 /// One step of a cursor over topics. The cursor ends with `None`.

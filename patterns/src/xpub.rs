@@ -9,7 +9,7 @@ use crate::peer::{Peer, PeerId};
 use crate::sides::Sides;
 use crate::storage::Storage;
 use crate::subscriber::{Room, Subscriber};
-use crate::subscriptions::{Change, Stale, SubscriptionStorage, Subscriptions};
+use crate::subscriptions::{Change, Reach, Stale, SubscriptionStorage, Subscriptions};
 use crate::table::Bucket;
 use crate::topics::{Matching, STEPS, TopicStep, Upstream};
 use crate::tree::Node;
@@ -61,7 +61,7 @@ pub struct XPubOptions {
     pub verbosity: Verbosity,
     /// ZMQ_XPUB_MANUAL.
     pub control: Control,
-    /// ZMQ_INVERT_MATCHING.
+    /// Which topics a subscription stands for.
     pub matching: Matching,
 }
 
@@ -119,6 +119,10 @@ where
             last: None,
             sweep: 0,
         }
+    }
+
+    pub(crate) fn matching(&self) -> Matching {
+        self.options.matching
     }
 
     /// The options, to change them. What was subscribed stays as it is.
@@ -184,7 +188,11 @@ where
     /// that was under way ends. O(length of the topic), expected.
     #[inline]
     pub fn publish(&mut self, topic: &[u8]) {
-        self.index.publish(topic);
+        let reach = match self.options.matching {
+            Matching::Prefix | Matching::Inverted => Reach::Prefixes,
+            Matching::Exact => Reach::Topic,
+        };
+        self.index.publish(topic, reach);
         self.sweep = 0;
     }
 
@@ -199,7 +207,8 @@ where
     #[inline]
     pub fn poll_match(&mut self) -> Option<Match> {
         let (id, room) = match self.options.matching {
-            Matching::Prefix => self.index.poll_match()?,
+            Matching::Prefix => self.index.poll_match(Reach::Prefixes)?,
+            Matching::Exact => self.index.poll_match(Reach::Topic)?,
             Matching::Inverted => self.poll_others()?,
         };
         Some(match room {
@@ -320,7 +329,7 @@ where
 
     /// The next peer that no subscription matched.
     fn poll_others(&mut self) -> Option<(PeerId, Room)> {
-        while self.index.poll_match().is_some() {}
+        while self.index.poll_match(Reach::Prefixes).is_some() {}
         while self.sweep < self.index.peers.slots() {
             let slot = self.sweep;
             self.sweep += 1;

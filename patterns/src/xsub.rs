@@ -2,10 +2,11 @@
 
 use core::fmt;
 
+use crate::group::GroupError;
 use crate::hash::Seed;
 use crate::pattern::{AttachError, Pattern};
 use crate::peer::{Peer, PeerId};
-use crate::sides::ReceiveOnly;
+use crate::sides::{Frames, ReceiveOnly};
 use crate::slab::NIL;
 use crate::storage::{Full, Storage};
 use crate::table::Bucket;
@@ -91,7 +92,7 @@ where
     /// A machine without peers and topics.
     pub fn new(peers: P, topics: TopicStorage<N, B>, seed: Seed) -> Self {
         Self {
-            sides: ReceiveOnly::new(peers),
+            sides: ReceiveOnly::new(peers, Frames::Any),
             topics: Tree::new(topics.nodes, topics.children, seed),
             subscribed: 0,
             changed: NIL,
@@ -210,6 +211,14 @@ where
         self.topics.any_prefix(topic)
     }
 
+    /// Whether this very topic is subscribed to.
+    #[inline]
+    pub(crate) fn holds(&self, topic: &[u8]) -> bool {
+        self.topics
+            .find(topic)
+            .is_some_and(|node| self.topics.value(node) != NIL)
+    }
+
     /// Whether a frame is a message's first; notes whether another follows.
     #[inline]
     pub(crate) fn starts_message(&mut self, id: PeerId, more: bool) -> Option<bool> {
@@ -260,11 +269,21 @@ pub enum SubscribeError {
     },
     /// A storage is full.
     Full,
+    /// DISH: no group can be called that.
+    Group(GroupError),
+    /// DISH: the group is joined already.
+    Joined,
 }
 
 impl From<Full> for SubscribeError {
     fn from(Full: Full) -> Self {
         Self::Full
+    }
+}
+
+impl From<GroupError> for SubscribeError {
+    fn from(error: GroupError) -> Self {
+        Self::Group(error)
     }
 }
 
@@ -278,6 +297,8 @@ impl fmt::Display for SubscribeError {
                 )
             }
             Self::Full => f.write_str("subscription storage is full"),
+            Self::Group(error) => error.fmt(f),
+            Self::Joined => f.write_str("the group is joined already"),
         }
     }
 }

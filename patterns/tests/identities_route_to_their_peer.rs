@@ -1,10 +1,10 @@
-//! ROUTER against a map from identity to peer, over every storage.
+//! ROUTER and SERVER against a map from name to peer, over every storage.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ferromq_patterns::{
     Array, AttachError, Bucket, IdentitySlot, Named, Pattern, Peer, PeerId, Route, Router, Seed,
-    Storage,
+    Server, Storage,
 };
 use proptest::prelude::*;
 
@@ -241,5 +241,77 @@ proptest! {
             seed,
         );
         check(flaky, Refusals::AnyTime, &events);
+    }
+}
+
+/// 41/CLISRV: SERVER and PEER, with the same events but names of four bytes.
+fn check_server<P, B>(mut server: Server<P, B>, refusals: Refusals, events: &[Event])
+where
+    P: Storage<Peer<Named>>,
+    B: Storage<Bucket>,
+{
+    let (mut model, mut ids) = (Model::default(), Ids::default());
+    let mut given = HashSet::new();
+    for event in events {
+        match event {
+            Event::Attached(identity) | Event::Takeover(identity) => {
+                match server.peer_attached(identity) {
+                    Ok(id) => {
+                        ids.add(id);
+                        let mut out = [0; 255];
+                        let name = server.identity(id, &mut out).unwrap();
+                        assert!(name.len() == 4 && name != [0; 4], "{name:?}");
+                        assert!(given.insert(name.to_vec()), "{name:?} comes again");
+                        model.names.insert(name.to_vec(), id);
+                    }
+                    Err(error) => {
+                        assert_eq!(error, AttachError::Full, "whatever it calls itself");
+                        assert!(refusals == Refusals::AnyTime || model.names.len() == PEERS);
+                    }
+                }
+            }
+            Event::Detached(i) => {
+                server.peer_detached(ids.pick(*i));
+                model.detach(ids.pick(*i));
+            }
+            Event::HasRoom(i) => {
+                let id = ids.pick(*i);
+                server.peer_has_room(id);
+                if model.names.values().any(|holder| *holder == id) {
+                    model.with_room.push(id);
+                }
+            }
+            Event::Full(i) => {
+                server.peer_full(ids.pick(*i));
+                model.with_room.retain(|other| *other != ids.pick(*i));
+            }
+            // Names that nobody has, of any length.
+            Event::Route(identity) => assert_eq!(server.route(identity), Route::Unknown),
+        }
+        compare(&server, &model);
+        for gone in given.iter().filter(|name| !model.names.contains_key(*name)) {
+            assert_eq!(server.route(gone), Route::Unknown);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn server_finds_who_has_that_number(
+        events in prop::collection::vec(event(), 0..200),
+        seed in any::<(u64, u64)>(),
+        bits in any::<u64>(),
+    ) {
+        let seed = Seed::new(seed.0, seed.1);
+        let (peers, buckets) = (Array::<Peer<Named>, PEERS>::new(), Array::<Bucket, 2>::new());
+        check_server(Router::server(peers, buckets, seed), Refusals::AtLimit, &events);
+        let peers = heapless::Vec::<Peer<Named>, PEERS>::new();
+        let buckets = heapless::Vec::<Bucket, 16>::new();
+        check_server(Router::server(peers, buckets, seed), Refusals::AtLimit, &events);
+        let (peers, buckets) = (Chunks::with_limit(PEERS), Chunks::<Bucket>::default());
+        check_server(Router::server(peers, buckets, seed), Refusals::AtLimit, &events);
+        let script = Script::new(bits);
+        let (peers, buckets) = (Flaky::new(&script), Flaky::<Bucket>::new(&script));
+        check_server(Router::server(peers, buckets, seed), Refusals::AnyTime, &events);
     }
 }

@@ -85,8 +85,13 @@ struct ModelPeer {
 }
 
 impl ModelPeer {
-    fn matches(&self, topic: &[u8]) -> bool {
-        self.active.keys().any(|prefix| topic.starts_with(prefix))
+    fn wants(&self, topic: &[u8], matching: Matching) -> bool {
+        let prefixed = || self.active.keys().any(|prefix| topic.starts_with(prefix));
+        match matching {
+            Matching::Prefix => prefixed(),
+            Matching::Inverted => !prefixed(),
+            Matching::Exact => self.active.contains_key(topic),
+        }
     }
 }
 
@@ -95,10 +100,9 @@ impl Model {
         self.options.control == Control::Manual
     }
 
-    /// C71, C82: who a publication is for.
+    /// C71, C82, 48/RADIO-DISH: who a publication is for.
     fn audience(&self, topic: &[u8]) -> BTreeSet<PeerId> {
-        let inverted = self.options.matching == Matching::Inverted;
-        let wanted = |peer: &ModelPeer| peer.matches(topic) != inverted;
+        let wanted = |peer: &ModelPeer| peer.wants(topic, self.options.matching);
         self.peers
             .iter()
             .filter(|(_, peer)| wanted(peer))
@@ -447,7 +451,11 @@ fn options() -> impl Strategy<Value = XPubOptions> {
         Just(Verbosity::All),
     ];
     let control = prop_oneof![3 => Just(Control::Automatic), 1 => Just(Control::Manual)];
-    let matching = prop_oneof![3 => Just(Matching::Prefix), 1 => Just(Matching::Inverted)];
+    let matching = prop_oneof![
+        3 => Just(Matching::Prefix),
+        1 => Just(Matching::Inverted),
+        2 => Just(Matching::Exact),
+    ];
     (verbosity, control, matching).prop_map(|(verbosity, control, matching)| XPubOptions {
         verbosity,
         control,

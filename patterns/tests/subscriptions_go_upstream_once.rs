@@ -1,10 +1,10 @@
-//! XSUB and SUB against a map from topic to count, over every storage.
+//! XSUB, SUB and DISH against a map from topic to count, over every storage.
 
 use std::collections::HashMap;
 
 use ferromq_patterns::{
-    Accept, Array, Bucket, Matching, Node, Pattern, Peer, PeerId, Publisher, Reason, ResendCursor,
-    Seed, Storage, Sub, SubscribeError, TopicStep, TopicStorage, Upstream,
+    Accept, Array, Bucket, GroupError, Matching, Node, Pattern, Peer, PeerId, Publisher, Reason,
+    ResendCursor, Seed, Storage, Sub, SubscribeError, TopicStep, TopicStorage, Upstream,
 };
 use proptest::prelude::*;
 
@@ -80,6 +80,7 @@ where
     fn subscribe(&mut self, topic: &[u8]) {
         match self.sub.subscribe(topic) {
             Ok(upstream) => {
+                assert_eq!(self.refusal(topic), None);
                 let count = self.counts.entry(topic.to_vec()).or_default();
                 *count += 1;
                 assert_eq!(upstream == Upstream::Notify, *count == 1);
@@ -87,10 +88,22 @@ where
                     self.tell(topic, 1);
                 }
             }
-            Err(error) => {
-                assert_eq!(error, SubscribeError::Full);
+            Err(SubscribeError::Full) => {
                 assert!(self.flaky && !self.counts.contains_key(topic));
             }
+            Err(error) => assert_eq!(Some(error), self.refusal(topic)),
+        }
+    }
+
+    /// 48/RADIO-DISH, Group; and a group is joined once.
+    fn refusal(&self, topic: &[u8]) -> Option<SubscribeError> {
+        let zero = topic.iter().position(|byte| *byte == 0);
+        match (self.matching, zero) {
+            (Matching::Prefix | Matching::Inverted, _) => None,
+            _ if topic.len() > 255 => Some(GroupError::TooLong { len: topic.len() }.into()),
+            (_, Some(at)) => Some(GroupError::ZeroByte { at }.into()),
+            _ if self.counts.contains_key(topic) => Some(SubscribeError::Joined),
+            _ => None,
         }
     }
 
@@ -149,15 +162,28 @@ where
 
     // C71, C82
     fn message(&mut self, topic: &[u8]) {
-        let matches = self.counts.keys().any(|prefix| topic.starts_with(prefix));
-        let wanted = matches == (self.matching == Matching::Prefix);
-        if wanted {
-            assert_eq!(self.sub.accept(self.peer, topic, true), Accept::Deliver);
-            assert_eq!(self.sub.accept(self.peer, b"body", false), Accept::Deliver);
-        } else {
+        let prefixed = self.counts.keys().any(|prefix| topic.starts_with(prefix));
+        let wanted = match self.matching {
+            Matching::Prefix => prefixed,
+            Matching::Inverted => !prefixed,
+            Matching::Exact => self.counts.contains_key(topic),
+        };
+        if !wanted {
             let refused = Accept::Refuse(Reason::NotSubscribed);
             assert_eq!(self.sub.accept(self.peer, topic, true), refused);
+            return;
         }
+        assert_eq!(self.sub.accept(self.peer, topic, true), Accept::Deliver);
+        let third = self.sub.accept(self.peer, b"body", true);
+        if self.matching == Matching::Exact {
+            assert_eq!(third, Accept::Refuse(Reason::WrongParts));
+            let alone = self.sub.accept(self.peer, topic, false);
+            assert_eq!(alone, Accept::Refuse(Reason::WrongParts));
+            assert_eq!(self.sub.accept(self.peer, topic, true), Accept::Deliver);
+        } else {
+            assert_eq!(third, Accept::Deliver);
+        }
+        assert_eq!(self.sub.accept(self.peer, b"body", false), Accept::Deliver);
     }
 
     fn finish(mut self) {
@@ -207,11 +233,14 @@ proptest! {
 
     #[test]
     fn every_connection_is_told_every_topic_once(
-        inverted in any::<bool>(),
+        matching in prop_oneof![
+            Just(Matching::Prefix),
+            Just(Matching::Inverted),
+            Just(Matching::Exact),
+        ],
         events in prop::collection::vec(event(), 0..200),
         bits in any::<u64>(),
     ) {
-        let matching = if inverted { Matching::Inverted } else { Matching::Prefix };
         let arrays = TopicStorage {
             nodes: Array::<Node, 1500>::new(),
             children: Array::<Bucket, 100>::new(),

@@ -4,6 +4,10 @@ use crate::storage::Array;
 type Machine = Pub<Array<Peer<Subscriber>, 2>, Array<Node, 16>, Array<Entry, 8>, Array<Bucket, 16>>;
 
 fn machine() -> Machine {
+    matching(Matching::Prefix)
+}
+
+fn matching(matching: Matching) -> Machine {
     let storage = SubscriptionStorage {
         nodes: Array::new(),
         entries: Array::new(),
@@ -11,13 +15,7 @@ fn machine() -> Machine {
         lookup: Array::new(),
     };
     let limits = SubscriptionLimits::default();
-    Pub::new(
-        Array::new(),
-        storage,
-        Matching::Prefix,
-        limits,
-        Seed::new(1, 2),
-    )
+    Pub::new(Array::new(), storage, matching, limits, Seed::new(1, 2))
 }
 
 // C83
@@ -67,4 +65,56 @@ fn what_a_peer_leaves_is_removed_without_a_word() {
         assert_eq!(step, TopicStep::Working);
     }
     assert_eq!((publisher.subscriptions(), publisher.peers()), (0, 0));
+}
+
+// 48/RADIO-DISH
+#[test]
+fn a_radio_sends_to_the_members_of_the_very_group() {
+    let mut radio = matching(Matching::Exact);
+    let (a, b) = (
+        radio.peer_attached(b"").unwrap(),
+        radio.peer_attached(b"").unwrap(),
+    );
+    let members = |radio: &mut Machine, group: &[u8]| {
+        radio.publish(group);
+        [radio.poll_match(), radio.poll_match(), radio.poll_match()]
+    };
+    for (id, group) in [
+        (a, &b"ab"[..]),
+        (a, b""),
+        (b, b"abc"),
+        (b, b"ab"),
+        (b, b"ab"),
+    ] {
+        radio
+            .subscription(id, Subscription::Subscribe, group)
+            .unwrap();
+    }
+    let full = |id| Some(Match::Full(id));
+    assert_eq!(members(&mut radio, b"abc"), [full(b), None, None]);
+    assert_eq!(members(&mut radio, b""), [full(a), None, None]);
+    assert_eq!(members(&mut radio, b"a"), [None; 3]);
+    assert_eq!(members(&mut radio, b"ab"), [full(b), full(a), None]);
+    // Joined twice on one connection, so it is left twice.
+    for left in [full(a), None] {
+        radio.subscription(b, Subscription::Cancel, b"ab").unwrap();
+        assert_eq!(members(&mut radio, b"ab")[1], left);
+    }
+    let long = [b'g'; 256];
+    let refused = radio.subscription(a, Subscription::Subscribe, &long);
+    let limit = LimitError::TopicLen {
+        len: 256,
+        limit: 255,
+    };
+    assert_eq!(refused, Err(limit));
+}
+
+#[test]
+fn a_radio_knows_no_membership_in_a_message() {
+    let mut radio = matching(Matching::Exact);
+    let a = radio.peer_attached(b"").unwrap();
+    let refused = Accept::Refuse(Reason::UpstreamData);
+    assert_eq!(radio.accept(a, b"\x01t", false), refused);
+    assert_eq!(radio.accept(a, b"data", true), refused);
+    assert_eq!(radio.accept(a, b"\x00t", false), refused);
 }

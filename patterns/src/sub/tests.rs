@@ -69,3 +69,25 @@ fn only_the_head_of_a_payload_is_looked_at() {
     assert!(sub.subscribe(b"hea").is_ok());
     assert_eq!(sub.accept(a, &Remote, false), Accept::Deliver);
 }
+
+// 48/RADIO-DISH
+#[test]
+fn a_dish_joins_once_and_takes_a_group_and_one_frame() {
+    let (mut dish, a) = machine(Matching::Exact);
+    assert_eq!(dish.subscribe(b"group"), Ok(Upstream::Notify));
+    assert_eq!(dish.subscribe(b"group"), Err(SubscribeError::Joined));
+    let zero = SubscribeError::Group(crate::GroupError::ZeroByte { at: 0 });
+    assert_eq!(dish.subscribe(b"\0"), Err(zero));
+    for other in [&b"grou"[..], b"groups", b""] {
+        assert_eq!(dish.accept(a, other, true), REFUSED);
+    }
+    let shapeless = Accept::Refuse(Reason::WrongParts);
+    assert_eq!(dish.accept(a, b"group", false), shapeless);
+    assert_eq!(dish.accept(a, b"group", true), Accept::Deliver);
+    assert_eq!(dish.accept(a, b"one", true), shapeless);
+    assert_eq!(dish.accept(a, b"group", true), Accept::Deliver);
+    assert_eq!(dish.accept(a, b"body", false), Accept::Deliver);
+    assert_eq!(dish.unsubscribe(b"group"), Ok(Upstream::Notify));
+    assert_eq!(dish.unsubscribe(b"group"), Err(NotSubscribed));
+    assert_eq!(dish.accept(a, b"group", true), REFUSED);
+}
