@@ -9,17 +9,19 @@
 //! are merely of an old epoch: no match sees them, and a cursor removes them
 //! from the old end of the list while a new connection adds at the new end.
 
-use crate::entry::{self, Entries, Entry, Key, Kind};
+mod lists;
+mod peers;
+
+use crate::entry::{self, Entry, Key, Kind};
 use crate::hash::Seed;
 use crate::limits::{LimitError, SubscriptionLimits};
 use crate::pattern::AttachError;
-use crate::peer::{Link, Peer, PeerId, PeerTable};
+use crate::peer::{Peer, PeerId, PeerTable};
 use crate::ring::{FairQueue, Ring, SEND};
-use crate::sides::Sides;
 use crate::slab::{NIL, Slab};
 use crate::storage::{Full, Storage};
 use crate::subscriber::{Room, Subscriber};
-use crate::table::{Bucket, End, Table};
+use crate::table::{Bucket, Table};
 use crate::tree::{MAX_TOPIC_LEN, Node, Tree};
 
 /// Storage for a subscription index: [`Node`]s for topics, [`Entry`]s for who
@@ -295,32 +297,6 @@ where
         self.tree.footprint() + self.entries.footprint() + self.lookup.footprint()
     }
 
-    /// Unlinks an entry from everything and frees it, and its topic if it was the last.
-    pub(crate) fn remove(&mut self, index: u32) -> Change {
-        let Some(entry) = self.entries.get(index).cloned() else {
-            return Change::Nothing;
-        };
-        if self.cursor.entry == index {
-            self.cursor.entry = self.after(&entry, self.cursor.reach);
-        }
-        self.lookup.remove(
-            &mut Entries {
-                slab: &mut self.entries,
-                seed: self.seed,
-            },
-            index,
-        );
-        self.unlink_from_peer(&entry);
-        self.unlink_from_node(&entry);
-        self.entries.free(index);
-        self.total -= 1;
-        if self.tree.value(entry.node) != NIL {
-            return Change::Count;
-        }
-        self.tree.prune(entry.node);
-        Change::Topic
-    }
-
     /// What a match looks at after this entry: the rest of the topic's list,
     /// then the shorter topics on the way up if they are meant too.
     #[inline(always)]
@@ -328,13 +304,6 @@ where
         match (entry.of_node.next, reach) {
             (NIL, Reach::Prefixes) => self.tree.value_upwards(self.tree.parent(entry.node)),
             (next, _) => next,
-        }
-    }
-
-    #[inline]
-    fn set_room(&mut self, id: PeerId, room: Room) {
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.room = room;
         }
     }
 
@@ -385,131 +354,6 @@ where
         } else {
             Ok(())
         }
-    }
-
-    fn link(&mut self, index: u32, key: Key) {
-        let mut entry = Entry::new(key);
-        let first = self.tree.value(key.node);
-        entry.of_node = Link {
-            next: first,
-            prev: NIL,
-        };
-        if let Some(first) = self.entries.get_mut(first) {
-            first.of_node.prev = index;
-        }
-        self.tree.set_value(key.node, index);
-        if let Some(peer) = self.peers.data_at_mut(key.peer) {
-            entry.of_peer = Link {
-                next: peer.newest,
-                prev: NIL,
-            };
-            peer.newest = index;
-            match self.entries.get_mut(entry.of_peer.next) {
-                Some(older) => older.of_peer.prev = index,
-                None => peer.oldest = index,
-            }
-        }
-        if let Some(slot) = self.entries.get_mut(index) {
-            *slot = entry;
-        }
-        let mut entries = Entries {
-            slab: &mut self.entries,
-            seed: self.seed,
-        };
-        self.lookup.insert(&mut entries, index, End::Front);
-        self.total += 1;
-    }
-
-    fn unlink_from_peer(&mut self, entry: &Entry) {
-        let Link {
-            next: older,
-            prev: newer,
-        } = entry.of_peer;
-        let Some(peer) = self.peers.data_at_mut(entry.peer) else {
-            return;
-        };
-        match self.entries.get_mut(older) {
-            Some(entry) => entry.of_peer.prev = newer,
-            None => peer.oldest = newer,
-        }
-        match self.entries.get_mut(newer) {
-            Some(entry) => entry.of_peer.next = older,
-            None => peer.newest = older,
-        }
-    }
-
-    fn unlink_from_node(&mut self, entry: &Entry) {
-        let Link { next, prev } = entry.of_node;
-        if let Some(entry) = self.entries.get_mut(next) {
-            entry.of_node.prev = prev;
-        }
-        match self.entries.get_mut(prev) {
-            Some(entry) => entry.of_node.next = next,
-            None => self.tree.set_value(entry.node, next),
-        }
-    }
-}
-
-impl<P, N, E, B> Sides for Subscriptions<P, N, E, B>
-where
-    P: Storage<Peer<Subscriber>>,
-    N: Storage<Node>,
-    E: Storage<Entry>,
-    B: Storage<Bucket>,
-{
-    /// The slot is used again when the peer's entries are removed.
-    fn peer_detached(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-        self.link_lost(id);
-        if self.stale.contains(&self.peers, id.slot()) {
-            self.peers.retire(id);
-        } else {
-            self.peers.detach(id);
-        }
-    }
-
-    #[inline]
-    fn peer_at(&self, index: usize) -> Option<PeerId> {
-        self.peers.id_at(u32::try_from(index).ok()?)
-    }
-
-    fn peer_slots(&self) -> usize {
-        self.peers.slots() as usize
-    }
-
-    #[inline]
-    fn peer_readable(&mut self, id: PeerId) {
-        self.queue.readable(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_drained(&mut self, id: PeerId) {
-        self.queue.drained(&mut self.peers, id);
-    }
-
-    #[inline]
-    fn peer_full(&mut self, id: PeerId) {
-        self.set_room(id, Room::None);
-    }
-
-    #[inline]
-    fn peer_has_room(&mut self, id: PeerId) {
-        self.set_room(id, Room::Some);
-    }
-
-    #[inline]
-    fn next(&self) -> Option<PeerId> {
-        self.queue.next(&self.peers)
-    }
-
-    #[inline]
-    fn delivered(&mut self, id: PeerId) {
-        self.queue.delivered(&self.peers, id);
-    }
-
-    #[inline]
-    fn contains(&self, id: PeerId) -> bool {
-        self.peers.contains(id)
     }
 }
 
