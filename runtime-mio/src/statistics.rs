@@ -166,6 +166,12 @@ pub struct Statistics {
     pub drops: Drops,
     /// Handshakes that failed, both ways.
     pub handshakes_failed: u64,
+    /// Peers that were let in without saying which type of socket they are
+    /// (37/ZMTP wants a Socket-Type; some that do without are harmless).
+    pub untyped_peers: u64,
+    /// Connections ended because the peer broke the protocol, or exceeded a
+    /// limit, after its handshake.
+    pub violations: u64,
 }
 
 impl Statistics {

@@ -199,7 +199,11 @@ impl Handshake {
             Ok(0) => self.ended = true,
             Ok(len) => self.unread.extend_from_slice(&buffer[..len]),
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(cause) => return Err(cause),
+            Err(cause) => {
+                // Who closes without having read everything resets.
+                self.ended |= cause.kind() == io::ErrorKind::ConnectionReset;
+                return Err(cause);
+            }
         }
         Ok(true)
     }

@@ -18,6 +18,8 @@ pub(crate) struct Look {
     traffic: Traffic,
     drops: Drops,
     handshakes_failed: u64,
+    untyped_peers: u64,
+    violations: u64,
     phase: Phase,
 }
 
@@ -68,6 +70,8 @@ impl State {
             traffic: self.totals,
             drops: self.drops,
             handshakes_failed: self.handshakes_failed,
+            untyped_peers: self.untyped_peers,
+            violations: self.violations,
             phase: self.phase,
         }
     }
@@ -106,6 +110,8 @@ impl Look {
             traffic,
             drops,
             handshakes_failed: self.handshakes_failed,
+            untyped_peers: self.untyped_peers,
+            violations: self.violations,
         }
     }
 }

@@ -155,6 +155,7 @@ impl State {
         pipe.link = Some(Box::new(link));
         pipe.links += 1;
         self.linked += 1;
+        self.untyped_peers += u64::from(peer.socket_type().is_empty());
         core.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded);
         if let Err(cause) = core.register(fd, id) {
             self.link_lost(core, id, &LinkError::Io(cause));

@@ -13,6 +13,12 @@ use crate::monitor::EventKind;
 
 /// Peers whose heartbeats are looked at under one hold of the lock.
 const HEARTBEATS_A_TURN: usize = 64;
+/// Least and longest time between two looks at all of a socket's heartbeats,
+/// each of which may be late by that.
+const HEARTBEAT_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_millis(100));
+/// Looks an interval at most, however evenly the links are spread over it.
+const LOOKS_AN_INTERVAL: u32 = 16;
 /// Batches of events that one turn takes from a socket's epoll.
 const ROUNDS: usize = 8;
 /// Peers that are read when a socket is taken over.
@@ -94,7 +100,11 @@ impl Core {
                 }
             }
         }
-        next.map(|next| next.saturating_since(now).max(Duration::from_millis(1)))
+        // Those that are due soon after this one are seen to together.
+        let (least, longest) = HEARTBEAT_PAUSE;
+        let interval = self.options.heartbeat.interval.unwrap_or_default();
+        let pause = (interval / LOOKS_AN_INTERVAL).clamp(least, longest);
+        next.map(|next| next.saturating_since(now).max(pause))
     }
 
     /// Ends all calls and endpoints; the I/O thread sends what waits.

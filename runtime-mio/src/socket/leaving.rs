@@ -53,6 +53,7 @@ impl State {
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
         self.drop_messages(Some(id), DropCause::LinkLost, cut);
+        self.violations += u64::from(is_violation(cause));
         core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
             cause: cause.to_string(),
         });
@@ -182,4 +183,9 @@ impl State {
             }
         }
     }
+}
+
+/// Whether the peer is to blame, and not the way to it.
+fn is_violation(cause: &LinkError) -> bool {
+    matches!(cause, LinkError::Protocol(_) | LinkError::Subscriptions(_))
 }

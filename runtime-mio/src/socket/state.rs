@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) totals: Traffic,
     pub(crate) drops: Drops,
     pub(crate) handshakes_failed: u64,
+    pub(crate) untyped_peers: u64,
+    pub(crate) violations: u64,
 }
 
 /// What one step of reading a pipe gave.
@@ -115,6 +117,8 @@ impl State {
             totals: Traffic::default(),
             drops: Drops::default(),
             handshakes_failed: 0,
+            untyped_peers: 0,
+            violations: 0,
         }
     }
 
