@@ -179,6 +179,24 @@ fn a10_two_plain_servers_get_nowhere() {
     let _ = ours.await_handshake_failure();
 }
 
+// A10: each waits for the other's WELCOME, and neither may send one.
+#[test]
+fn a10_two_plain_clients_get_nowhere() {
+    let listener = RawListener::bind(Via::Tcp);
+    let options = Options::new()
+        .plain_client("name", "secret")
+        .reconnect_interval(Duration::from_millis(10), Duration::from_millis(50));
+    let ours = Ours::connected(SocketType::Push, options, listener.endpoint());
+    for _ in 0..2 {
+        let mut peer = listener.accept();
+        peer.send(&Greeting::of("PLAIN").bytes());
+        peer.send_command("HELLO", b"\x04name\x06secret");
+        peer.read_to_close();
+        let _ = ours.await_handshake_failure();
+    }
+    assert_eq!(ours.statistics().connected(), 0);
+}
+
 // A11: the deadline is total.
 #[test]
 fn a11_no_byte_prolongs_the_handshake() {

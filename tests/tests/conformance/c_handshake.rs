@@ -124,6 +124,27 @@ fn c28_a_peer_without_socket_type_is_accepted() {
 }
 
 #[test]
+fn c28_peers_without_socket_type_are_counted() {
+    for via in [Via::Tcp, Via::Ipc] {
+        let ours = Ours::bound(SocketType::Pull, Options::new(), via);
+        let typed = RawPeer::established(ours.endpoint(), "PUSH");
+        ours.await_peer();
+        assert_eq!(ours.statistics().untyped_peers, 0);
+        for count in 1..=3 {
+            let mut peer = ready_with(&ours, &metadata(&[("X-Type", b"PUSH")]));
+            peer.read_ready();
+            ours.await_peer();
+            assert_eq!(ours.statistics().untyped_peers, count);
+        }
+        // One that was refused is none that was let in.
+        ready_with(&ours, b"\0").read_to_close();
+        let _ = ours.await_handshake_failure();
+        assert_eq!(ours.statistics().untyped_peers, 3, "of all that ever came");
+        drop(typed);
+    }
+}
+
+#[test]
 fn c28_an_incompatible_socket_type_gets_an_error_and_is_closed() {
     let pairs = [
         (SocketType::Pull, "PULL"),
@@ -231,6 +252,26 @@ fn c31_a_lost_connection_is_made_again() {
     }
 }
 
+// C31: in the handshake and after it.
+#[test]
+fn c31_a_connection_that_is_reset_is_made_again() {
+    let listener = RawListener::bind(Via::Tcp);
+    let ours = Ours::connected(SocketType::Push, soon(), listener.endpoint());
+    for round in ["first", "second", "third"] {
+        let mut peer = listener.accept();
+        let _ = peer.read_greeting();
+        peer.reset();
+        let _ = ours.await_handshake_failure();
+        let mut peer = listener.accept_established("PULL");
+        ours.await_peer();
+        ours.send(round).expect("send");
+        assert_eq!(peer.read_message(), [round.as_bytes()]);
+        peer.reset();
+        let _ = ours.await_disconnect();
+    }
+    assert_eq!(ours.statistics().violations, 0, "nobody broke the protocol");
+}
+
 #[test]
 fn c31_refused_connections_are_retried_with_backoff_and_jitter() {
     // Bound and dropped: a port where nobody listens.
@@ -279,6 +320,26 @@ fn c32_the_peers_properties_are_on_every_message() {
         assert_eq!(from.property("x-colour"), Some(&b"green"[..]));
         assert!(from.address().contains("127.0.0.1"), "{}", from.address());
         assert_eq!(from.user_id(), None);
+    }
+}
+
+// C32: who proved to be somebody is known by that name.
+#[test]
+fn c32_the_user_id_is_on_every_message() {
+    let options = Options::new().plain_server([("ann", "secret")]);
+    let ours = Ours::bound(SocketType::Pull, options, Via::Tcp);
+    let mut peer = RawPeer::connect(ours.endpoint());
+    peer.send(&Greeting::of("PLAIN").bytes());
+    let _ = peer.read_greeting();
+    peer.send_command("HELLO", b"\x03ann\x06secret");
+    assert_eq!(peer.read_command().0, "WELCOME");
+    peer.send_command("INITIATE", &metadata(&[("Socket-Type", b"PUSH")]));
+    peer.read_ready();
+    peer.send_message(&["a"]);
+    peer.send_message(&["b", "c"]);
+    for _ in 0..2 {
+        let message = ours.recv().expect("a message");
+        assert_eq!(message.peer().expect("a peer").user_id(), Some("ann"));
     }
 }
 

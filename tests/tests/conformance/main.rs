@@ -16,4 +16,8 @@ mod g_publish;
 mod g_subscribe;
 mod h_lifetime;
 mod h_queues;
+mod h_reconnecting;
 mod hostile;
+mod hostile_patience;
+mod table;
+mod x_extensions;
