@@ -6,6 +6,8 @@ use ferromq_transport::Transport;
 use ferromq_transport_tcp::{Ipc, Tcp};
 
 use crate::Error;
+#[cfg(feature = "status")]
+use crate::status::{StatusError, StatusPlace};
 
 /// Where sockets come from: a [`ferromq_mio::Context`] that knows `tcp://` and
 /// `ipc://`, with all of its calls.
@@ -18,7 +20,11 @@ pub struct Context(ferromq_mio::Context);
 
 /// Puts a [`Context`] together. It starts with `tcp://` and `ipc://`.
 #[derive(Debug)]
-pub struct ContextBuilder(ferromq_mio::ContextBuilder);
+pub struct ContextBuilder {
+    builder: ferromq_mio::ContextBuilder,
+    #[cfg(feature = "status")]
+    status: Option<StatusPlace>,
+}
 
 impl Context {
     /// A context with all transports. Starts its I/O thread.
@@ -32,11 +38,26 @@ impl Context {
     /// The same with transports of your own.
     #[must_use]
     pub fn builder() -> ContextBuilder {
-        ContextBuilder(
-            ferromq_mio::Context::builder()
+        ContextBuilder {
+            builder: ferromq_mio::Context::builder()
                 .transport(Tcp)
                 .transport(Ipc),
-        )
+            #[cfg(feature = "status")]
+            status: None,
+        }
+    }
+
+    /// Serves what this context's sockets are doing, to processes of the same
+    /// user, until the context is gone; see [`status`](crate::status). With
+    /// other contexts of this process that serve in the same place, it is told
+    /// as one.
+    ///
+    /// # Errors
+    /// [`StatusError`] says which directory or endpoint cannot be had.
+    #[cfg(feature = "status")]
+    pub fn serve_status(&self, place: &StatusPlace) -> Result<(), StatusError> {
+        self.keep(crate::status::serve(place, self.observer())?);
+        Ok(())
     }
 }
 
@@ -51,15 +72,55 @@ impl Deref for Context {
 impl ContextBuilder {
     /// Adds a transport for its schemes; a later one takes a scheme over.
     #[must_use]
-    pub fn transport(self, transport: impl Transport + 'static) -> Self {
-        Self(self.0.transport(transport))
+    pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.builder = self.builder.transport(transport);
+        self
     }
 
-    /// Starts the I/O thread.
+    /// Serves what the context's sockets are doing, as
+    /// [`Context::serve_status`] does.
+    #[cfg(feature = "status")]
+    #[must_use]
+    pub fn status(mut self, place: StatusPlace) -> Self {
+        self.status = Some(place);
+        self
+    }
+
+    /// Starts the I/O thread. `FERROMQ_STATUS` in the environment serves status
+    /// as [`status`](Self::status) does, but what stands in its way is a line on
+    /// standard error and no error.
     ///
     /// # Errors
-    /// [`Error::System`] when a descriptor or the thread cannot be had.
+    /// [`Error::System`] when a descriptor or the thread cannot be had, or the
+    /// place for status.
     pub fn build(self) -> Result<Context, Error> {
-        self.0.build().map(Context)
+        let context = self.builder.build().map(Context)?;
+        #[cfg(feature = "status")]
+        {
+            if let Some(place) = &self.status {
+                let refused = |cause| Error::System {
+                    what: "serve status",
+                    cause: std::io::Error::other(cause),
+                };
+                context.serve_status(place).map_err(refused)?;
+            }
+            context.serve_status_if_asked();
+        }
+        Ok(context)
+    }
+}
+
+#[cfg(feature = "status")]
+impl Context {
+    /// Serves status where the environment says. Whoever set it wants to see
+    /// into the program, and not to stop it.
+    fn serve_status_if_asked(&self) {
+        let Some(place) = crate::status::from_environment() else {
+            return;
+        };
+        if let Err(cause) = place.and_then(|place| self.serve_status(&place)) {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "ferromq: FERROMQ_STATUS: {cause}");
+        }
     }
 }

@@ -79,6 +79,8 @@
 #![forbid(unsafe_code)]
 
 mod context;
+#[cfg(feature = "status")]
+pub mod status;
 
 pub use context::{Context, ContextBuilder};
 pub use ferromq_mio::*;

@@ -43,6 +43,22 @@ impl DropCause {
         Self::Refused,
         Self::Unsubscribed,
     ];
+
+    /// The cause as a word for machines: `subscriber_full`, `link_lost`, …
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SubscriberFull => "subscriber_full",
+            Self::NoPeer => "no_peer",
+            Self::PeerFull => "peer_full",
+            Self::Unroutable => "unroutable",
+            Self::LinkLost => "link_lost",
+            Self::PeerGone => "peer_gone",
+            Self::Linger => "linger",
+            Self::Conflated => "conflated",
+            Self::Refused => "refused",
+            Self::Unsubscribed => "unsubscribed",
+        }
+    }
 }
 
 /// Messages dropped, by cause.
@@ -53,6 +69,12 @@ impl Drops {
     /// Messages dropped for this cause.
     pub fn of(&self, cause: DropCause) -> u64 {
         self.0[cause as usize]
+    }
+
+    /// The causes that dropped any, and how many messages each.
+    pub fn iter(&self) -> impl Iterator<Item = (DropCause, u64)> {
+        let all = DropCause::ALL.into_iter().zip(self.0);
+        all.filter(|(_, messages)| *messages > 0)
     }
 
     /// Messages dropped for any cause.

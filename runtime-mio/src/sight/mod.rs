@@ -52,6 +52,10 @@ pub struct SocketSnapshot {
     pub state: SocketState,
     /// Who looks after it.
     pub caller: CallerState,
+    /// Messages that may wait for one peer to be sent; 0 is no limit.
+    pub send_high_water_mark: usize,
+    /// Messages that may wait from one peer to be received; 0 is no limit.
+    pub receive_high_water_mark: usize,
     /// What it is bound and connected to, in no particular order.
     ///
     /// Empty if the I/O thread did not answer within a second, as one does that
