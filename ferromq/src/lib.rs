@@ -79,6 +79,8 @@
 #![forbid(unsafe_code)]
 
 mod context;
+#[cfg(feature = "files")]
+pub mod files;
 #[cfg(feature = "status")]
 pub mod status;
 

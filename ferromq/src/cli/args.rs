@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use ferromq::Endpoint;
 
+use super::files::{ReceiveFilesArgs, SendFilesArgs};
 use super::help;
 use super::output::Format;
 use super::text;
@@ -55,6 +56,12 @@ pub(crate) enum Verb {
     /// Talk to exactly one peer
     #[command(after_help = help::PAIR)]
     Pair(DuplexArgs),
+    /// Send files, checked and resumed after interruptions
+    #[command(after_help = help::SEND)]
+    Send(SendFilesArgs),
+    /// Receive files into a directory
+    #[command(after_help = help::RECEIVE)]
+    Receive(ReceiveFilesArgs),
     /// Show all patterns at work between processes on this machine
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
@@ -222,7 +229,7 @@ pub(crate) struct Bytes(pub(crate) Vec<u8>);
 /// An identity that ZMTP allows.
 pub(crate) type Identity = Bytes;
 
-fn endpoint(text: &str) -> Result<String, String> {
+pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     match text.parse::<Endpoint>() {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.cause().to_string()),
@@ -244,7 +251,7 @@ fn identity(text: &str) -> Result<Identity, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "not a number of seconds".to_owned())?;

@@ -50,6 +50,9 @@ pub(crate) enum Failure {
         what: &'static str,
         cause: io::Error,
     },
+    /// A directory that files cannot be received into.
+    #[error("cannot receive into {directory}: {cause}")]
+    Directory { directory: String, cause: io::Error },
     /// The demonstration found something wrong.
     #[error("demo: {0}")]
     Demo(String),

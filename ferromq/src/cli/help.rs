@@ -102,6 +102,29 @@ Examples:
   ferromq pair --connect tcp://127.0.0.1:5559
   ferromq pair --connect tcp://127.0.0.1:5559 --file notes.txt --count 0";
 
+pub(crate) const SEND: &str = "\
+Waits for a receiver, and for one that went away; a file then goes on where it
+was, after both sides have compared what is there. Start the same command again
+after it was ended, however it was: what has arrived is not sent twice. Exit
+code 1 when a file could not be sent (a line says which and why; the others
+are).
+
+Examples:
+  ferromq send photo.jpg notes.txt --to tcp://server:5560
+  ferromq send backup.tar --to ipc:///tmp/files --timeout 30";
+
+pub(crate) const RECEIVE: &str = "\
+A file has its name only when it is whole, has the sender's SHA-256, and is on
+disk; until then it is .NAME.….ferromq-part, which a later run goes on with and
+which may be deleted at any time. A file that is there already stays, unless
+--force is given; sending the same one again is no error. Several senders may
+send at once. Whoever reaches the endpoint may send files, as with every
+receiving verb: loopback and ipc are for this machine only, tcp://* is for all.
+
+Examples:
+  ferromq receive --at tcp://*:5560 --into inbox
+  ferromq receive --at ipc:///tmp/files --into inbox --count 1 --force";
+
 pub(crate) const DEMO: &str = "\
 Starts two processes for each row, sends through tcp:// and ipc://, checks with
 SHA-256 that everything arrived whole, and leaves nothing behind.

@@ -2,6 +2,7 @@
 
 mod args;
 mod error;
+mod files;
 mod help;
 mod input;
 mod interrupt;
@@ -40,6 +41,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Dealer(args) => verbs::duplex(SocketType::Dealer, args),
         Verb::Router(args) => verbs::router(args),
         Verb::Pair(args) => verbs::duplex(SocketType::Pair, args),
+        Verb::Send(args) => files::send(args),
+        Verb::Receive(args) => files::receive(args),
         Verb::Demo(args) => crate::demo::run(args),
         Verb::DemoPeer(args) => crate::demo::peer(args),
     };
