@@ -73,6 +73,8 @@ mod pipe;
 #[cfg(not(loom))]
 mod poller;
 #[cfg(not(loom))]
+mod settings;
+#[cfg(not(loom))]
 mod sight;
 #[cfg(not(loom))]
 mod socket;

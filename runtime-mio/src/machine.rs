@@ -126,6 +126,13 @@ impl Machine {
         })
     }
 
+    /// ROUTER: whether an unknown identity is an error.
+    pub(crate) fn set_mandatory(&mut self, on: bool) {
+        if let Self::Router { mandatory, .. } = self {
+            *mandatory = on;
+        }
+    }
+
     /// The type that it was made for.
     pub(crate) fn socket_type(&self) -> SocketType {
         match self {

@@ -1,4 +1,4 @@
-//! What can be set on a socket before it is made.
+//! What can be set on a socket.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::Error;
 /// The options of one socket, with ZeroMQ's names and defaults except where a
 /// field says otherwise.
 ///
-/// They are given when the socket is made and do not change afterwards, but
-/// for the few that [`AnySocket`](crate::AnySocket) has setters for.
+/// They are given when the socket is made, or changed later with
+/// [`AnySocket::set_options`](crate::AnySocket::set_options).
 ///
 /// ```
 /// use ferromq_mio::Options;
@@ -334,6 +334,22 @@ impl Options {
     pub fn link(mut self, link: LinkOptions) -> Self {
         self.link = link;
         self
+    }
+
+    /// The first option that decides how the pattern works and is not as in
+    /// `old`.
+    pub(crate) fn settled_option_changed(&self, old: &Self) -> Option<&'static str> {
+        let pairs = [
+            ("conflate", self.conflate, old.conflate),
+            ("req_correlate", self.req_correlate, old.req_correlate),
+            ("req_relaxed", self.req_relaxed, old.req_relaxed),
+            ("xpub_verbose", self.xpub_verbose, old.xpub_verbose),
+            ("xpub_verboser", self.xpub_verboser, old.xpub_verboser),
+            ("xpub_manual", self.xpub_manual, old.xpub_manual),
+            ("invert_matching", self.invert_matching, old.invert_matching),
+        ];
+        let changed = pairs.iter().find(|(_, new, old)| new != old);
+        changed.map(|(name, ..)| *name)
     }
 
     /// Refuses what cannot be, naming the option.

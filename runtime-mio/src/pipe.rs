@@ -8,8 +8,9 @@ use ferromq_patterns::{PeerId, ResendCursor};
 use crate::io::ConnectorId;
 use crate::link::Link;
 use crate::options::PIPE_BYTES;
+use crate::settings::Settings;
 use crate::statistics::{Drops, Queued, Traffic};
-use crate::{Frame, Message, Options};
+use crate::{Frame, Message};
 
 /// A peer's queues, and its link while there is one.
 pub(crate) struct Pipe {
@@ -18,6 +19,9 @@ pub(crate) struct Pipe {
     pub(crate) endpoint: Arc<str>,
     /// Who connects again when the link is lost; `None` for accepted peers.
     pub(crate) connector: Option<ConnectorId>,
+    /// The application gave the peer its identity: it keeps it from link to
+    /// link (ROUTER).
+    pub(crate) named: bool,
     pub(crate) link: Option<Box<Link>>,
     /// The transport takes nothing any more; what it still holds is read.
     pub(crate) broken: bool,
@@ -53,6 +57,7 @@ impl Pipe {
             id,
             endpoint,
             connector,
+            named: false,
             link: None,
             broken: false,
             inbound: VecDeque::new(),
@@ -95,8 +100,8 @@ impl Pipe {
 
     /// Whether no more is to be decoded before the application takes some: by
     /// the high-water mark, and by bytes, which a mark does not bound.
-    pub(crate) fn is_inbound_full(&self, options: &Options) -> bool {
-        let limit = options.receive_high_water_mark;
+    pub(crate) fn is_inbound_full(&self, settings: &Settings) -> bool {
+        let limit = settings.receive_high_water_mark();
         (limit > 0 && self.inbound.len() >= limit) || self.inbound_bytes >= PIPE_BYTES
     }
 
@@ -149,20 +154,20 @@ impl Pipe {
     /// Whether the limits forbid another message. An empty pipe takes one of
     /// any size.
     #[inline]
-    pub(crate) fn over(&self, options: &Options) -> bool {
-        let (messages, limit) = (self.waiting_messages(), options.send_high_water_mark);
+    pub(crate) fn over(&self, settings: &Settings) -> bool {
+        let (messages, limit) = (self.waiting_messages(), settings.send_high_water_mark());
         messages > 0
             && ((limit > 0 && messages >= limit)
-                || self.waiting_bytes() >= options.send_bytes_limit)
+                || self.waiting_bytes() >= settings.send_bytes_limit())
     }
 
     /// Whether a full pipe has emptied enough to be offered again: below half,
     /// so that a sender wakes for a batch and not for each message.
-    pub(crate) fn recovered(&self, options: &Options) -> bool {
-        let (messages, limit) = (self.waiting_messages(), options.send_high_water_mark);
+    pub(crate) fn recovered(&self, settings: &Settings) -> bool {
+        let (messages, limit) = (self.waiting_messages(), settings.send_high_water_mark());
         messages == 0
             || ((limit == 0 || messages <= limit / 2)
-                && self.waiting_bytes() <= options.send_bytes_limit / 2)
+                && self.waiting_bytes() <= settings.send_bytes_limit() / 2)
     }
 
     /// Bytes that were written and that the peer has not taken.

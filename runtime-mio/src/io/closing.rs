@@ -30,7 +30,7 @@ impl Reactor {
             return;
         };
         watch.closing = true;
-        let linger = watch.core.options.linger;
+        let linger = watch.core.settings.linger();
         if let Some(deadline) = linger.and_then(|linger| Instant::now().checked_add(linger)) {
             self.timers.set(deadline, Timer::Linger(socket));
         }

@@ -34,7 +34,7 @@ impl Reactor {
         if connector.stage != Stage::Resolving {
             return;
         }
-        let link = &connector.core.options.link;
+        let link = &connector.options.link;
         let attempt = result.and_then(|route| connector.transport.connect(&route, link));
         match attempt {
             Err(cause) => self.retry(id, Some(cause.to_string())),
@@ -67,7 +67,7 @@ impl Reactor {
         let Some(connector) = self.connectors.get(&attempt.connector) else {
             return;
         };
-        let timeout = connector.core.options.handshake_timeout;
+        let timeout = connector.options.handshake_timeout;
         if let Some(deadline) = Instant::now().checked_add(timeout) {
             let timer = Timer::Connecting(key, attempt.serial);
             self.timers.set(deadline, timer);
@@ -89,8 +89,9 @@ impl Reactor {
                     return;
                 };
                 let (core, endpoint) = (connector.core.clone(), connector.text.clone());
+                let options = connector.options.clone();
                 core.tell(&endpoint, None, || EventKind::Connected);
-                self.start_handshake(core, link, Origin::Connected(id), endpoint);
+                self.start_handshake(core, options, link, Origin::Connected(id), endpoint);
             }
         }
     }

@@ -31,6 +31,8 @@ pub(super) enum Stage {
 
 pub(super) struct Connector {
     pub(super) core: Arc<Core>,
+    /// As they were when it was asked for.
+    pub(super) options: Arc<Options>,
     pub(super) endpoint: Endpoint,
     pub(super) text: Arc<str>,
     pub(super) transport: Arc<dyn Transport>,
@@ -49,11 +51,17 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(core: Arc<Core>, endpoint: Endpoint, transport: Arc<dyn Transport>) -> Self {
+    pub(super) fn new(
+        core: Arc<Core>,
+        options: Arc<Options>,
+        endpoint: Endpoint,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
         Self {
             text: endpoint.to_string().into(),
-            backoff: Backoff::new(&core.options),
+            backoff: Backoff::new(&options),
             core,
+            options,
             endpoint,
             transport,
             stage: Stage::Waiting,

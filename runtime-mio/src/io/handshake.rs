@@ -7,7 +7,7 @@ use std::time::Instant;
 use ferromq_transport::Link;
 use ferromq_wire::{
     Config, Connection, Decision, Features, HandshakeError, Null, Offer, PlainClient, PlainServer,
-    Scratch, Security, Status,
+    Scratch, Security, SocketType, Status,
 };
 
 use super::ConnectorId;
@@ -56,6 +56,7 @@ impl From<String> for Failure {
 
 pub(super) struct Handshake {
     pub(super) core: Arc<Core>,
+    options: Arc<Options>,
     pub(super) link: Box<dyn Link>,
     pub(super) origin: Origin,
     /// The endpoint that was bound or connected.
@@ -75,6 +76,7 @@ pub(super) struct Handshake {
 impl Handshake {
     pub(super) fn new(
         core: Arc<Core>,
+        options: Arc<Options>,
         mut link: Box<dyn Link>,
         origin: Origin,
         endpoint: Arc<str>,
@@ -83,16 +85,23 @@ impl Handshake {
     ) -> Result<Self, String> {
         let mut scratch = Box::<Scratch>::default();
         let hands_over = End::of(&mut *link).is_some();
-        let offered = offer && core.options.extensions && !hands_over;
+        let offered = offer && options.extensions && !hands_over;
         // In one process there is nobody to keep out.
         let credentials = match hands_over {
             true => &Credentials::Null,
-            false => &core.options.credentials,
+            false => &options.credentials,
         };
-        let connection = connection(&core, credentials, offered, &mut scratch)?;
-        let deadline = Instant::now().checked_add(core.options.handshake_timeout);
+        let connection = connection(
+            core.socket_type,
+            &options,
+            credentials,
+            offered,
+            &mut scratch,
+        )?;
+        let deadline = Instant::now().checked_add(options.handshake_timeout);
         Ok(Self {
             core,
+            options,
             link,
             origin,
             endpoint,
@@ -213,7 +222,7 @@ impl Handshake {
     fn decide(&self) -> Decision {
         let (Some(given), Credentials::PlainServer { table }) = (
             self.connection.mechanism().credentials(),
-            &self.core.options.credentials,
+            &self.options.credentials,
         ) else {
             return Decision::Deny;
         };
@@ -242,7 +251,7 @@ impl Handshake {
             info = info.with_user_id(String::from_utf8_lossy(given.username));
         }
         let version = peer.version.negotiated();
-        let limits = self.core.options.limits;
+        let limits = self.options.limits;
         // What may have been handed over is looked for there, not in the stream.
         let inline_max = match End::of(&mut *self.link) {
             Some(_) => crate::link::BY_HANDLE - 1,
@@ -251,6 +260,7 @@ impl Handshake {
         let halves = self.connection.establish(limits, inline_max)?;
         Some(Established {
             link: self.link,
+            options: self.options,
             halves,
             version,
             peer: Arc::new(info),
@@ -265,7 +275,8 @@ impl Handshake {
 }
 
 fn connection(
-    core: &Core,
+    socket_type: SocketType,
+    options: &Options,
     credentials: &Credentials,
     offered: bool,
     scratch: &mut Scratch,
@@ -276,7 +287,7 @@ fn connection(
         crc,
         handshake_timeout,
         ..
-    } = &core.options;
+    } = options;
     let security = match credentials {
         Credentials::Null => Ok(Security::Null(Null)),
         Credentials::PlainClient { username, password } => {
@@ -294,7 +305,7 @@ fn connection(
         properties: &properties,
         offer: offered.then(|| Offer::new(features)),
         handshake_timeout: *handshake_timeout,
-        ..Config::new(core.socket_type)
+        ..Config::new(socket_type)
     };
     security
         .and_then(|security| Connection::new(&config, security, scratch, crate::clock::wire_now()))

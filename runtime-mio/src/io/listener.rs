@@ -7,6 +7,7 @@ use super::handshake::Origin;
 use super::reactor::Reactor;
 use super::timers::Timer;
 use super::{Source, deregister, register};
+use crate::Options;
 use crate::monitor::EventKind;
 use crate::socket::Core;
 
@@ -22,6 +23,8 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 
 pub(super) struct Listening {
     pub(super) core: Arc<Core>,
+    /// As they were when it was bound.
+    pub(super) options: Arc<Options>,
     pub(super) endpoint: Arc<str>,
     /// Connections that were accepted.
     pub(super) accepted: u64,
@@ -32,6 +35,7 @@ impl Reactor {
     pub(super) fn listen(
         &mut self,
         core: Arc<Core>,
+        options: Arc<Options>,
         listener: Box<dyn ferromq_transport::Listener>,
     ) {
         let endpoint: Arc<str> = listener.local_endpoint().to_string().into();
@@ -46,6 +50,7 @@ impl Reactor {
         }
         entry.insert(Listening {
             core,
+            options,
             endpoint,
             accepted: 0,
             listener,
@@ -63,12 +68,13 @@ impl Reactor {
                 return;
             };
             let (core, endpoint) = (listening.core.clone(), listening.endpoint.clone());
+            let options = listening.options.clone();
             match listening.listener.accept() {
                 Ok(None) => return,
                 Ok(Some(link)) => {
                     listening.accepted += 1;
                     core.tell(&endpoint, None, || EventKind::Accepted);
-                    self.start_handshake(core, link, Origin::Accepted, endpoint);
+                    self.start_handshake(core, options, link, Origin::Accepted, endpoint);
                 }
                 Err(cause) if cause.is_refused() => {
                     core.tell(&endpoint, None, || EventKind::Refused {

@@ -31,10 +31,10 @@ use ferromq_transport::{Endpoint, Listener, Route, Transport, TransportError};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 
-use crate::Error;
 use crate::hand_over::{Flags, Mode};
 use crate::socket::{After, Core};
 use crate::sync::{Mutex, lock_unpoisoned};
+use crate::{Error, Options};
 
 pub(crate) use connector::random;
 pub(crate) use reactor::Reactor;
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     /// Accept connections for a socket.
     Listen {
         core: Arc<Core>,
+        options: Arc<Options>,
         listener: Box<dyn Listener>,
     },
     /// Stop accepting at an endpoint; answers whether it was one.
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     /// Keep a connection to an endpoint.
     Connect {
         core: Arc<Core>,
+        options: Arc<Options>,
         id: ConnectorId,
         endpoint: Endpoint,
         transport: Arc<dyn Transport>,

@@ -126,7 +126,11 @@ impl Reactor {
             // A socket may be closed while another thread binds or connects it.
             Command::Listen { core, .. } | Command::Connect { core, .. }
                 if !self.is_open(core.id) => {}
-            Command::Listen { core, listener } => self.listen(core, listener),
+            Command::Listen {
+                core,
+                options,
+                listener,
+            } => self.listen(core, options, listener),
             Command::Unlisten {
                 socket,
                 endpoint,
@@ -143,12 +147,13 @@ impl Reactor {
             }
             Command::Connect {
                 core,
+                options,
                 id,
                 endpoint,
                 transport,
             } => {
                 self.connectors
-                    .insert(id, Connector::new(core, endpoint, transport));
+                    .insert(id, Connector::new(core, options, endpoint, transport));
                 self.connect(id);
             }
             Command::Disconnect(id) => self.disconnect(id),

@@ -9,6 +9,7 @@ use super::handshake::{Failure, Handshake, Origin, Progress};
 use super::reactor::Reactor;
 use super::timers::Timer;
 use super::{Source, deregister, register};
+use crate::Options;
 use crate::monitor::EventKind;
 use crate::socket::Core;
 
@@ -16,6 +17,7 @@ impl Reactor {
     pub(super) fn start_handshake(
         &mut self,
         core: Arc<Core>,
+        options: Arc<Options>,
         link: Box<dyn Link>,
         origin: Origin,
         endpoint: Arc<str>,
@@ -27,6 +29,7 @@ impl Reactor {
         };
         let started = Handshake::new(
             core.clone(),
+            options,
             link,
             origin,
             endpoint.clone(),

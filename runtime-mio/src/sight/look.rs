@@ -44,7 +44,7 @@ impl Core {
         let look = self.enter_foreign().observe();
         SocketSnapshot {
             id: self.id.0,
-            name: self.options.name.clone(),
+            name: self.settings.current().name.clone(),
             socket_type: self.socket_type,
             state: match look.phase {
                 Phase::Open => SocketState::Open,
@@ -56,8 +56,8 @@ impl Core {
                 () if self.flags.is_taken() => CallerState::Away,
                 () => CallerState::Present,
             },
-            send_high_water_mark: self.options.send_high_water_mark,
-            receive_high_water_mark: self.options.receive_high_water_mark,
+            send_high_water_mark: self.settings.send_high_water_mark(),
+            receive_high_water_mark: self.settings.receive_high_water_mark(),
             endpoints: Vec::new(),
             statistics: look.into_statistics(),
         }

@@ -17,6 +17,8 @@ use crate::{Error, Options, PeerInfo};
 /// A connection whose handshake is complete.
 pub(crate) struct Established {
     pub(crate) link: Box<dyn ferromq_transport::Link>,
+    /// Those that its endpoint was bound or connected with.
+    pub(crate) options: Arc<Options>,
     pub(crate) halves: (Receiver, Transmitter),
     pub(crate) version: Version,
     pub(crate) peer: Arc<PeerInfo>,
@@ -55,13 +57,19 @@ impl Core {
     }
 
     /// Makes the pipe of a new connector, so that messages may wait in it.
-    pub(crate) fn connecting(&self, endpoint: &str, connector: ConnectorId) -> Result<(), Error> {
+    pub(crate) fn connecting(
+        &self,
+        endpoint: &str,
+        connector: ConnectorId,
+        options: &Options,
+    ) -> Result<(), Error> {
         let mut guard = self.enter();
         guard.check_open()?;
+        guard.in_use = true;
         guard.endpoints.push((connector, endpoint.into()));
         let Options {
             connect_routing_id, ..
-        } = &self.options;
+        } = options;
         if guard.machine.needs_identity() && connect_routing_id.is_none() {
             return Ok(());
         }
@@ -75,6 +83,7 @@ impl Core {
             })?;
         let mut pipe = Pipe::new(id, endpoint.into(), Some(connector));
         pipe.identity = guard.machine.identity(id);
+        pipe.named = connect_routing_id.is_some();
         guard.insert(pipe);
         guard.connectors.insert(connector, id);
         guard.wait_for_link(self, id);
@@ -116,6 +125,7 @@ impl State {
     fn attach(&mut self, core: &Core, established: Established) -> Result<(), String> {
         let Established {
             link,
+            options,
             halves,
             version,
             peer,
@@ -131,15 +141,15 @@ impl State {
                 return Err("the connection was given up".into());
             }
             None => self
-                .new_peer(core, &peer, endpoint, connector)
+                .new_peer(core, &options, &peer, endpoint, connector)
                 .map_err(|e| e.to_string())?,
         };
-        let heartbeats = heartbeats(&core.options, version);
+        let heartbeats = heartbeats(&options, version);
         let mut link = Link::new(link, halves, heartbeats, peer);
         if link.output.hands_over {
             // A peer in this process cannot fall silent.
             link.heartbeats = None;
-            link.set_capacity(core.options.receive_high_water_mark);
+            link.set_capacity(core.settings.receive_high_water_mark());
         }
         link.preload(&first_bytes, &self.pools)
             .map_err(|cause| cause.to_string())?;
@@ -164,7 +174,7 @@ impl State {
         if needs_timer {
             core.io.send(Command::Heartbeat(core.id));
         }
-        self.greet(core, id);
+        self.greet(core, &options, id);
         self.machine.peer_readable(id);
         // What came with the handshake raises no event: while the I/O thread
         // has the socket, nobody else would look at it.
@@ -183,11 +193,12 @@ impl State {
     fn new_peer(
         &mut self,
         core: &Core,
+        options: &Options,
         peer: &PeerInfo,
         endpoint: Arc<str>,
         connector: Option<ConnectorId>,
     ) -> Result<PeerId, AttachError> {
-        let handover = core.options.router_handover;
+        let handover = options.router_handover;
         let attached = self.machine.peer_attached(peer.identity());
         let id = match attached {
             Err(AttachError::DuplicateIdentity { holder }) if handover => {
@@ -220,15 +231,14 @@ impl State {
 
     /// What goes out first on a new link: subscriptions, a probe, a welcome;
     /// then what has waited for it.
-    fn greet(&mut self, core: &Core, id: PeerId) {
+    fn greet(&mut self, core: &Core, options: &Options, id: PeerId) {
         if self.machine.subscribes()
             && let Some(pipe) = self.pipe(id)
         {
             pipe.resend = Some(ResendCursor::new());
         }
-        let probe = core.options.probe_router && self.machine.probes_routers();
-        let welcome = core
-            .options
+        let probe = options.probe_router && self.machine.probes_routers();
+        let welcome = options
             .welcome_message
             .as_ref()
             .filter(|_| self.machine.publishes());
@@ -245,7 +255,7 @@ impl State {
         if let Some(pipe) = self.pipe(id)
             && !pipe.broken
         {
-            let full = pipe.over(&core.options);
+            let full = pipe.over(&core.settings);
             pipe.full = full;
             if full {
                 self.machine.peer_full(id)
@@ -272,7 +282,12 @@ impl State {
             return;
         };
         let waits = pipe.waiting_messages() > 0 && pipe.link.is_some();
-        if !waits || core.options.linger.is_some_and(|linger| linger.is_zero()) {
+        if !waits
+            || core
+                .settings
+                .linger()
+                .is_some_and(|linger| linger.is_zero())
+        {
             self.detach(core, id);
         }
     }
@@ -285,7 +300,7 @@ impl State {
         let late = pipe.inbound.len() as u64;
         while pipe.take_inbound().is_some() {}
         self.drop_messages(Some(id), DropCause::Refused, late);
-        if !core.options.req_correlate {
+        if !core.settings.current().req_correlate {
             self.link_lost(core, id, &LinkError::Refused("its request was abandoned"));
         }
     }

@@ -102,7 +102,12 @@ impl Core {
         }
         // Those that are due soon after this one are seen to together.
         let (least, longest) = HEARTBEAT_PAUSE;
-        let interval = self.options.heartbeat.interval.unwrap_or_default();
+        let interval = self
+            .settings
+            .current()
+            .heartbeat
+            .interval
+            .unwrap_or_default();
         let pause = (interval / LOOKS_AN_INTERVAL).clamp(least, longest);
         next.map(|next| next.saturating_since(now).max(pause))
     }
@@ -126,7 +131,11 @@ impl Core {
     pub(crate) fn has_sent_everything(&self) -> bool {
         let mut guard = self.enter_foreign();
         guard.flush_deferred(self);
-        if self.options.linger.is_some_and(|linger| linger.is_zero()) {
+        if self
+            .settings
+            .linger()
+            .is_some_and(|linger| linger.is_zero())
+        {
             return true;
         }
         for id in guard.ids() {

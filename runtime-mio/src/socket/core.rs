@@ -26,6 +26,7 @@ use crate::io::{IoHandle, SocketId};
 use crate::lock::{BiasedLock, Guard};
 use crate::machine::Machine;
 use crate::monitor::{Event, EventKind, MonitorHub};
+use crate::settings::Settings;
 use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
 use crate::{Error, Frame, Options, PeerInfo};
 
@@ -96,7 +97,7 @@ impl DerefMut for Entered<'_> {
 pub(crate) struct Core {
     pub(crate) id: SocketId,
     pub(crate) socket_type: SocketType,
-    pub(crate) options: Options,
+    pub(crate) settings: Settings,
     pub(crate) state: BiasedLock<State>,
     pub(crate) flags: Flags,
     pub(crate) io: Arc<IoHandle>,
@@ -157,7 +158,7 @@ impl Core {
         Ok(Arc::new(Self {
             id,
             socket_type,
-            options,
+            settings: Settings::new(options),
             state: BiasedLock::new(State::new(machine, Spin::new())),
             flags: Flags::default(),
             io,

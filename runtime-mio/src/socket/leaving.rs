@@ -27,7 +27,7 @@ impl State {
         }
         self.machine.peer_full(id);
         self.pump(core, id);
-        let read = |pipe: &mut Pipe| pipe.link.is_some() && !pipe.is_inbound_full(&core.options);
+        let read = |pipe: &mut Pipe| pipe.link.is_some() && !pipe.is_inbound_full(&core.settings);
         if self.pipe(id).is_some_and(read) {
             self.link_lost(core, id, cause);
         }
@@ -49,6 +49,9 @@ impl State {
         let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
         pipe.requeue(messages);
         let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
+        // ROUTER: a peer may come back under another identity, so its pipe ends
+        // with the connection, unless the application gave it its identity.
+        let named = pipe.named;
         self.finished.extend(payloads);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
@@ -64,7 +67,7 @@ impl State {
             self.leaves_subscriptions();
         }
         match connector {
-            Some(connector) if !self.forgets_lost_peers(core) => {
+            Some(connector) if named || !self.machine.needs_identity() => {
                 self.wait_for_link(core, id);
                 core.io.reconnect(connector);
             }
@@ -78,16 +81,10 @@ impl State {
         }
     }
 
-    /// ROUTER: a peer may come back under another identity, so its pipe ends
-    /// with the connection, unless the application gave it its identity.
-    pub(super) fn forgets_lost_peers(&self, core: &Core) -> bool {
-        self.machine.needs_identity() && core.options.connect_routing_id.is_none()
-    }
-
     /// A connecting pipe goes on queueing, unless `immediate` forbids it.
     pub(crate) fn wait_for_link(&mut self, core: &Core, id: PeerId) {
         let Some(pipe) = self.pipe(id) else { return };
-        let full = core.options.immediate || pipe.over(&core.options);
+        let full = core.settings.immediate() || pipe.over(&core.settings);
         pipe.full = full;
         if full {
             self.machine.peer_full(id)

@@ -2,6 +2,7 @@
 
 mod attach;
 mod away;
+mod configure;
 mod core;
 mod exported;
 mod leaving;
@@ -37,7 +38,7 @@ pub use typed::{
 
 use crate::context::ContextInner;
 use crate::io::Command;
-use crate::{Error, Message, Monitor, SendError, Statistics};
+use crate::{Error, Message, Monitor, Options, SendError, Statistics};
 
 /// A socket of a type chosen at run time.
 ///
@@ -102,10 +103,13 @@ impl AnySocket {
         self.core().enter().check_open()?;
         let endpoint: Endpoint = endpoint.parse()?;
         let transport = self.handle.context.transports().of(&endpoint)?;
-        let listener = transport.bind(&endpoint, &self.core().options.link)?;
+        let options = self.core().settings.current();
+        let listener = transport.bind(&endpoint, &options.link)?;
         let real = listener.local_endpoint().clone();
+        self.core().enter().in_use = true;
         self.core().io.send(Command::Listen {
             core: self.core().clone(),
+            options,
             listener,
         });
         Ok(real)
@@ -136,9 +140,11 @@ impl AnySocket {
             return Ok(());
         }
         let id = self.handle.context.next_connector();
-        core.connecting(&text, id)?;
+        let options = core.settings.current();
+        core.connecting(&text, id, &options)?;
         core.io.send(Command::Connect {
             core: core.clone(),
+            options,
             id,
             endpoint,
             transport,
@@ -183,6 +189,30 @@ impl AnySocket {
         }
     }
 
+    // Options.
+
+    /// The options as they are now.
+    pub fn options(&self) -> Options {
+        (*self.core().settings.current()).clone()
+    }
+
+    /// Changes options of a socket that exists:
+    /// `socket.set_options(|options| options.linger(None))`.
+    ///
+    /// High-water marks, byte limits, time-outs, linger, `immediate` and
+    /// `pub_no_drop` hold at once, for peers that stand too; all else for what is
+    /// bound or connected from now on. What decides how the pattern works
+    /// (`conflate`, `req_correlate`, `req_relaxed`, `xpub_verbose`,
+    /// `xpub_verboser`, `xpub_manual`, `invert_matching`) can change until the
+    /// first bind, connect or subscribe. O(peers).
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value that cannot be or comes too late, and
+    /// nothing has changed; [`Error::Closed`], [`Error::Terminated`].
+    pub fn set_options(&self, change: impl FnOnce(Options) -> Options) -> Result<(), Error> {
+        self.core().configure(change)
+    }
+
     // Sending.
 
     /// Sends a message, waiting for room within `send_timeout`. What is large
@@ -196,7 +226,7 @@ impl AnySocket {
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_within(
             message.into(),
-            Patience::of(self.core().options.send_timeout),
+            Patience::of(self.core().settings.send_timeout()),
         )
     }
 
@@ -236,7 +266,7 @@ impl AnySocket {
     #[inline]
     pub fn send_bytes(&self, body: &[u8]) -> Result<(), Error> {
         self.core()
-            .send(body, Patience::of(self.core().options.send_timeout))
+            .send(body, Patience::of(self.core().settings.send_timeout()))
     }
 
     /// Sends a message of several frames from borrowed memory.
@@ -245,7 +275,7 @@ impl AnySocket {
     /// As [`send_bytes`](Self::send_bytes).
     pub fn send_parts(&self, parts: &[&[u8]]) -> Result<(), Error> {
         self.core()
-            .send(parts, Patience::of(self.core().options.send_timeout))
+            .send(parts, Patience::of(self.core().settings.send_timeout()))
     }
 
     /// Sends from the front of `messages` as many as need no waiting, and
@@ -324,7 +354,7 @@ impl AnySocket {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_batch(&self, into: &mut Vec<Message>, max: usize) -> Result<usize, Error> {
-        let patience = Patience::of(self.core().options.receive_timeout);
+        let patience = Patience::of(self.core().settings.receive_timeout());
         self.core().receive_batch(into, max, patience)
     }
 

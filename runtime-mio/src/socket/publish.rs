@@ -19,7 +19,7 @@ impl State {
         now: Ticks,
     ) -> Result<After, Error> {
         let topic = message.bytes(0);
-        if core.options.pub_no_drop && self.any_match_full(topic) {
+        if core.settings.pub_no_drop() && self.any_match_full(topic) {
             return Err(Error::WouldBlock);
         }
         let mut after = After::Settled;
@@ -28,7 +28,7 @@ impl State {
         while let Some(subscriber) = self.machine.poll_match() {
             matched = true;
             match subscriber {
-                Match::Full(id) if !core.options.conflate => {
+                Match::Full(id) if !core.settings.conflate() => {
                     self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
                 }
                 Match::Peer(id) | Match::Full(id) => {

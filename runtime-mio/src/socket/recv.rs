@@ -90,7 +90,7 @@ impl Core {
             return Ok(Message::from(frame));
         }
         // The clock is read only now that there may be something to wait for.
-        self.receive_slow(guard, Patience::of(self.options.receive_timeout))
+        self.receive_slow(guard, Patience::of(self.settings.receive_timeout()))
     }
 
     /// Whether a receive or a send would wait.
@@ -127,6 +127,7 @@ impl Core {
     pub(crate) fn subscribe(&self, what: Subscription, topic: &[u8]) -> Result<(), Error> {
         let mut guard = self.enter();
         guard.check_open()?;
+        guard.in_use = true;
         let spread = match what {
             Subscription::Subscribe => guard.machine.subscribe(topic)?,
             Subscription::Cancel => guard.machine.unsubscribe(topic)?,

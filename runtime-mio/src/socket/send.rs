@@ -294,7 +294,7 @@ impl State {
         };
         pipe.traffic.messages_sent += 1;
         pipe.traffic.bytes_sent += message.len() as u64;
-        if core.options.conflate && pipe.link.as_ref().is_none_or(|link| link.output.blocked) {
+        if core.settings.conflate() && pipe.link.as_ref().is_none_or(|link| link.output.blocked) {
             return self.push_newest(id, message.to_message(envelope, skip));
         }
         let Some(link) = pipe.open_link() else {
@@ -355,7 +355,7 @@ impl State {
 
     #[inline]
     fn defer(&mut self, core: &Core, id: PeerId, now: Ticks) -> After {
-        let limit = core.options.send_high_water_mark;
+        let limit = core.settings.send_high_water_mark();
         let Some(link) = self
             .pipes
             .get_mut(id.index())
@@ -407,7 +407,7 @@ impl State {
     #[inline]
     pub(crate) fn update_full(&mut self, core: &Core, id: PeerId) {
         let Some(pipe) = self.pipe(id) else { return };
-        if !pipe.full && pipe.over(&core.options) {
+        if !pipe.full && pipe.over(&core.settings) {
             pipe.full = true;
             self.machine.peer_full(id);
         }

@@ -50,6 +50,9 @@ pub(crate) struct State {
     pub(crate) waiters: u32,
     pub(crate) spin: Spin,
     pub(crate) phase: Phase,
+    /// An endpoint was bound or connected, or a topic subscribed to: options of
+    /// the pattern are settled.
+    pub(crate) in_use: bool,
     /// When a sender last looked at the socket's epoll.
     pub(crate) last_service: Ticks,
     pub(crate) pace: Pace,
@@ -104,6 +107,7 @@ impl State {
             waiters: 0,
             spin,
             phase: Phase::Open,
+            in_use: false,
             last_service: Ticks::default(),
             pace: Pace::new(),
             credit_round: 0,
@@ -150,7 +154,7 @@ impl State {
     /// read back before the caller has the frame.
     #[inline(always)]
     pub(crate) fn pop_short(&mut self, core: &Core) -> Option<Frame> {
-        if self.phase != Phase::Open || self.peeked.is_some() || core.options.conflate {
+        if self.phase != Phase::Open || self.peeked.is_some() || core.settings.conflate() {
             return None;
         }
         let id = self.machine.next()?;
@@ -210,7 +214,7 @@ impl State {
                 pipe.envelope = envelope;
             }
         }
-        if core.options.conflate {
+        if core.settings.conflate() {
             self.newest(core, id, message)
         } else {
             message
@@ -356,7 +360,7 @@ impl State {
     /// takes some. True for a peer that is gone.
     pub(crate) fn is_inbound_full(&mut self, core: &Core, id: PeerId) -> bool {
         self.pipe(id)
-            .is_none_or(|pipe| pipe.is_inbound_full(&core.options))
+            .is_none_or(|pipe| pipe.is_inbound_full(&core.settings))
     }
 
     fn keep(&mut self, core: &Core, id: PeerId, message: Message) {
@@ -365,7 +369,7 @@ impl State {
         }
         let Some(pipe) = self.pipe(id) else { return };
         pipe.keep_inbound(message);
-        if core.options.conflate && pipe.inbound.len() > 1 {
+        if core.settings.conflate() && pipe.inbound.len() > 1 {
             pipe.take_inbound();
             self.drop_messages(Some(id), DropCause::Conflated, 1);
         }

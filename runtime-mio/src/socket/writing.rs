@@ -88,9 +88,9 @@ impl State {
     pub(super) fn update_room(&mut self, core: &Core, id: PeerId, result: &Flushed) {
         let Some(pipe) = self.pipe(id) else { return };
         let full = if pipe.full {
-            !pipe.recovered(&core.options)
+            !pipe.recovered(&core.settings)
         } else {
-            pipe.over(&core.options)
+            pipe.over(&core.settings)
         };
         let was = std::mem::replace(&mut pipe.full, full);
         let blocked = matches!(result, Flushed::Blocked);

@@ -8,6 +8,7 @@ mod away;
 mod borrowed;
 mod bursts;
 mod busy_heartbeats;
+mod changed_options;
 mod connections;
 mod descriptor;
 mod early_reply;
