@@ -66,9 +66,9 @@
 //! # Writing a transport
 //! Implement [`Transport`], [`Listener`], [`Connecting`] and [`Link`] to the
 //! contract written at each, and register the transport with the context. What
-//! the grammar does not know arrives as [`Address::Other`]. A public test suite
-//! that every transport runs against itself will be part of this crate, as
-//! `ferromq_transport::conformance`.
+//! the grammar does not know arrives as [`Address::Other`]. Then let the suite in
+//! `ferromq_transport::conformance` (feature `conformance`) tell whether it keeps
+//! the contract; `docs/transports.md` in the repository goes through all of it.
 //!
 //! # Limits
 //! Unix only: waiting is for file descriptors. Links are streams: a carrier of
@@ -76,8 +76,14 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(all(feature = "conformance", target_os = "linux"))]
+pub mod conformance;
 mod endpoint;
 mod error;
+#[cfg(all(feature = "conformance", target_os = "linux"))]
+mod faulty;
+#[cfg(all(feature = "joined", target_os = "linux"))]
+mod joined;
 mod link;
 mod memory;
 mod options;
@@ -85,6 +91,10 @@ mod transport;
 
 pub use endpoint::{Address, Endpoint, Host, IPC_NAME_MAX, IpcAddress, TcpAddress, TcpSource};
 pub use error::{Cause, EndpointCause, EndpointError, Occupant, Operation, TransportError};
+#[cfg(all(feature = "conformance", target_os = "linux"))]
+pub use faulty::{Faults, Faulty, Random};
+#[cfg(all(feature = "joined", target_os = "linux"))]
+pub use joined::Joined;
 pub use link::{Credentials, Link, PeerAddress, Wait};
 pub use memory::{Access, Descriptor, Memory, MemoryError, OperationId, Region};
 pub use options::{IpVersion, Keepalive, LinkOptions, LocalUsers};

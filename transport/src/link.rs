@@ -30,7 +30,13 @@ use crate::memory::Memory;
 /// # Contract
 /// - No call blocks but `wait_direct`. `ErrorKind::WouldBlock` means that the
 ///   carrier was found empty (or full), so that an edge-triggered poller sees
-///   the next edge; a short count alone does not promise that.
+///   the next edge: input makes `fd` readable, room makes it writable. (An epoll
+///   over several descriptors never becomes writable; `Joined`, with the feature
+///   of this name, does.)
+/// - So does a read that leaves room in its (first) buffer: bytes that are left or come later, and
+///   the end, make `fd` readable once more, unless `fd` itself announced the
+///   hang-up before (EPOLLRDHUP). A short write promises nothing: write on.
+/// - A write of something answers `WouldBlock`, never 0.
 ///   `ErrorKind::Interrupted` is never returned.
 /// - A read of 0 bytes into a non-empty buffer is the end of the stream.
 /// - Any other error is the end of the link.

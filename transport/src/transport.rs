@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
@@ -55,14 +56,46 @@ pub trait Transport: Send + Sync {
     ) -> Result<Box<dyn Connecting>, TransportError>;
 }
 
+/// A shared transport is one too.
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn schemes(&self) -> &'static [&'static str] {
+        (**self).schemes()
+    }
+
+    fn needs_resolver(&self, endpoint: &Endpoint) -> bool {
+        (**self).needs_resolver(endpoint)
+    }
+
+    fn resolve(&self, endpoint: &Endpoint) -> Result<Route, TransportError> {
+        (**self).resolve(endpoint)
+    }
+
+    fn bind(
+        &self,
+        endpoint: &Endpoint,
+        options: &LinkOptions,
+    ) -> Result<Box<dyn Listener>, TransportError> {
+        (**self).bind(endpoint, options)
+    }
+
+    fn connect(
+        &self,
+        route: &Route,
+        options: &LinkOptions,
+    ) -> Result<Box<dyn Connecting>, TransportError> {
+        (**self).connect(route, options)
+    }
+}
+
 /// A connection on its way.
 ///
-/// Drive it like this: register [`fd`](Self::fd) for writability, and at each
-/// event call [`poll_connected`](Self::poll_connected); as long as that answers
+/// Drive it like this: register [`fd`](Self::fd) for both directions (a TCP
+/// connection that stands is writable, another carrier may wait for an answer
+/// to read), and at each event call [`poll_connected`](Self::poll_connected); as long as that answers
 /// `Ok(None)`, look at `fd` again and register it anew if it changed. Dropping
 /// it gives up.
 pub trait Connecting: Send {
-    /// The descriptor to wait for writability on. It changes when the next
+    /// The descriptor to wait for, in both directions. It changes when the next
     /// address is tried, and never to the same number: the transport opens the
     /// new descriptor before it closes the old one.
     fn fd(&self) -> RawFd;
