@@ -146,6 +146,23 @@ impl Reactor {
         }
     }
 
+    /// The application disconnected, and messages are queued.
+    pub(super) fn depart(&mut self, id: ConnectorId) {
+        let Some(connector) = self.connectors.get(&id) else {
+            return;
+        };
+        let linger = connector.core.settings.linger();
+        if let Some(at) = linger.and_then(|linger| Instant::now().checked_add(linger)) {
+            self.timers.set(at, Timer::Departure(id));
+        }
+    }
+
+    pub(super) fn departure_over(&mut self, id: ConnectorId) {
+        if let Some(connector) = self.connectors.get(&id) {
+            connector.core.clone().departure_over(id);
+        }
+    }
+
     pub(super) fn disconnect(&mut self, id: ConnectorId) {
         let Some(connector) = self.connectors.remove(&id) else {
             return;

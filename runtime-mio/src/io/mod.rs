@@ -71,6 +71,9 @@ pub(crate) enum Command {
         endpoint: Endpoint,
         transport: Arc<dyn Transport>,
     },
+    /// Give a connection up when what is queued for it has left, or has
+    /// lingered long enough.
+    Depart(ConnectorId),
     /// Give a connection up.
     Disconnect(ConnectorId),
     /// A connection that stood is lost.

@@ -156,6 +156,7 @@ impl Reactor {
                     .insert(id, Connector::new(core, options, endpoint, transport));
                 self.connect(id);
             }
+            Command::Depart(id) => self.depart(id),
             Command::Disconnect(id) => self.disconnect(id),
             Command::Reconnect(id) => self.reconnect(id),
             Command::Resolved { id, result } => self.resolved(id, result),
@@ -208,6 +209,7 @@ impl Reactor {
                 }
             }
             Timer::Heartbeat(socket) => self.heartbeat(socket),
+            Timer::Departure(id) => self.departure_over(id),
             Timer::Linger(socket) => self.linger_over(socket),
             Timer::Closing(socket, pause) => self.look_at_closing(socket, pause),
             Timer::Accept(key) => self.accept(key),

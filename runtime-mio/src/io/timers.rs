@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Reconnect(ConnectorId),
     /// Time to look at a socket's heartbeats.
     Heartbeat(SocketId),
+    /// A connection that was given up with messages queued gives up sending.
+    Departure(ConnectorId),
     /// A closed socket gives up sending.
     Linger(SocketId),
     /// Time to look whether a closed socket has sent everything; the pause

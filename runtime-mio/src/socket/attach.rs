@@ -99,8 +99,8 @@ impl Core {
             .any(|(_, connected)| **connected == *endpoint)
     }
 
-    /// Ends the connection that `connect(endpoint)` made. What is queued for it
-    /// leaves first, while the link stands.
+    /// Ends the connection that `connect(endpoint)` made, once what is queued
+    /// for it has left or lingered long enough.
     pub(crate) fn disconnect(&self, endpoint: &str) -> Result<bool, Error> {
         let mut guard = self.enter();
         guard.check_open()?;
@@ -112,10 +112,9 @@ impl Core {
             return Ok(false);
         };
         let (connector, _) = guard.endpoints.swap_remove(index);
-        self.io.send(Command::Disconnect(connector));
-        if let Some(id) = guard.connectors.remove(&connector) {
-            guard.flush(self, id);
-            guard.depart(self, id);
+        match guard.connectors.get(&connector).copied() {
+            Some(id) => guard.depart(self, id),
+            None => self.io.send(Command::Disconnect(connector)),
         }
         Ok(true)
     }
@@ -254,6 +253,7 @@ impl State {
         self.flush(core, id);
         if let Some(pipe) = self.pipe(id)
             && !pipe.broken
+            && !pipe.departing
         {
             let full = pipe.over(&core.settings);
             pipe.full = full;
@@ -262,33 +262,6 @@ impl State {
             } else {
                 self.machine.peer_has_room(id)
             }
-        }
-    }
-
-    /// Takes a peer out of routing; it ends when what is queued for it has
-    /// left.
-    fn depart(&mut self, core: &Core, id: PeerId) {
-        self.machine.peer_full(id);
-        let Some(pipe) = self.pipe(id) else { return };
-        pipe.connector = None;
-        pipe.full = true;
-        pipe.departing = true;
-        self.finish_departure(core, id);
-    }
-
-    /// Ends a departing peer once nothing waits for it, or nothing can leave.
-    pub(crate) fn finish_departure(&mut self, core: &Core, id: PeerId) {
-        let Some(pipe) = self.pipe(id).filter(|pipe| pipe.departing) else {
-            return;
-        };
-        let waits = pipe.waiting_messages() > 0 && pipe.link.is_some();
-        if !waits
-            || core
-                .settings
-                .linger()
-                .is_some_and(|linger| linger.is_zero())
-        {
-            self.detach(core, id);
         }
     }
 

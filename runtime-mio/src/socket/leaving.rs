@@ -6,6 +6,7 @@ use ferromq_patterns::{PeerId, TopicStep};
 use super::core::Core;
 use super::state::{Phase, State};
 use crate::Message;
+use crate::io::Command;
 use crate::link::LinkError;
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
@@ -51,7 +52,7 @@ impl State {
         let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
         // ROUTER: a peer may come back under another identity, so its pipe ends
         // with the connection, unless the application gave it its identity.
-        let named = pipe.named;
+        let (named, departing) = (pipe.named, pipe.departing);
         self.finished.extend(payloads);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
@@ -74,7 +75,10 @@ impl State {
             connector => {
                 if let Some(connector) = connector {
                     self.connectors.remove(&connector);
-                    core.io.reconnect(connector);
+                    match departing {
+                        true => core.io.send(Command::Disconnect(connector)),
+                        false => core.io.reconnect(connector),
+                    }
                 }
                 self.end(core, id);
             }
@@ -84,7 +88,7 @@ impl State {
     /// A connecting pipe goes on queueing, unless `immediate` forbids it.
     pub(crate) fn wait_for_link(&mut self, core: &Core, id: PeerId) {
         let Some(pipe) = self.pipe(id) else { return };
-        let full = core.settings.immediate() || pipe.over(&core.settings);
+        let full = pipe.departing || core.settings.immediate() || pipe.over(&core.settings);
         pipe.full = full;
         if full {
             self.machine.peer_full(id)

@@ -4,6 +4,7 @@ mod attach;
 mod away;
 mod configure;
 mod core;
+mod departing;
 mod exported;
 mod leaving;
 mod lending;
@@ -176,7 +177,8 @@ impl AnySocket {
     }
 
     /// Ends the connection to an endpoint that was connected. What waits for
-    /// it is sent first if the connection stands, else dropped and counted.
+    /// it is sent first, for as long as `linger` allows; then it is dropped and
+    /// counted.
     ///
     /// # Errors
     /// [`Error::NoSuchEndpoint`], [`Error::Closed`], [`Error::Terminated`].

@@ -87,7 +87,9 @@ impl State {
     #[cold]
     pub(super) fn update_room(&mut self, core: &Core, id: PeerId, result: &Flushed) {
         let Some(pipe) = self.pipe(id) else { return };
-        let full = if pipe.full {
+        let full = if pipe.departing {
+            true
+        } else if pipe.full {
             !pipe.recovered(&core.settings)
         } else {
             pipe.over(&core.settings)

@@ -11,6 +11,7 @@ mod busy_heartbeats;
 mod changed_options;
 mod connections;
 mod descriptor;
+mod disconnecting;
 mod early_reply;
 mod heartbeats;
 mod high_water_marks;
