@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use ferromq::Endpoint;
+use ferromq::status::{StatusError, StatusPlace};
 
 use super::files::{ReceiveFilesArgs, SendFilesArgs};
 use super::help;
+use super::inspect::{self, InspectArgs};
 use super::output::Format;
 use super::text;
 use crate::demo::{DemoArgs, PeerArgs};
@@ -62,6 +64,9 @@ pub(crate) enum Verb {
     /// Receive files into a directory
     #[command(after_help = help::RECEIVE)]
     Receive(ReceiveFilesArgs),
+    /// Show the sockets of a running process, their peers, queues and drops
+    #[command(after_help = inspect::HELP)]
+    Inspect(InspectArgs),
     /// Show all patterns at work between processes on this machine
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
@@ -90,6 +95,17 @@ pub(crate) struct SocketArgs {
     /// [default: wait for ever]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+    /// Show the socket to `ferromq inspect`, where it looks for this process or
+    /// at a path
+    #[arg(
+        long,
+        value_name = "PATH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = status_place
+    )]
+    pub(crate) status: Option<StatusPlace>,
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     pub(crate) verbose: bool,
@@ -228,6 +244,10 @@ pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 /// An identity that ZMTP allows.
 pub(crate) type Identity = Bytes;
+
+fn status_place(text: &str) -> Result<StatusPlace, String> {
+    text.parse().map_err(|error: StatusError| error.to_string())
+}
 
 pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     match text.parse::<Endpoint>() {

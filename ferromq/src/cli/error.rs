@@ -13,6 +13,14 @@ pub(crate) enum Failure {
     /// The library's answer, which names the endpoint.
     #[error(transparent)]
     Library(#[from] ferromq::Error),
+    /// The status of a process cannot be had, or served.
+    #[error(transparent)]
+    Status(#[from] ferromq::status::StatusError),
+    /// No process shows its status.
+    #[error(
+        "no process of yours shows its status: start one with FERROMQ_STATUS=1 in its environment"
+    )]
+    NothingServed,
     /// `--timeout` passed while waiting.
     #[error("{waited_for} within {} on {place}", Seconds(*timeout))]
     TimedOut {

@@ -5,6 +5,7 @@ mod error;
 mod files;
 mod help;
 mod input;
+mod inspect;
 mod interrupt;
 mod output;
 mod session;
@@ -43,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Pair(args) => verbs::duplex(SocketType::Pair, args),
         Verb::Send(args) => files::send(args),
         Verb::Receive(args) => files::receive(args),
+        Verb::Inspect(args) => inspect::run(args),
         Verb::Demo(args) => crate::demo::run(args),
         Verb::DemoPeer(args) => crate::demo::peer(args),
     };

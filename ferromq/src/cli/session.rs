@@ -34,7 +34,11 @@ impl Session {
         options: Options,
         prepare: impl FnOnce(&AnySocket) -> Result<(), Error>,
     ) -> Result<Self, Failure> {
-        let socket = Context::new()?.any_socket(socket_type, with_common(options, args))?;
+        let context = Context::new()?;
+        if let Some(place) = &args.status {
+            context.serve_status(place)?;
+        }
+        let socket = context.any_socket(socket_type, with_common(options, args))?;
         let observer = trouble::observe(socket.monitor(), args.verbose)?;
         let place = [&args.endpoints.bind[..], &args.endpoints.connect[..]]
             .concat()
@@ -166,6 +170,8 @@ fn close_now(socket: &AnySocket, bound: &Mutex<Vec<String>>) {
         let _ = socket.unbind(endpoint);
     }
     socket.close();
+    // So has that of the status endpoint.
+    ferromq::status::withdraw();
 }
 
 fn lock(bound: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
