@@ -123,7 +123,7 @@ fn h93_a_connection_that_stood_starts_the_delays_over() {
 
 #[test]
 fn h93_a_peer_that_hangs_up_after_every_handshake_is_not_stormed() {
-    let range = (Duration::from_secs(1), Duration::from_secs(2));
+    let range = (Duration::from_millis(300), Duration::from_secs(3));
     let listener = RawListener::bind(Via::Tcp);
     let options = Options::new().reconnect_interval(range.0, range.1);
     let ours = Ours::connected(SocketType::Push, options, listener.endpoint());
@@ -136,9 +136,9 @@ fn h93_a_peer_that_hangs_up_after_every_handshake_is_not_stormed() {
     }
     drop(listener);
     let delay = next_delay(&ours);
-    // On a machine so slow that the connections stood for a second each, they
-    // were none that fell at once.
+    // On a machine so slow that a connection stood for that long, it was none
+    // that fell at once.
     if stood < range.0 {
-        assert_within(delay, range.1);
+        assert_within(delay, nominal(range, 2));
     }
 }
