@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ferromq_patterns::AttachError;
+use ferromq_patterns::{AttachError, GroupError};
 use ferromq_transport::{EndpointError, TransportError};
 use ferromq_wire::SocketType;
 
@@ -41,7 +41,8 @@ pub enum Error {
     /// The operation is out of turn (libzmq's EFSM).
     #[error(transparent)]
     State(#[from] StateError),
-    /// ROUTER with `router_mandatory`: no peer has this identity.
+    /// ROUTER with `router_mandatory`: no peer has this identity. SERVER, PEER:
+    /// none has this routing id.
     #[error("no peer has the identity {}", Hex(identity))]
     HostUnreachable {
         /// The first frame of the refused message.
@@ -55,6 +56,26 @@ pub enum Error {
         /// Frames that the operation needs.
         needed: usize,
     },
+    /// CLIENT, SCATTER and CHANNEL send messages of one frame; SERVER, PEER and
+    /// RADIO one behind a routing id or group (41, 48, 49, 51, 52).
+    #[error("a {} socket sends messages of {needed} frames, not {parts}", socket_type.name())]
+    WrongParts {
+        /// Frames in the refused message.
+        parts: usize,
+        /// Frames that it must have.
+        needed: usize,
+        /// The type of the socket.
+        socket_type: SocketType,
+    },
+    /// RADIO, DISH: no group can be called that (48/RADIO-DISH).
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// DISH: it is a member of the group, and can be so once.
+    #[error("the group is joined already")]
+    AlreadyJoined,
+    /// DISH: it is no member of the group that it was to leave.
+    #[error("the group is not joined")]
+    NotJoined,
     /// An endpoint that does not parse.
     #[error(transparent)]
     Endpoint(#[from] Box<EndpointError>),

@@ -99,12 +99,15 @@ pub use self::{
         CallerState, ContextObserver, EndpointSnapshot, EndpointState, SocketSnapshot, SocketState,
     },
     socket::{
-        AnySocket, CanReceive, CanSend, CanSubscribe, Dealer, Kind, Pair, Pub, Pull, Push,
-        Readiness, Rep, Req, Router, Socket, Sub, XPub, XSub,
+        AnySocket, CanJoin, CanReceive, CanSend, CanSubscribe, Channel, Client, Dealer, Dish,
+        Gather, Kind, Pair, Peer, Pub, Pull, Push, Radio, Readiness, Rep, Req, Router, Scatter,
+        Server, Socket, Sub, XPub, XSub,
     },
     statistics::{DropCause, Drops, PeerState, PeerStatistics, Statistics, Traffic},
 };
 
+#[cfg(not(loom))]
+pub use ferromq_patterns::GroupError;
 #[cfg(not(loom))]
 pub use ferromq_transport::{Endpoint, LinkOptions};
 #[cfg(not(loom))]

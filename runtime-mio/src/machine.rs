@@ -3,12 +3,13 @@
 //! An enum and not a trait object: the compiler sees through it, and a frame
 //! costs a jump instead of a call.
 
+mod routing;
 mod topics;
 
 use ferromq_patterns::{
-    Accept, AttachError, Bucket, Correlation, Dealer, IdentitySlot, MAX_IDENTITY_LEN, Named, Pair,
-    Pattern, Payload, Peer, PeerId, Pull, Push, Rep, RepError, Replier, Req, ReqEnvelope, ReqError,
-    Requester, Resend, Router, Seed,
+    Accept, AttachError, Bucket, Correlation, Dealer, IdentitySlot, MAX_IDENTITY_LEN, Matching,
+    Named, Pair, Pattern, Payload, Peer, PeerId, Pull, Push, Rep, Replier, Req, ReqEnvelope,
+    ReqError, Requester, Resend, Router, Seed, Server,
 };
 use ferromq_wire::SocketType;
 
@@ -23,6 +24,7 @@ const PEERS: usize = 1 << 20;
 
 type Table<T = ()> = Chunks<Peer<T>>;
 type RouterMachine = Router<Table<Named>, Chunks<IdentitySlot>, Chunks<Bucket>>;
+type ServerMachine = Server<Table<Named>, Chunks<Bucket>>;
 
 /// The state machine of a socket.
 pub(crate) enum Machine {
@@ -40,6 +42,15 @@ pub(crate) enum Machine {
     XPub(topics::XPubMachine),
     Sub(topics::SubMachine),
     XSub(topics::XSubMachine),
+    // The drafts: the same machines, with a parameter where they differ.
+    Scatter(Push<Table>),
+    Gather(Pull<Table>),
+    Client(Dealer<Table>),
+    Channel(Pair),
+    Server(ServerMachine),
+    Peer(ServerMachine),
+    Radio(topics::PubMachine),
+    Dish(topics::SubMachine),
 }
 
 /// Where a message goes.
@@ -66,25 +77,26 @@ pub(crate) enum Route {
 macro_rules! each {
     ($machine:expr, $it:ident => $body:expr) => {
         match $machine {
-            Machine::Pair($it) => $body,
-            Machine::Push($it) => $body,
-            Machine::Pull($it) => $body,
-            Machine::Dealer($it) => $body,
+            Machine::Pair($it) | Machine::Channel($it) => $body,
+            Machine::Push($it) | Machine::Scatter($it) => $body,
+            Machine::Pull($it) | Machine::Gather($it) => $body,
+            Machine::Dealer($it) | Machine::Client($it) => $body,
             Machine::Router { router: $it, .. } => $body,
+            Machine::Server($it) | Machine::Peer($it) => $body,
             Machine::Req($it) => $body,
             Machine::Rep($it) => $body,
-            Machine::Pub($it) => $body,
+            Machine::Pub($it) | Machine::Radio($it) => $body,
             Machine::XPub($it) => $body,
-            Machine::Sub($it) => $body,
+            Machine::Sub($it) | Machine::Dish($it) => $body,
             Machine::XSub($it) => $body,
         }
     };
 }
 
 impl Machine {
-    /// The machine of a socket type, if this runtime has it.
-    pub(crate) fn new(socket_type: SocketType, options: &Options) -> Result<Self, Error> {
-        Ok(match socket_type {
+    /// The machine of a socket type.
+    pub(crate) fn new(socket_type: SocketType, options: &Options) -> Self {
+        match socket_type {
             SocketType::Pair => Self::Pair(Pair::new()),
             SocketType::Push => Self::Push(Push::new(Table::with_limit(PEERS))),
             SocketType::Pull => Self::Pull(Pull::new(Table::with_limit(PEERS))),
@@ -98,32 +110,21 @@ impl Machine {
                 ),
                 mandatory: options.router_mandatory,
             },
-            SocketType::Req => {
-                let correlation = if options.req_correlate {
-                    Correlation::On
-                } else {
-                    Correlation::Off
-                };
-                let resend = if options.req_relaxed {
-                    Resend::Relaxed
-                } else {
-                    Resend::Strict
-                };
-                let table = Chunks::with_limit(PEERS);
-                Self::Req(Req::new(table, correlation, resend, random() as u32))
-            }
+            SocketType::Req => Self::Req(requester(options)),
             SocketType::Rep => Self::Rep(Rep::new(Chunks::with_limit(PEERS))),
-            SocketType::Pub => Self::Pub(topics::publisher(options)),
+            SocketType::Pub => Self::Pub(topics::publisher(topics::matching(options))),
             SocketType::XPub => Self::XPub(topics::shown_publisher(options)),
-            SocketType::Sub => Self::Sub(topics::subscriber(options)),
+            SocketType::Sub => Self::Sub(topics::subscriber(topics::matching(options))),
             SocketType::XSub => Self::XSub(topics::shown_subscriber()),
-            other => {
-                return Err(Error::Unsupported {
-                    operation: "be made: this type is not built yet",
-                    socket_type: other,
-                });
-            }
-        })
+            SocketType::Scatter => Self::Scatter(Push::new(Table::with_limit(PEERS))),
+            SocketType::Gather => Self::Gather(Pull::gather(Table::with_limit(PEERS))),
+            SocketType::Client => Self::Client(Dealer::client(Table::with_limit(PEERS))),
+            SocketType::Channel => Self::Channel(Pair::channel()),
+            SocketType::Server => Self::Server(server()),
+            SocketType::Peer => Self::Peer(server()),
+            SocketType::Radio => Self::Radio(topics::publisher(Matching::Exact)),
+            SocketType::Dish => Self::Dish(topics::subscriber(Matching::Exact)),
+        }
     }
 
     /// ROUTER: whether an unknown identity is an error.
@@ -147,6 +148,14 @@ impl Machine {
             Self::XPub(_) => SocketType::XPub,
             Self::Sub(_) => SocketType::Sub,
             Self::XSub(_) => SocketType::XSub,
+            Self::Scatter(_) => SocketType::Scatter,
+            Self::Gather(_) => SocketType::Gather,
+            Self::Client(_) => SocketType::Client,
+            Self::Channel(_) => SocketType::Channel,
+            Self::Server(_) => SocketType::Server,
+            Self::Peer(_) => SocketType::Peer,
+            Self::Radio(_) => SocketType::Radio,
+            Self::Dish(_) => SocketType::Dish,
         }
     }
 
@@ -175,18 +184,15 @@ impl Machine {
     /// that a frame that is a message needs no further look.
     #[inline]
     pub(crate) fn takes_single(&self) -> bool {
-        matches!(self, Self::Pull(_) | Self::Dealer(_) | Self::Pair(_))
-    }
-
-    /// The peer whose turn it is, for the types that send in turn.
-    #[inline]
-    pub(crate) fn route_in_turn(&mut self) -> Option<PeerId> {
-        match self {
-            Self::Push(machine) => machine.route(),
-            Self::Dealer(machine) => machine.route(),
-            Self::Pair(machine) => machine.route(),
-            _ => None,
-        }
+        matches!(
+            self,
+            Self::Pull(_)
+                | Self::Dealer(_)
+                | Self::Pair(_)
+                | Self::Gather(_)
+                | Self::Client(_)
+                | Self::Channel(_)
+        )
     }
 
     pub(crate) fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
@@ -217,71 +223,12 @@ impl Machine {
         each!(self, machine => machine.peer_has_room(id));
     }
 
-    // Sending.
-
-    /// Names where a message goes, for the types that do not just take turns.
-    /// `peeked`: a message was decoded to answer whether there is one, which
-    /// the application has not received.
-    pub(crate) fn route(
-        &mut self,
-        first: &[u8],
-        parts: usize,
-        peeked: bool,
-    ) -> Result<Route, Error> {
-        match self {
-            Self::Router { router, mandatory } => {
-                if parts < 2 {
-                    return Err(Error::TooFewParts { parts, needed: 2 });
-                }
-                route_by_identity(router, *mandatory, first)
-            }
-            Self::Req(machine) if peeked && !machine.may_send() => {
-                Err(StateError::AwaitingReply.into())
-            }
-            Self::Req(machine) => match machine.route() {
-                Ok(peer) => Ok(Route::Request {
-                    peer,
-                    envelope: machine.envelope(),
-                    abandoned: machine.poll_abandoned(),
-                }),
-                Err(ReqError::AwaitingReply) => Err(StateError::AwaitingReply.into()),
-                Err(_) => Err(Error::WouldBlock),
-            },
-            Self::Rep(_) if peeked => Err(StateError::NoRequestReceived.into()),
-            Self::Rep(machine) => match machine.route() {
-                Ok(peer) => Ok(Route::Reply(peer)),
-                Err(RepError::NoRequest) => Err(StateError::NoRequestReceived.into()),
-                Err(_) => Ok(Route::Nobody(DropCause::Unroutable)),
-            },
-            Self::Pub(_) | Self::XPub(_) => Ok(Route::Subscribers),
-            Self::XSub(_) => Ok(Route::Upstream),
-            Self::Sub(_) => Err(unsupported("send", SocketType::Sub)),
-            Self::Pull(_) => Err(unsupported("send", SocketType::Pull)),
-            Self::Push(_) | Self::Dealer(_) | Self::Pair(_) => Err(Error::WouldBlock),
-        }
-    }
-
-    /// Whether a send would find a peer now.
-    pub(crate) fn may_send(&self, peeked: bool) -> bool {
-        match self {
-            Self::Pair(machine) => machine.any_has_room(),
-            Self::Push(machine) => machine.any_has_room(),
-            Self::Dealer(machine) => machine.any_has_room(),
-            Self::Router { router, mandatory } => !mandatory || router.any_has_room(),
-            Self::Req(machine) => !peeked && machine.may_send(),
-            Self::Rep(machine) => !peeked && machine.check_receive().is_err(),
-            Self::Pub(_) | Self::XPub(_) | Self::XSub(_) => true,
-            Self::Pull(_) | Self::Sub(_) => false,
-        }
-    }
-
     // Receiving.
 
     /// Whether receiving is in turn, and something this type does.
     pub(crate) fn check_receive(&self) -> Result<(), Error> {
         match self {
-            Self::Push(_) => Err(unsupported("receive", SocketType::Push)),
-            Self::Pub(_) => Err(unsupported("receive", SocketType::Pub)),
+            _ if !self.receives() => Err(unsupported("receive", self.socket_type())),
             Self::Rep(machine) => machine
                 .check_receive()
                 .map_err(|_| StateError::ReplyPending.into()),
@@ -302,12 +249,15 @@ impl Machine {
 
     /// Whether its application receives.
     pub(crate) fn receives(&self) -> bool {
-        !matches!(self, Self::Push(_) | Self::Pub(_))
+        !matches!(
+            self,
+            Self::Push(_) | Self::Pub(_) | Self::Scatter(_) | Self::Radio(_)
+        )
     }
 
     /// Whether what peers send is acted upon without a receive call.
     pub(crate) fn reads_eagerly(&self) -> bool {
-        matches!(self, Self::Push(_) | Self::Pub(_) | Self::XPub(_))
+        !self.receives() || matches!(self, Self::XPub(_))
     }
 
     /// REP: the frames in front of the delimiter wait for the reply.
@@ -316,21 +266,22 @@ impl Machine {
         matches!(self, Self::Rep(_))
     }
 
-    // ROUTER.
+    // ROUTER, SERVER, PEER.
 
-    /// Whether peers are told apart by identity.
+    /// Whether peers are told apart by the identity that they announce.
     pub(crate) fn needs_identity(&self) -> bool {
         matches!(self, Self::Router { .. })
     }
 
     /// The frame that names a peer to the application.
     pub(crate) fn identity(&self, id: PeerId) -> Option<Frame> {
-        let Self::Router { router, .. } = self else {
-            return None;
+        let mut out = [0; MAX_IDENTITY_LEN];
+        let name = match self {
+            Self::Router { router, .. } => router.identity(id, &mut out),
+            Self::Server(server) | Self::Peer(server) => server.identity(id, &mut out),
+            _ => None,
         };
-        router
-            .identity(id, &mut [0; MAX_IDENTITY_LEN])
-            .map(Frame::from)
+        name.map(Frame::from)
     }
 
     /// Whether `probe_router` means anything.
@@ -339,20 +290,24 @@ impl Machine {
     }
 }
 
-fn route_by_identity(
-    router: &RouterMachine,
-    mandatory: bool,
-    identity: &[u8],
-) -> Result<Route, Error> {
-    match (router.route(identity), mandatory) {
-        (ferromq_patterns::Route::Peer(id), _) => Ok(Route::Skip(id)),
-        (ferromq_patterns::Route::Full(_), true) => Err(Error::WouldBlock),
-        (ferromq_patterns::Route::Full(_), false) => Ok(Route::Nobody(DropCause::PeerFull)),
-        (ferromq_patterns::Route::Unknown, false) => Ok(Route::Nobody(DropCause::Unroutable)),
-        (ferromq_patterns::Route::Unknown, true) => Err(Error::HostUnreachable {
-            identity: identity.to_vec(),
-        }),
-    }
+fn requester(options: &Options) -> Req<Table<Replier>> {
+    let correlation = if options.req_correlate {
+        Correlation::On
+    } else {
+        Correlation::Off
+    };
+    let resend = if options.req_relaxed {
+        Resend::Relaxed
+    } else {
+        Resend::Strict
+    };
+    let table = Chunks::with_limit(PEERS);
+    Req::new(table, correlation, resend, random() as u32)
+}
+
+fn server() -> ServerMachine {
+    let (peers, buckets) = (Chunks::with_limit(PEERS), Chunks::with_limit(PEERS * 2));
+    Router::server(peers, buckets, seed())
 }
 
 fn unsupported(operation: &'static str, socket_type: SocketType) -> Error {

@@ -1,6 +1,9 @@
 //! Frames become messages, as the pattern decides.
 
-use ferromq_patterns::{Accept, PeerId, Reason};
+use std::ops::Range;
+
+use ferromq_patterns::{Accept, PeerId, Reason, Subscription};
+use ferromq_wire::Event;
 
 use super::Decoded;
 use crate::machine::Machine;
@@ -68,4 +71,18 @@ impl Assembly {
         }
         None
     }
+}
+
+/// What a command asks of a publisher, and where its topic or group lies. A
+/// RADIO is joined and left, all others are subscribed to; what is not in the
+/// type's own words is nothing.
+pub(super) fn asked(event: &Event, groups: bool) -> Option<(Subscription, Range<usize>)> {
+    let (subscription, lies) = match (event, groups) {
+        (Event::Subscribe { topic }, false) => (Subscription::Subscribe, topic),
+        (Event::Cancel { topic }, false) => (Subscription::Cancel, topic),
+        (Event::Join { group }, true) => (Subscription::Subscribe, group),
+        (Event::Leave { group }, true) => (Subscription::Cancel, group),
+        _ => return None,
+    };
+    Some((subscription, lies.clone()))
 }

@@ -18,7 +18,7 @@ use ferromq_wire::{
     Command, Event, HeartbeatConfig, Heartbeats, Progress, ProtocolError, Receiver, Transmitter,
 };
 
-use assembly::Assembly;
+use assembly::{Assembly, asked};
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
 
@@ -223,6 +223,14 @@ impl Link {
         let Some(block) = self.block.as_mut() else {
             return Ok(None);
         };
+        let groups = machine.has_groups();
+        if let Some((subscription, topic)) = event.as_ref().and_then(|it| asked(it, groups)) {
+            let topic = block.split_frame(topic, consumed);
+            return Ok(Some(Decoded::Subscription {
+                subscription,
+                topic,
+            }));
+        }
         match event {
             Some(Event::Body { len, .. }) => {
                 block.consume(consumed);
@@ -238,20 +246,6 @@ impl Link {
                     (None, None) => return Ok(None),
                 };
                 Ok(self.assembly.add(id, machine, frame, more))
-            }
-            Some(Event::Subscribe { topic }) => {
-                let topic = block.split_frame(topic, consumed);
-                Ok(Some(Decoded::Subscription {
-                    subscription: Subscription::Subscribe,
-                    topic,
-                }))
-            }
-            Some(Event::Cancel { topic }) => {
-                let topic = block.split_frame(topic, consumed);
-                Ok(Some(Decoded::Subscription {
-                    subscription: Subscription::Cancel,
-                    topic,
-                }))
             }
             Some(Event::Ping { ttl, context }) => {
                 let now = crate::clock::wire_now();

@@ -104,7 +104,7 @@ impl Bench {
             peer,
         };
         let info = Arc::new(PeerInfo::new("PUSH", "tcp://127.0.0.1:1"));
-        let mut machine = Machine::new(SocketType::Pull, &Options::new()).unwrap();
+        let mut machine = Machine::new(SocketType::Pull, &Options::new());
         let id = machine.peer_attached(b"").unwrap();
         Self {
             link: Link::new(Box::new(scripted), halves(), None, info),

@@ -20,12 +20,12 @@ pub(super) type XPubMachine =
 pub(super) type SubMachine = Sub<Chunks<Peer<Publisher>>, Chunks<Node>, Chunks<Bucket>>;
 pub(super) type XSubMachine = XSub<Chunks<Peer<Publisher>>, Chunks<Node>, Chunks<Bucket>>;
 
-pub(super) fn publisher(options: &Options) -> PubMachine {
+pub(super) fn publisher(matching: Matching) -> PubMachine {
     let limits = SubscriptionLimits::default();
     Pub::new(
         Chunks::with_limit(PEERS),
         subscriptions(),
-        matching(options),
+        matching,
         limits,
         seed(),
     )
@@ -55,13 +55,8 @@ pub(super) fn shown_publisher(options: &Options) -> XPubMachine {
     )
 }
 
-pub(super) fn subscriber(options: &Options) -> SubMachine {
-    Sub::new(
-        Chunks::with_limit(PEERS),
-        topics(),
-        matching(options),
-        seed(),
-    )
+pub(super) fn subscriber(matching: Matching) -> SubMachine {
+    Sub::new(Chunks::with_limit(PEERS), topics(), matching, seed())
 }
 
 pub(super) fn shown_subscriber() -> XSubMachine {
@@ -84,7 +79,7 @@ fn topics() -> TopicStorage<Chunks<Node>, Chunks<Bucket>> {
     }
 }
 
-fn matching(options: &Options) -> Matching {
+pub(super) fn matching(options: &Options) -> Matching {
     if options.invert_matching {
         Matching::Inverted
     } else {
@@ -95,7 +90,12 @@ fn matching(options: &Options) -> Matching {
 impl Machine {
     /// Whether it sends to subscribers.
     pub(crate) fn publishes(&self) -> bool {
-        matches!(self, Self::Pub(_) | Self::XPub(_))
+        matches!(self, Self::Pub(_) | Self::XPub(_) | Self::Radio(_))
+    }
+
+    /// Whether its peers join groups instead of subscribing to topics.
+    pub(crate) fn has_groups(&self) -> bool {
+        matches!(self, Self::Radio(_))
     }
 
     /// A peer subscribes or cancels. True: the application is to see it.
@@ -106,7 +106,7 @@ impl Machine {
         topic: &[u8],
     ) -> Result<bool, LimitError> {
         match self {
-            Self::Pub(machine) => machine
+            Self::Pub(machine) | Self::Radio(machine) => machine
                 .subscription(id, subscription, topic)
                 .map(|()| false),
             Self::XPub(machine) => {
@@ -121,7 +121,7 @@ impl Machine {
     #[cfg(test)]
     pub(crate) fn subscriptions(&self) -> u32 {
         match self {
-            Self::Pub(machine) => machine.subscriptions(),
+            Self::Pub(machine) | Self::Radio(machine) => machine.subscriptions(),
             Self::XPub(machine) => machine.subscriptions(),
             _ => 0,
         }
@@ -131,7 +131,7 @@ impl Machine {
     #[inline]
     pub(crate) fn publish(&mut self, topic: &[u8]) {
         match self {
-            Self::Pub(machine) => machine.publish(topic),
+            Self::Pub(machine) | Self::Radio(machine) => machine.publish(topic),
             Self::XPub(machine) => machine.publish(topic),
             _ => {}
         }
@@ -141,7 +141,7 @@ impl Machine {
     #[inline]
     pub(crate) fn poll_match(&mut self) -> Option<Match> {
         match self {
-            Self::Pub(machine) => machine.poll_match(),
+            Self::Pub(machine) | Self::Radio(machine) => machine.poll_match(),
             Self::XPub(machine) => machine.poll_match(),
             _ => None,
         }
@@ -151,7 +151,7 @@ impl Machine {
     /// a topic: its cancellation is to be shown. `None`: nothing is left.
     pub(crate) fn poll_unsubscribed(&mut self, topic: &mut Vec<u8>) -> Option<TopicStep> {
         match self {
-            Self::Pub(machine) => machine.poll_unsubscribed(),
+            Self::Pub(machine) | Self::Radio(machine) => machine.poll_unsubscribed(),
             Self::XPub(machine) => match machine.poll_unsubscribed(topic)? {
                 TopicStep::OutTooSmall { len } => {
                     topic.resize(len, 0);
@@ -182,12 +182,35 @@ impl Machine {
         };
         match upstream {
             Ok(upstream) => Ok(upstream == Upstream::Notify),
-            Err(cause @ SubscribeError::TopicLen { .. }) => Err(Error::Subscription {
-                cause: cause.to_string(),
-            }),
             Err(cause) => Err(Error::Subscription {
                 cause: cause.to_string(),
             }),
+        }
+    }
+
+    /// The application joins a group. Then peers are to be told.
+    pub(crate) fn join(&mut self, group: &[u8]) -> Result<(), Error> {
+        let Self::Dish(machine) = self else {
+            return Err(unsupported("join a group", self.socket_type()));
+        };
+        match machine.subscribe(group) {
+            Ok(_) => Ok(()),
+            Err(SubscribeError::Group(cause)) => Err(cause.into()),
+            Err(SubscribeError::Joined) => Err(Error::AlreadyJoined),
+            Err(cause) => Err(Error::Subscription {
+                cause: cause.to_string(),
+            }),
+        }
+    }
+
+    /// The application leaves a group. Then peers are to be told.
+    pub(crate) fn leave(&mut self, group: &[u8]) -> Result<(), Error> {
+        let Self::Dish(machine) = self else {
+            return Err(unsupported("leave a group", self.socket_type()));
+        };
+        match machine.unsubscribe(group) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::NotJoined),
         }
     }
 
@@ -214,7 +237,7 @@ impl Machine {
         topic: &mut Vec<u8>,
     ) -> Option<TopicStep> {
         let mut poll = |topic: &mut Vec<u8>| match self {
-            Self::Sub(machine) => machine.poll_subscription(cursor, topic),
+            Self::Sub(machine) | Self::Dish(machine) => machine.poll_subscription(cursor, topic),
             Self::XSub(machine) => machine.poll_subscription(cursor, topic),
             _ => None,
         };
@@ -230,7 +253,7 @@ impl Machine {
     /// Whether the cursor will bring the topic that was changed last.
     pub(crate) fn comes_to(&self, cursor: &ResendCursor) -> bool {
         match self {
-            Self::Sub(machine) => machine.comes_to(cursor),
+            Self::Sub(machine) | Self::Dish(machine) => machine.comes_to(cursor),
             Self::XSub(machine) => machine.comes_to(cursor),
             _ => false,
         }
@@ -238,6 +261,6 @@ impl Machine {
 
     /// Whether its subscriptions are sent to every peer.
     pub(crate) fn subscribes(&self) -> bool {
-        matches!(self, Self::Sub(_) | Self::XSub(_))
+        matches!(self, Self::Sub(_) | Self::XSub(_) | Self::Dish(_))
     }
 }

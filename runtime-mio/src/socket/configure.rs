@@ -25,7 +25,7 @@ impl Core {
                     reason: "settled once the socket is bound, connected or subscribed".into(),
                 });
             }
-            guard.machine = Machine::new(self.socket_type, &new)?;
+            guard.machine = Machine::new(self.socket_type, &new);
         }
         guard.machine.set_mandatory(new.router_mandatory);
         self.settings.replace(Arc::new(new));

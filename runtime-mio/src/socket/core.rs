@@ -146,7 +146,7 @@ impl Core {
         io: Arc<IoHandle>,
     ) -> Result<Arc<Self>, Error> {
         options.check(socket_type)?;
-        let machine = Machine::new(socket_type, &options)?;
+        let machine = Machine::new(socket_type, &options);
         let poll = Poll::new().map_err(Error::system("make the socket's epoll"))?;
         let registry = poll
             .registry()

@@ -3,9 +3,11 @@
 mod attach;
 mod away;
 mod configure;
+mod connect;
 mod core;
 mod departing;
 mod exported;
+mod groups;
 mod leaving;
 mod lending;
 mod publish;
@@ -33,8 +35,8 @@ pub(crate) use self::send::After;
 pub(crate) use self::state::{Phase, State};
 pub(crate) use self::wait::Patience;
 pub use typed::{
-    CanReceive, CanSend, CanSubscribe, Dealer, Kind, Pair, Pub, Pull, Push, Rep, Req, Router,
-    Socket, Sub, XPub, XSub,
+    CanJoin, CanReceive, CanSend, CanSubscribe, Channel, Client, Dealer, Dish, Gather, Kind, Pair,
+    Peer, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, Socket, Sub, XPub, XSub,
 };
 
 use crate::context::ContextInner;
@@ -128,29 +130,7 @@ impl AnySocket {
     /// the pattern has no room for another peer; [`Error::Closed`],
     /// [`Error::Terminated`].
     pub fn connect(&self, endpoint: &str) -> Result<(), Error> {
-        let core = self.core();
-        core.enter().check_open()?;
-        let endpoint: Endpoint = endpoint.parse()?;
-        let transport = self.handle.context.transports().of(&endpoint)?.clone();
-        let text = endpoint.to_string();
-        let shares = matches!(
-            core.socket_type,
-            SocketType::Req | SocketType::Dealer | SocketType::Pub | SocketType::Sub
-        );
-        if shares && core.is_connected_to(&text) {
-            return Ok(());
-        }
-        let id = self.handle.context.next_connector();
-        let options = core.settings.current();
-        core.connecting(&text, id, &options)?;
-        core.io.send(Command::Connect {
-            core: core.clone(),
-            options,
-            id,
-            endpoint,
-            transport,
-        });
-        Ok(())
+        self.connect_to(endpoint).map(|_| ())
     }
 
     /// Stops accepting at an endpoint as [`bind`](Self::bind) returned it.

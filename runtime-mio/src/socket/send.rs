@@ -112,11 +112,7 @@ impl Core {
             && now.since(guard.last_service) <= guard.pace.service
         {
             // PUSH and DEALER: everything stays in registers.
-            if let Some(id) = guard
-                .machine
-                .route_in_turn()
-                .filter(|_| message.count() > 0)
-            {
+            if let Some(id) = guard.machine.route_in_turn(message.count()) {
                 let after = guard.push(self, id, &[], message, 0, now);
                 drop(guard);
                 self.io.after(after);
@@ -215,7 +211,7 @@ impl State {
                 needed: 1,
             });
         }
-        if let Some(id) = self.machine.route_in_turn() {
+        if let Some(id) = self.machine.route_in_turn(message.count()) {
             return Ok(self.push(core, id, &[], message, 0, now));
         }
         if self.machine.forgets_before_asking() && self.pipes.len() <= EAT {

@@ -29,6 +29,9 @@ pub trait CanReceive: Kind {}
 /// The types that subscribe to topics.
 pub trait CanSubscribe: Kind {}
 
+/// The types that join groups.
+pub trait CanJoin: Kind {}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $($can:ident)+;)*) => {$(
         $(#[$doc])*
@@ -65,6 +68,23 @@ kinds! {
     Push: CanSend;
     /// Receives in turn (30/PIPELINE).
     Pull: CanReceive;
+    /// DEALER for messages of one frame (41/CLISRV).
+    Client: CanSend CanReceive;
+    /// Sends by routing id: a message is four bytes that name the peer, as it
+    /// was received from it, and one more frame (41/CLISRV).
+    Server: CanSend CanReceive;
+    /// SERVER to its own kind, which may connect (51/P2P).
+    Peer: CanSend CanReceive;
+    /// PUSH for messages of one frame (49/SCATTERGATHER).
+    Scatter: CanSend;
+    /// PULL for messages of one frame (49/SCATTERGATHER).
+    Gather: CanReceive;
+    /// Sends to a group, which is its messages' first frame (48/RADIO-DISH).
+    Radio: CanSend;
+    /// Receives what goes to the groups that it joined (48/RADIO-DISH).
+    Dish: CanReceive CanJoin;
+    /// PAIR for messages of one frame (52/CHANNEL).
+    Channel: CanSend CanReceive;
 }
 
 /// A socket of the type `K`: a view of an [`AnySocket`] that has only the
@@ -212,5 +232,21 @@ impl<K: CanSubscribe> Socket<K> {
         fn subscribe<P: AsRef<[u8]>>(&self, prefix: P) -> Result<(), Error>;
         /// See [`AnySocket::unsubscribe`].
         fn unsubscribe<P: AsRef<[u8]>>(&self, prefix: P) -> Result<(), Error>;
+    }
+}
+
+impl<K: CanJoin> Socket<K> {
+    forward! {
+        /// See [`AnySocket::join`].
+        fn join<G: AsRef<[u8]>>(&self, group: G) -> Result<(), Error>;
+        /// See [`AnySocket::leave`].
+        fn leave<G: AsRef<[u8]>>(&self, group: G) -> Result<(), Error>;
+    }
+}
+
+impl Socket<Peer> {
+    forward! {
+        /// See [`AnySocket::connect_peer`].
+        fn connect_peer(&self, endpoint: &str) -> Result<u32, Error>;
     }
 }

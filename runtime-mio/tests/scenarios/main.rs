@@ -12,6 +12,7 @@ mod changed_options;
 mod connections;
 mod descriptor;
 mod disconnecting;
+mod drafts;
 mod early_reply;
 mod heartbeats;
 mod high_water_marks;
