@@ -1,0 +1,44 @@
+"""python3 check.py PROGRAM: serves the example with pyzmq, and types lines."""
+
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import zmq
+from checking import bound, equal, running
+
+rep, endpoint = bound(zmq.REP)
+with running(sys.argv[1], endpoint) as program:
+    address, port = program.stdout.readline().strip().rsplit(":", 1)
+    clients = [socket.create_connection((address, port)) for _ in range(3)]
+    files = [client.makefile("rwb") for client in clients]
+
+    # Everybody types at once, the last one two lines in three pieces.
+    for number, file in enumerate(files[:2]):
+        file.write(b"line of %d\n" % number)
+        file.flush()
+    for piece in (b"o", b"ne\ntw", b"o\n"):
+        files[2].write(piece)
+        files[2].flush()
+    for _ in range(4):
+        rep.send(rep.recv().upper())
+    equal(files[0].readline(), b"LINE OF 0\n")
+    equal(files[1].readline(), b"LINE OF 1\n")
+    equal([files[2].readline(), files[2].readline()], [b"ONE\n", b"TWO\n"])
+
+    # Who hangs up before the reply comes harms nobody.
+    files[0].write(b"gone\n")
+    files[0].flush()
+    rep.recv()
+    files[0].close()
+    clients[0].close()
+    rep.send(b"nobody reads this")
+    for number in range(50):
+        files[1].write(b"line %d\n" % number)
+        files[1].flush()
+        equal(rep.recv(), b"line %d" % number)
+        rep.send(b"reply %d" % number)
+        equal(files[1].readline(), b"reply %d\n" % number)
+
+print("the example with a loop of its own spoke plain TCP and ZeroMQ: 55 lines")
