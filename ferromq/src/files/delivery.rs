@@ -288,10 +288,11 @@ impl<'a> Delivery<'a> {
             return Ok(());
         };
         let limit = acked.saturating_add(window);
-        while let Some((offset, data)) = self
-            .chunks
-            .pop_front_if(|(offset, data)| *offset + data.len() as u64 <= limit)
+        while let Some((offset, data)) = self.chunks.front()
+            && *offset + data.len() as u64 <= limit
         {
+            let (offset, data) = (*offset, data.clone());
+            self.chunks.pop_front();
             sent = offset + data.len() as u64;
             self.say(&Request::Chunk { id, offset, data })?;
         }

@@ -24,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Frame;
 
 use super::directory::{Directory, Existing, Found};
+use super::hashing::Hashing;
 use super::mailbox::Post;
 use super::name::FileName;
 use super::protocol::{CHUNK, Digest};
@@ -142,11 +143,11 @@ enum Stage {
     Receiving,
 }
 
-/// What is there of the file: `hash` is that of its first `written` bytes.
+/// What is there of the file: `hashing` is of its first `written` bytes.
 struct Partial {
     file: File,
     written: u64,
-    hash: Sha256,
+    hashing: Hashing,
 }
 
 /// Why an offer was left: it was refused, or something newer came.
@@ -188,7 +189,7 @@ impl Intake {
                 false => Err(exists().into()),
             },
             (Order::Proof { digest }, Stage::ProvingPartial) => self.resume(digest),
-            (Order::Chunk { data }, Stage::Receiving) => self.write(&data),
+            (Order::Chunk { data }, Stage::Receiving) => self.write(data),
             (Order::End { digest }, Stage::Receiving) => self.end(digest),
             // The offer was refused while these were on their way here.
             _ => Ok(()),
@@ -265,7 +266,7 @@ impl Intake {
         Ok(Partial {
             file,
             written: 0,
-            hash: Sha256::new(),
+            hashing: start_hashing(Sha256::new())?,
         })
     }
 
@@ -287,10 +288,10 @@ impl Intake {
         let Some(mut partial) = self.partial.take_if(|partial| partial.written == 0) else {
             return Ok(());
         };
-        let hashed = self.hash(&partial.file, length, &mut partial.hash);
-        match &hashed {
-            Ok(Hashed::All) => partial.written = length,
-            _ => partial.hash = Sha256::new(),
+        let mut hash = Sha256::new();
+        let hashed = self.hash(&partial.file, length, &mut hash);
+        if let Ok(Hashed::All) = hashed {
+            (partial.written, partial.hashing) = (length, start_hashing(hash)?);
         }
         self.partial = Some(partial);
         hashed.map(drop)
@@ -300,8 +301,7 @@ impl Intake {
         let Some(partial) = &self.partial else {
             return Ok(());
         };
-        let ours: Digest = partial.hash.clone().finalize().into();
-        match ours == theirs {
+        match partial.hashing.digest() == Some(theirs) {
             true => self.accept_from(partial.written),
             // The content has changed, here or there.
             false => self.accept_from(0),
@@ -313,7 +313,7 @@ impl Intake {
             return Ok(());
         };
         if offset == 0 {
-            (partial.written, partial.hash) = (0, Sha256::new());
+            (partial.written, partial.hashing) = (0, start_hashing(Sha256::new())?);
         }
         // What lies beyond belongs to nobody.
         let cut = partial.file.set_len(offset);
@@ -323,13 +323,14 @@ impl Intake {
         Ok(())
     }
 
-    fn write(&mut self, data: &[u8]) -> Result<(), Left> {
+    fn write(&mut self, data: Frame) -> Result<(), Left> {
         let Some(partial) = &mut self.partial else {
             return Ok(());
         };
-        let written = partial.file.write_all_at(data, partial.written);
+        // First handed over, then written: both go on at once.
+        partial.hashing.add(data.clone());
+        let written = partial.file.write_all_at(&data, partial.written);
         written.map_err(|cause| Refusal::storage("cannot be written", &cause))?;
-        partial.hash.update(data);
         partial.written += data.len() as u64;
         let offset = partial.written;
         self.stage = Stage::Receiving;
@@ -342,8 +343,8 @@ impl Intake {
         let Some(partial) = self.partial.take() else {
             return Ok(());
         };
-        let arrived: Digest = partial.hash.finalize().into();
-        if arrived != announced {
+        let arrived = partial.hashing.digest();
+        if arrived != Some(announced) {
             self.remove();
             let cause = "what arrived has another SHA-256 than what was sent";
             return Err(Refusal::new(RefusalCode::Digest, cause).into());
@@ -359,7 +360,7 @@ impl Intake {
             name,
         } = &self.place;
         match directory.publish(&self.partial_name, name, *existing) {
-            Ok(()) => self.done(arrived),
+            Ok(()) => self.done(announced),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                 self.remove();
                 Err(exists().into())
@@ -416,6 +417,16 @@ impl Intake {
         // Nobody reads at the end of the program only.
         let _ = self.post.post(Report { ticket, told });
     }
+}
+
+fn start_hashing(hash: Sha256) -> Result<Hashing, Refusal> {
+    let busy = |cause| {
+        Refusal::new(
+            RefusalCode::Busy,
+            format!("a thread cannot be had: {cause}"),
+        )
+    };
+    Hashing::start(hash).map_err(busy)
 }
 
 enum Hashed {

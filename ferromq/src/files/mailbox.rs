@@ -84,7 +84,7 @@ mod tests {
         drop(post);
         let mut rest = Vec::new();
         mailbox.bell.read_to_end(&mut rest).unwrap();
-        assert_eq!(rest, []);
+        assert!(rest.is_empty());
         assert_eq!(mailbox.take(), None);
     }
 

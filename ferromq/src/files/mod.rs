@@ -42,6 +42,7 @@
 mod delivery;
 mod directory;
 mod error;
+mod hashing;
 mod intake;
 mod mailbox;
 mod name;

@@ -128,10 +128,17 @@ impl FileName {
     /// else.
     fn head(&self, room: usize) -> &[u8] {
         match std::str::from_utf8(&self.0) {
-            Ok(text) => &self.0[..text.floor_char_boundary(room)],
+            Ok(text) => cut(text, room).as_bytes(),
             Err(_) => &self.0[..self.0.len().min(room)],
         }
     }
+}
+
+/// The longest beginning of a text that has at most so many bytes.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let fits = |&at: &usize| text.is_char_boundary(at);
+    let end = (0..=most.min(text.len())).rev().find(fits);
+    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

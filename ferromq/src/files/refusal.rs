@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::name::cut;
+
 /// Longest explanation that is sent or believed, in bytes.
 const LONGEST: usize = 512;
 
@@ -48,9 +50,8 @@ pub enum RefusalCode {
 impl Refusal {
     /// A refusal with its explanation, which is cut after 512 bytes.
     #[must_use]
-    pub fn new(code: RefusalCode, cause: impl Into<String>) -> Self {
-        let mut cause = cause.into();
-        cause.truncate(cause.floor_char_boundary(LONGEST));
+    pub fn new(code: RefusalCode, cause: impl AsRef<str>) -> Self {
+        let cause = cut(cause.as_ref(), LONGEST).to_owned();
         Self { code, cause }
     }
 

@@ -287,6 +287,6 @@ impl Transfer {
     }
 }
 
-fn out_of_turn(cause: impl Into<String>) -> Refusal {
+fn out_of_turn(cause: impl AsRef<str>) -> Refusal {
     Refusal::new(RefusalCode::Order, cause)
 }

@@ -2,5 +2,6 @@
 
 mod demo;
 mod errors;
+mod files;
 mod patterns;
 mod program;

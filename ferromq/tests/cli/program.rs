@@ -41,7 +41,7 @@ impl Program {
     pub(crate) fn spawn(args: &[&str], stdout: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferromq"));
         command.args(args).stdout(stdout);
-        Self::of(command)
+        Self::of(&mut command)
     }
 
     /// Starts with temporary files in `directory`.
@@ -49,10 +49,11 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferromq"));
         command.args(line.split_whitespace());
         command.env("TMPDIR", directory).stdout(Stdio::piped());
-        Self::of(command)
+        Self::of(&mut command)
     }
 
-    fn of(mut command: Command) -> Self {
+    /// Starts any command, with standard output as it says.
+    pub(crate) fn of(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the program starts");
         let stdin = child.stdin.take();
