@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask interop` builds the program and prepares the interpreter.
 
+mod files;
 mod receiving;
 mod replying;
 mod sending;
