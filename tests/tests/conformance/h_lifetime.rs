@@ -156,31 +156,6 @@ fn h98_an_operation_that_a_type_lacks_is_named() {
     assert!(matches!(push.recv(), Err(Error::Unsupported { .. })));
 }
 
-// H98: RFCs 41, 48, 49, 51 and 52. Whoever builds one takes it out here.
-#[test]
-fn h98_types_that_are_not_built_are_refused_by_name() {
-    let context = Context::new().expect("a context");
-    for socket_type in [
-        SocketType::Server,
-        SocketType::Client,
-        SocketType::Radio,
-        SocketType::Dish,
-        SocketType::Gather,
-        SocketType::Scatter,
-        SocketType::Peer,
-        SocketType::Channel,
-    ] {
-        let refused = context
-            .any_socket(socket_type, Options::new())
-            .expect_err("there is no such socket yet");
-        assert!(matches!(refused, Error::Unsupported { .. }));
-        assert!(
-            refused.to_string().contains(socket_type.name()),
-            "{refused}"
-        );
-    }
-}
-
 #[test]
 fn h91_with_linger_closing_waits_until_all_is_sent() {
     let _watchdog = Watchdog::start();

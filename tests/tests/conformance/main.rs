@@ -2,8 +2,8 @@
 //! peer that shares no code with them.
 //!
 //! Each test names the row that it covers, as section and number:
-//! `c24_no_message_before_the_peers_ready`. 23, 24, 28, 29, 30, 31 and 37 in
-//! the comments are ZeroMQ RFCs.
+//! `c24_no_message_before_the_peers_ready`. 23, 24, 28, 29, 30, 31, 37, 41, 48,
+//! 49, 51 and 52 in the comments are ZeroMQ RFCs.
 
 mod a_greeting;
 mod b_framing;
@@ -19,5 +19,6 @@ mod h_queues;
 mod h_reconnecting;
 mod hostile;
 mod hostile_patience;
+mod i_drafts;
 mod table;
 mod x_extensions;

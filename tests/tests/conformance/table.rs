@@ -12,7 +12,7 @@ const SOURCES: [&str; 3] = [
 ];
 
 /// What the table has to have a row for.
-const SECTIONS: [(&str, RangeInclusive<u32>); 10] = [
+const SECTIONS: [(&str, RangeInclusive<u32>); 11] = [
     ("A", 1..=11),
     ("B", 12..=22),
     ("C", 23..=32),
@@ -21,6 +21,7 @@ const SECTIONS: [(&str, RangeInclusive<u32>); 10] = [
     ("F", 53..=69),
     ("G", 70..=83),
     ("H", 84..=98),
+    ("I", 99..=115),
     ("HOSTILE ", 1..=39),
     ("X", 1..=5),
 ];
