@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::hand_over::{Awaited, Looker};
 use crate::socket::{AnySocket, Core};
 use crate::{Error, Readiness};
 
@@ -137,7 +138,7 @@ impl Poller {
         } in &self.entries
         {
             if let Target::Socket(core) = target {
-                let readiness = interest.of(core.readiness()?);
+                let readiness = interest.of(core.readiness(Looker::Poller)?);
                 if readiness != Readiness::default() {
                     events.push(PollEvent {
                         key: *key,
@@ -218,7 +219,7 @@ struct Waits<'a>(&'a [Entry]);
 
 impl<'a> Waits<'a> {
     fn begin(entries: &'a [Entry]) -> Self {
-        Self::cores(entries).for_each(|core| core.poller_waits());
+        Self::cores(entries).for_each(|core| core.poll_begins());
         Self(entries)
     }
 
@@ -233,11 +234,7 @@ impl<'a> Waits<'a> {
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         for core in Self::cores(self.0) {
-            core.flags.wait_ends();
-            // A call, so that the I/O thread looks after the socket again: it
-            // may have gone to rest because somebody waited, or have taken the
-            // socket while we took it back.
-            drop(core.enter());
+            core.poll_ends();
         }
     }
 }

@@ -237,6 +237,32 @@ pub(crate) enum Fault {
     WaitEndsSilently,
     /// A socket is taken back with a load and a store.
     TakesBackTwice,
+    /// A call goes to sleep without looking whether the socket is closed.
+    SleepsOnClosed,
+    /// A call sleeps in the epoll although a poller waits for its events.
+    SleepsBesidePoller,
+    /// A call sleeps in the epoll although another one does.
+    SleepsBesideSleeper,
+    /// A call sleeps in the epoll and does not say so.
+    SleepsWithoutToken,
+    /// A call takes its ticket for the turnstile outside the lock.
+    TicketAfterUnlock,
+    /// A poller does not drive a sleeper out of the epoll.
+    PollerLeavesSleeper,
+    /// A call that does not wait takes a poller's events.
+    CallTakesFromPoller,
+    /// The I/O thread tells nobody what it took.
+    WorkerKeepsEvents,
+    /// The I/O thread tells no poller what it took.
+    WorkerForgetsPoller,
+    /// A poller goes and leaves those at the turnstile there.
+    PollerForgetsQueue,
+    /// Whoever takes events does not turn the turnstile.
+    TokenIsKept,
+    /// The descriptor is not raised for what was taken.
+    DescriptorIsNotRaised,
+    /// The descriptor is lowered after the look, not before.
+    DescriptorIsLoweredLate,
 }
 
 #[cfg(not(loom))]
@@ -294,9 +320,11 @@ pub(crate) mod faults {
         PLANTED.set(None);
         assert_eq!(result.is_err(), fault.is_some(), "with {fault:?}");
         if let Err(cause) = result {
-            let text = cause.downcast_ref::<String>().map_or("", String::as_str);
-            // loom gave up: it found nothing.
-            assert!(!text.contains("exceeded"), "with {fault:?}: {text}");
+            let text = cause.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(cause.downcast_ref::<&str>().copied());
+            // Else loom gave up, and has found nothing.
+            let found = text.is_some_and(|text| !text.contains("exceeded"));
+            assert!(found, "with {fault:?}: {text:?}");
         }
         executions.load(Ordering::Relaxed)
     }

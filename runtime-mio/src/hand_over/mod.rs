@@ -23,6 +23,8 @@
 mod flags;
 mod mode;
 mod presence;
+mod turnstile;
+mod waiting;
 
 #[cfg(all(test, loom))]
 mod models;
@@ -30,3 +32,5 @@ mod models;
 pub(crate) use flags::Flags;
 pub(crate) use mode::{Mode, level};
 pub(crate) use presence::{Attendance, Presence};
+pub(crate) use turnstile::Turnstile;
+pub(crate) use waiting::{Awaited, Looker, Seat};

@@ -7,6 +7,7 @@ use ferromq_wire::{HeartbeatConfig, Heartbeats, Receiver, Transmitter, Version};
 
 use super::core::Core;
 use super::state::{Phase, State};
+use crate::hand_over::Awaited;
 use crate::io::{Command, ConnectorId};
 use crate::link::{Link, LinkError};
 use crate::monitor::EventKind;
@@ -38,7 +39,7 @@ impl Core {
         if attached.is_err() {
             guard.handshakes_failed += 1;
         }
-        let wake = guard.token || self.flags.is_waited_for() || self.flags.is_exported();
+        let wake = self.is_awaited(&mut guard) || self.flags.is_exported();
         drop(guard);
         if let Err(cause) = attached {
             self.tell(&endpoint, Some(&peer), || EventKind::Refused { cause });

@@ -7,6 +7,7 @@ use ferromq_wire::{Command as WireCommand, HeartbeatAction, Instant as WireInsta
 
 use super::core::Core;
 use super::state::{Phase, State};
+use crate::hand_over::Awaited;
 use crate::io::Command;
 use crate::link::LinkError;
 use crate::monitor::EventKind;
@@ -42,7 +43,9 @@ impl Core {
         if self.flags.deferred() {
             guard.flush_deferred(self);
         }
-        let notify = self.flags.is_exported() && std::mem::take(&mut guard.news);
+        // There may be room now that somebody waits for.
+        let heard = self.flags.is_exported() || self.is_awaited(&mut guard);
+        let notify = heard && std::mem::take(&mut guard.news);
         drop(guard);
         if notify {
             self.wake();
@@ -53,37 +56,29 @@ impl Core {
     /// Does what a caller would do in its wait: reads up to the high-water
     /// mark, answers commands, writes what waits.
     pub(crate) fn work(&self, turn: Turn) {
-        let Ok(mut sleeper) = self.poll.try_lock() else {
-            return;
-        };
-        let mut guard = self.enter_foreign();
-        if turn == Turn::First {
-            let ids = guard.ids();
-            ids.into_iter()
-                .take(FIRST_LOOK)
-                .for_each(|id| guard.pump(self, id));
-        }
-        let mut rounds = 0;
-        let finished = loop {
-            sleeper.sleep(Some(Duration::ZERO));
-            guard.handle_events(self, &sleeper.events);
-            guard.pump_readable(self, &sleeper.events);
-            rounds += 1;
-            if !sleeper.is_full() || rounds == ROUNDS {
-                break !sleeper.is_full();
+        Awaited::work(self, |guard, sleeper| {
+            if turn == Turn::First {
+                let ids = guard.ids();
+                ids.into_iter()
+                    .take(FIRST_LOOK)
+                    .for_each(|id| guard.pump(self, id));
             }
-        };
-        guard.flush_deferred(self);
-        // Whoever polls the descriptor saw its events vanish: give it one when
-        // they brought something. And ourselves, when some are left.
-        let news = std::mem::take(&mut guard.news);
-        let unfinished = !finished || guard.has_stale();
-        let notify = guard.token || unfinished || (news && self.flags.is_exported());
-        drop(guard);
-        drop(sleeper);
-        if notify {
-            self.wake();
-        }
+            let mut rounds = 0;
+            let finished = loop {
+                sleeper.sleep(Some(Duration::ZERO));
+                guard.handle_events(self, &sleeper.events);
+                guard.pump_readable(self, &sleeper.events);
+                rounds += 1;
+                if !sleeper.is_full() || rounds == ROUNDS {
+                    break !sleeper.is_full();
+                }
+            };
+            guard.flush_deferred(self);
+            (
+                finished && !guard.has_stale(),
+                std::mem::take(&mut guard.news),
+            )
+        });
     }
 
     /// Looks at every link's heartbeat; the time until the next look, if any
@@ -114,15 +109,14 @@ impl Core {
 
     /// Ends all calls and endpoints; the I/O thread sends what waits.
     pub(crate) fn close(&self, phase: Phase) {
-        let mut guard = self.enter();
+        let guard = self.enter();
         if guard.phase != Phase::Open {
             return;
         }
-        guard.phase = phase;
-        guard.flush_deferred(self);
-        self.turnstile.turn();
-        drop(guard);
-        self.wake();
+        self.end_waits(guard, |guard| {
+            guard.phase = phase;
+            guard.flush_deferred(self);
+        });
         self.io.send(Command::Close(self.id));
     }
 

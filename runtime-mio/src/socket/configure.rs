@@ -6,6 +6,7 @@ use ferromq_patterns::PeerId;
 
 use super::core::Core;
 use super::state::State;
+use crate::hand_over::Awaited;
 use crate::machine::Machine;
 use crate::{Error, Options};
 
@@ -32,7 +33,7 @@ impl Core {
         for id in guard.ids() {
             guard.limits_changed(self, id);
         }
-        let wake = guard.token || self.flags.is_waited_for() || self.flags.is_exported();
+        let wake = self.is_awaited(&mut guard) || self.flags.is_exported();
         drop(guard);
         if wake {
             self.wake();

@@ -20,14 +20,13 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::state::State;
-use super::turnstile::Turnstile;
-use crate::hand_over::Flags;
+use crate::hand_over::{Flags, Turnstile};
 use crate::io::{IoHandle, SocketId};
 use crate::lock::{BiasedLock, Guard};
 use crate::machine::Machine;
 use crate::monitor::{Event, EventKind, MonitorHub};
 use crate::settings::Settings;
-use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
+use crate::sync::Mutex;
 use crate::{Error, Frame, Options, PeerInfo};
 
 use super::exported::Exported;
@@ -113,7 +112,7 @@ pub(crate) struct Core {
 }
 
 /// The socket's epoll; whoever holds the wait token locks it.
-pub(super) struct Sleeper {
+pub(crate) struct Sleeper {
     poll: Poll,
     pub(super) events: Events,
 }
@@ -193,17 +192,26 @@ impl Core {
         self.epoll.as_raw_fd()
     }
 
-    /// Wakes whoever sleeps in the socket's epoll, or polls it.
+    /// Wakes whoever waits for the socket, in whichever way.
     pub(crate) fn wake(&self) {
-        // An eventfd that cannot be written is full, that is, already ready.
-        let _ = self.waker.wake();
-        if let Some(Some(exported)) = self.exported.get() {
-            exported.raise();
-        }
+        self.wake_epoll();
+        self.raise_exported();
     }
 
-    pub(super) fn lock_poll(&self) -> MutexGuard<'_, Sleeper> {
-        lock_unpoisoned(&self.poll)
+    /// Wakes whoever sleeps in the socket's epoll, or polls it.
+    pub(super) fn wake_epoll(&self) {
+        // An eventfd that cannot be written is full, that is, already ready.
+        let _ = self.waker.wake();
+    }
+
+    /// Makes the descriptor of a user's loop readable, if there is one.
+    pub(super) fn raise_exported(&self) {
+        match self.exported.get() {
+            Some(Some(exported)) => exported.raise(),
+            // The loop waits for the socket's own.
+            Some(None) => self.wake_epoll(),
+            None => {}
+        }
     }
 
     /// The descriptor that a poller waits on.
@@ -221,19 +229,11 @@ impl Core {
         exported.as_ref().map_or(self.epoll_fd(), Exported::fd)
     }
 
-    /// A call looks for what a user's loop may have been told of.
-    pub(super) fn clear_notification(&self) {
+    /// Takes that back: a call looks for what the loop may have been told of.
+    pub(super) fn clear_exported(&self) {
         if let Some(Some(exported)) = self.exported.get() {
             exported.clear();
         }
-    }
-
-    /// A poller is about to wait for this socket.
-    pub(crate) fn poller_waits(&self) {
-        if self.flags.take_back() {
-            self.io.release(self);
-        }
-        self.flags.wait_begins();
     }
 
     /// Registers a link's descriptor, edge-triggered, once.

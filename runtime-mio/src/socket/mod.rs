@@ -15,7 +15,6 @@ mod recv;
 mod send;
 mod spin;
 mod state;
-mod turnstile;
 mod typed;
 mod wait;
 mod writing;
@@ -40,6 +39,7 @@ pub use typed::{
 };
 
 use crate::context::ContextInner;
+use crate::hand_over::Looker;
 use crate::io::Command;
 use crate::{Error, Message, Monitor, Options, SendError, Statistics};
 
@@ -389,7 +389,7 @@ impl AnySocket {
     /// # Errors
     /// [`Error::Closed`], [`Error::Terminated`].
     pub fn readiness(&self) -> Result<Readiness, Error> {
-        self.core().readiness()
+        self.core().readiness(Looker::Call)
     }
 
     /// A descriptor for a user's own event loop: readable when something may

@@ -5,6 +5,7 @@ use super::Readiness;
 use super::core::{Core, Entered};
 use super::state::State;
 use super::wait::Patience;
+use crate::hand_over::Looker;
 use crate::{Error, Message};
 use ferromq_patterns::Subscription;
 
@@ -41,7 +42,7 @@ impl Core {
             guard.machine.check_receive()?;
             guard = match patience {
                 Patience::None => {
-                    self.service(&mut guard);
+                    self.service_for(&mut guard, Looker::Call);
                     let found = guard.pop(self).ok_or(Error::WouldBlock);
                     return found;
                 }
@@ -66,7 +67,7 @@ impl Core {
             return guard;
         };
         let found = loop {
-            if guard.token || guard.look(self) {
+            if guard.seat.is_taken() || guard.look(self) {
                 break true;
             }
             if !guard.spin.goes_on(&mut turn) {
@@ -94,13 +95,13 @@ impl Core {
     }
 
     /// Whether a receive or a send would wait.
-    pub(crate) fn readiness(&self) -> Result<Readiness, Error> {
+    pub(crate) fn readiness(&self, looker: Looker) -> Result<Readiness, Error> {
         let mut guard = self.enter();
         guard.check_open()?;
         guard.peek(self);
         if guard.peeked.is_none() || !guard.machine.may_send(false) {
             // Without this the descriptor would stay readable for nothing.
-            self.service(&mut guard);
+            self.service_for(&mut guard, looker);
             guard.peek(self);
         }
         let readable = guard.peeked.is_some();

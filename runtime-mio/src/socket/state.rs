@@ -11,6 +11,7 @@ use super::core::Core;
 use super::send::Pace;
 use super::spin::Spin;
 use crate::clock::Ticks;
+use crate::hand_over::Seat;
 use crate::io::{Command, ConnectorId};
 use crate::link::{Decoded, LinkError, Pools};
 use crate::machine::Machine;
@@ -44,10 +45,8 @@ pub(crate) struct State {
     pub(crate) peeked: Option<Message>,
     /// Frames to drop when the lock is released; see [`Entered`](super::core::Entered).
     pub(crate) finished: Vec<Frame>,
-    /// Somebody sleeps in the socket's epoll.
-    pub(crate) token: bool,
-    /// Threads that wait for the one that sleeps there.
-    pub(crate) waiters: u32,
+    /// Who waits for the socket's events.
+    pub(crate) seat: Seat,
     pub(crate) spin: Spin,
     pub(crate) phase: Phase,
     /// An endpoint was bound or connected, or a topic subscribed to: options of
@@ -103,8 +102,7 @@ impl State {
             deferred: Vec::new(),
             peeked: None,
             finished: Vec::new(),
-            token: false,
-            waiters: 0,
+            seat: Seat::default(),
             spin,
             phase: Phase::Open,
             in_use: false,

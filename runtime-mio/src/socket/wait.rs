@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use ferromq_patterns::PeerId;
 use mio::Events;
 
-use super::core::{Core, Entered, WAKE};
+use super::core::{Core, Entered, Sleeper, WAKE};
 use super::state::State;
 use crate::Error;
 use crate::clock::Ticks;
+use crate::hand_over::{Awaited, Flags, Looker, Seat, Turnstile};
+use crate::sync::{MutexGuard, lock_unpoisoned};
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -63,74 +65,105 @@ impl Core {
     /// deferred is written before.
     pub(crate) fn wait<'a>(
         &'a self,
-        mut guard: Entered<'a>,
+        guard: Entered<'a>,
         patience: Patience,
     ) -> Result<Entered<'a>, Error> {
-        // Under the lock: who closes now finds the token, or we find it closed.
-        // The wake-up of an earlier close may be spent.
-        guard.check_open()?;
-        let left = patience.left()?;
-        if !guard.deferred.is_empty() {
-            // That may have made the room that the caller waits for, and then
-            // no event would tell of it: let him look again first.
-            guard.flush_deferred(self);
-            return Ok(guard);
-        }
-        if guard.token {
-            guard.waiters += 1;
-            let ticket = self.turnstile.ticket();
-            drop(guard);
-            self.turnstile.wait(ticket, left);
-            guard = self.enter();
-            guard.waiters -= 1;
-        } else {
-            guard = self.sleep(guard, left);
-        }
-        guard.check_open()?;
-        Ok(guard)
+        self.rest(guard, || patience.left())
     }
 
-    /// Takes the wait token and sleeps in the socket's epoll.
-    fn sleep<'a>(&'a self, mut guard: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
-        if self.flags.take_back() {
-            self.io.release(self);
-        }
-        guard.token = true;
-        let timeout = if guard.prepare_wait() && !guard.has_stale() {
-            left
-        } else {
-            Some(Duration::ZERO)
-        };
-        self.flags.wait_begins();
-        drop(guard);
-        let mut sleeper = self.lock_poll();
-        sleeper.sleep(timeout);
-        self.flags.wait_ends();
-        let mut guard = self.enter();
-        guard.token = false;
-        guard.last_service = Ticks::now();
-        guard.handle_events(self, &sleeper.events);
-        if guard.waiters > 0 {
-            self.turnstile.turn();
-        }
-        guard
-    }
-
-    /// Looks at the socket's epoll without sleeping, unless somebody sleeps
-    /// there: then that thread sees what comes.
+    /// Looks at the socket's epoll without sleeping, for a send.
     pub(crate) fn service(&self, guard: &mut Entered<'_>) {
-        self.clear_notification();
-        if guard.token {
-            return;
-        }
-        if let Ok(mut sleeper) = self.poll.try_lock() {
-            sleeper.sleep(Some(Duration::ZERO));
-            guard.handle_events(self, &sleeper.events);
+        let looker = match guard.machine.check_receive() {
+            Ok(()) => Looker::Sender,
+            Err(_) => Looker::Call,
+        };
+        self.service_for(guard, looker);
+    }
+
+    /// Looks at the socket's epoll without sleeping.
+    pub(crate) fn service_for(&self, guard: &mut Entered<'_>, looker: Looker) {
+        self.look(guard, looker, |guard, sleeper| {
             if !std::mem::take(&mut guard.received) {
                 // Who only sends still owes PONGs.
                 guard.pump_readable(self, &sleeper.events);
             }
+        });
+    }
+}
+
+impl Awaited for Core {
+    type Inside<'a> = Entered<'a>;
+    type Epoll<'a> = MutexGuard<'a, Sleeper>;
+    type Error = Error;
+
+    fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
+    fn turnstile(&self) -> &Turnstile {
+        &self.turnstile
+    }
+
+    fn enter_call(&self) -> Entered<'_> {
+        self.enter()
+    }
+
+    fn enter_io(&self) -> Entered<'_> {
+        self.enter_foreign()
+    }
+
+    fn seat<'i>(inside: &'i mut Entered<'_>) -> &'i mut Seat {
+        &mut inside.seat
+    }
+
+    fn check(inside: &Entered<'_>) -> Result<(), Error> {
+        inside.check_open()
+    }
+
+    fn write_deferred(&self, inside: &mut Entered<'_>) -> bool {
+        let some = !inside.deferred.is_empty();
+        if some {
+            inside.flush_deferred(self);
         }
+        some
+    }
+
+    fn may_sleep(inside: &mut Entered<'_>) -> bool {
+        inside.prepare_wait() && !inside.has_stale()
+    }
+
+    fn lock_epoll(&self) -> Self::Epoll<'_> {
+        lock_unpoisoned(&self.poll)
+    }
+
+    fn try_lock_epoll(&self) -> Option<Self::Epoll<'_>> {
+        self.poll.try_lock().ok()
+    }
+
+    fn take_events(epoll: &mut Self::Epoll<'_>, timeout: Option<Duration>) {
+        epoll.sleep(timeout);
+    }
+
+    fn handle(&self, inside: &mut Entered<'_>, epoll: &Self::Epoll<'_>) -> bool {
+        inside.last_service = Ticks::now();
+        inside.handle_events(self, &epoll.events);
+        epoll.events.iter().any(|event| event.token() != WAKE)
+    }
+
+    fn release(&self) {
+        self.io.release(self);
+    }
+
+    fn wake(&self) {
+        self.wake_epoll();
+    }
+
+    fn raise(&self) {
+        self.raise_exported();
+    }
+
+    fn lower(&self) {
+        self.clear_exported();
     }
 }
 

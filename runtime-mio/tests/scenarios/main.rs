@@ -28,6 +28,7 @@ mod polling;
 mod router_disconnect;
 mod routing;
 mod security;
+mod sharing;
 mod sight;
 mod topics;
 mod waiting;

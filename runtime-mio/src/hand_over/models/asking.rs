@@ -1,17 +1,12 @@
-//! The hand-over under loom.
+//! Callers ask the I/O thread.
 //!
-//! The code is the real one; what surrounds it is modelled: the socket's lock
-//! by loom's mutex, the I/O thread's epoll and waker by a mutex and a condition
-//! variable, and time by this: a thread that is parked sleeps until it is woken,
+//! The I/O thread's epoll and waker are a mutex and a condition variable, and
+//! time is this: a thread that is parked sleeps until it is woken,
 //! one that is coarse too, but for a tick or none at any time, and all that it needs
 //! when every caller has ended. So deferred output never has to wait for a tick;
 //! that a caller is away is found out by ticks.
-//!
-//! ```text
-//! RUSTFLAGS="--cfg loom" cargo test -p ferromq-mio --release --lib models
-//! ```
 
-use super::{Attendance, Flags, Mode, Presence, level};
+use crate::hand_over::{Attendance, Flags, Mode, Presence, level};
 use crate::sync::faults::explore;
 use crate::sync::{Arc, Condvar, Fault, Mutex, planted, thread};
 

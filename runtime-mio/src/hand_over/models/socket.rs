@@ -1,0 +1,325 @@
+//! A socket to wait for.
+//!
+//! It has one link, on which messages come and which has room or not.
+//! Its epoll is edge-triggered: an event is told once, to who takes it; poll(2)
+//! and the descriptor of a user's loop only see whether one is there.
+
+use std::time::Duration;
+
+use crate::hand_over::{Awaited, Flags, Looker, Seat, Turnstile};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
+
+#[derive(Default)]
+pub(super) struct Socket {
+    flags: Flags,
+    turnstile: Turnstile,
+    state: Mutex<State>,
+    kernel: Mutex<Kernel>,
+    changed: Condvar,
+}
+
+/// What the socket's lock protects.
+#[derive(Default)]
+pub(super) struct State {
+    seat: Seat,
+    closed: bool,
+    /// The link was read since it last became readable.
+    drained: bool,
+    inbound: u32,
+    has_room: bool,
+}
+
+/// Taken from the epoll.
+#[derive(Clone, Copy, Default)]
+struct Events {
+    readable: bool,
+    writable: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Kernel {
+    /// Messages in the link's buffer.
+    unread: u32,
+    // Events that are not yet taken.
+    readable: bool,
+    writable: bool,
+    woken: bool,
+    /// The counter of the exported descriptor.
+    raised: bool,
+    /// Somebody has the epoll's lock. Here, for loom's `try_lock` waits.
+    locked: bool,
+    /// Calls that sleep in the epoll, or are about to.
+    sleepers: u32,
+}
+
+impl Kernel {
+    fn is_ready(&self) -> bool {
+        self.readable || self.writable || self.woken
+    }
+}
+
+pub(super) struct Epoll<'a> {
+    socket: &'a Socket,
+    events: Events,
+}
+
+impl Drop for Epoll<'_> {
+    fn drop(&mut self) {
+        // A thread that waits for ever unwinds, and loom is gone.
+        if !std::thread::panicking() {
+            self.socket.happens(|kernel| kernel.locked = false);
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Closed;
+
+impl Awaited for Socket {
+    type Inside<'a> = MutexGuard<'a, State>;
+    type Epoll<'a> = Epoll<'a>;
+    type Error = Closed;
+
+    fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
+    fn turnstile(&self) -> &Turnstile {
+        &self.turnstile
+    }
+
+    fn enter_call(&self) -> Self::Inside<'_> {
+        self.state.lock().unwrap()
+    }
+
+    fn enter_io(&self) -> Self::Inside<'_> {
+        self.state.lock().unwrap()
+    }
+
+    fn seat<'i>(inside: &'i mut Self::Inside<'_>) -> &'i mut Seat {
+        &mut inside.seat
+    }
+
+    fn check(inside: &Self::Inside<'_>) -> Result<(), Closed> {
+        if inside.closed { Err(Closed) } else { Ok(()) }
+    }
+
+    fn write_deferred(&self, _: &mut Self::Inside<'_>) -> bool {
+        false
+    }
+
+    fn may_sleep(_: &mut Self::Inside<'_>) -> bool {
+        true
+    }
+
+    /// For a call that will sleep.
+    fn lock_epoll(&self) -> Epoll<'_> {
+        let mut kernel = self.kernel.lock().unwrap();
+        kernel.sleepers += 1;
+        assert_eq!(kernel.sleepers, 1, "two sleep in the epoll");
+        while std::mem::replace(&mut kernel.locked, true) {
+            kernel = self.changed.wait(kernel).unwrap();
+        }
+        self.epoll()
+    }
+
+    fn try_lock_epoll(&self) -> Option<Epoll<'_>> {
+        let locked = std::mem::replace(&mut self.kernel.lock().unwrap().locked, true);
+        (!locked).then(|| self.epoll())
+    }
+
+    /// epoll_wait(2).
+    fn take_events(epoll: &mut Epoll<'_>, timeout: Option<Duration>) {
+        let mut kernel = epoll.socket.kernel.lock().unwrap();
+        while timeout.is_none() && !kernel.is_ready() {
+            kernel = epoll.socket.changed.wait(kernel).unwrap();
+        }
+        if timeout.is_none() {
+            kernel.sleepers -= 1;
+        }
+        kernel.woken = false;
+        epoll.events = Events {
+            readable: std::mem::take(&mut kernel.readable),
+            writable: std::mem::take(&mut kernel.writable),
+        };
+    }
+
+    fn handle(&self, inside: &mut Self::Inside<'_>, epoll: &Epoll<'_>) -> bool {
+        let Events { readable, writable } = epoll.events;
+        inside.drained &= !readable;
+        inside.has_room |= writable;
+        readable || writable
+    }
+
+    fn release(&self) {}
+
+    fn wake(&self) {
+        self.happens(|kernel| kernel.woken = true);
+    }
+
+    fn raise(&self) {
+        self.happens(|kernel| kernel.raised = true);
+    }
+
+    fn lower(&self) {
+        self.kernel.lock().unwrap().raised = false;
+    }
+}
+
+/// The world.
+impl Socket {
+    fn happens(&self, what: impl FnOnce(&mut Kernel)) {
+        what(&mut self.kernel.lock().unwrap());
+        self.changed.notify_all();
+    }
+
+    fn epoll(&self) -> Epoll<'_> {
+        Epoll {
+            socket: self,
+            events: Events::default(),
+        }
+    }
+
+    pub(super) fn messages_come(&self, count: u32) {
+        self.happens(|kernel| {
+            kernel.unread += count;
+            kernel.readable = true;
+        });
+    }
+
+    pub(super) fn room_comes(&self) {
+        self.happens(|kernel| kernel.writable = true);
+    }
+
+    /// poll(2), or a user's loop.
+    fn await_kernel(&self, ready: impl Fn(&Kernel) -> bool) {
+        // It may be ready for as long as another thread is about to act.
+        thread::yield_now();
+        let mut kernel = self.kernel.lock().unwrap();
+        while !ready(&kernel) {
+            kernel = self.changed.wait(kernel).unwrap();
+        }
+    }
+}
+
+/// What a poller waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interest {
+    Message,
+    Room,
+}
+
+/// The socket's calls, as in `recv.rs`, `send.rs`, `away.rs` and `poller.rs`.
+impl Socket {
+    /// Reads the link into the queue.
+    fn read(&self, state: &mut State) -> bool {
+        if std::mem::replace(&mut state.drained, true) {
+            return false;
+        }
+        let count = std::mem::take(&mut self.kernel.lock().unwrap().unread);
+        state.inbound += count;
+        count > 0
+    }
+
+    fn has_message(&self, state: &mut State) -> bool {
+        if state.inbound == 0 {
+            self.read(state);
+        }
+        state.inbound > 0
+    }
+
+    fn pop(&self, state: &mut State) -> bool {
+        let some = self.has_message(state);
+        state.inbound -= u32::from(some);
+        some
+    }
+
+    pub(super) fn recv(&self) -> Result<(), Closed> {
+        let mut inside = self.enter_call();
+        Self::check(&inside)?;
+        // It may spin a little first, and leaves the lock for that.
+        let mut spun = false;
+        while !self.pop(&mut inside) {
+            if std::mem::replace(&mut spun, true) {
+                inside = self.rest(inside, || Ok(None))?;
+            } else {
+                drop(inside);
+                inside = self.enter_call();
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn try_recv(&self) -> Result<bool, Closed> {
+        let mut inside = self.enter_call();
+        Self::check(&inside)?;
+        if self.pop(&mut inside) {
+            return Ok(true);
+        }
+        self.look(&mut inside, Looker::Call, |_, _| {});
+        Ok(self.pop(&mut inside))
+    }
+
+    /// A send on a socket that also receives looks now and then, and reads.
+    pub(super) fn send(&self) {
+        let mut inside = self.enter_call();
+        self.look(&mut inside, Looker::Sender, |inside, _| {
+            self.read(inside);
+        });
+    }
+
+    fn is_ready(&self, interest: Interest) -> Result<bool, Closed> {
+        let mut inside = self.enter_call();
+        Self::check(&inside)?;
+        let ready = |state: &mut State| match interest {
+            Interest::Message => self.has_message(state),
+            Interest::Room => state.has_room,
+        };
+        if ready(&mut inside) {
+            return Ok(true);
+        }
+        self.look(&mut inside, Looker::Poller, |_, _| {});
+        Ok(ready(&mut inside))
+    }
+
+    pub(super) fn poll(&self, interest: Interest) -> Result<(), Closed> {
+        self.poll_begins();
+        self.poll_on(interest)
+    }
+
+    pub(super) fn poll_on(&self, interest: Interest) -> Result<(), Closed> {
+        let result = loop {
+            match self.is_ready(interest) {
+                Ok(false) => self.await_kernel(Kernel::is_ready),
+                Ok(true) => break Ok(()),
+                Err(Closed) => break Err(Closed),
+            }
+        };
+        self.poll_ends();
+        result
+    }
+
+    /// Receives as a user's loop does.
+    pub(super) fn recv_by_descriptor(&self) -> Result<(), Closed> {
+        while !self.try_recv()? {
+            self.await_kernel(|kernel| kernel.raised || kernel.is_ready());
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(&self) {
+        let inside = self.enter_call();
+        self.end_waits(inside, |inside| inside.closed = true);
+    }
+
+    /// The I/O thread has taken the socket, or thinks so.
+    pub(super) fn take_over(&self) {
+        self.work(|inside, epoll| {
+            let mut news = self.read(inside);
+            Self::take_events(epoll, Some(Duration::ZERO));
+            self.handle(inside, epoll);
+            news |= self.read(inside);
+            (true, news)
+        });
+    }
+}

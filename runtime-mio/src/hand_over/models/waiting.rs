@@ -1,0 +1,188 @@
+//! Threads wait for a socket's events. A wake-up that is lost leaves one of
+//! them waiting for ever, which loom reports.
+
+use std::sync::Arc;
+
+use super::socket::{Closed, Interest, Socket};
+use crate::hand_over::Awaited;
+use crate::sync::faults::explore;
+use crate::sync::{Fault, thread};
+
+type Role = fn(&Socket);
+
+/// Runs threads, the last of them on this one.
+fn run(roles: &[Role]) {
+    let socket = Arc::new(Socket::default());
+    let (last, others) = roles.split_last().unwrap();
+    let threads: Vec<_> = others
+        .iter()
+        .map(|&role| {
+            let socket = socket.clone();
+            thread::spawn(move || role(&socket))
+        })
+        .collect();
+    last(&socket);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+const RECEIVER: Role = |socket| assert_eq!(socket.recv(), Ok(()));
+const ENDED_RECEIVER: Role = |socket| assert_eq!(socket.recv(), Err(Closed));
+const POLLER: Role = |socket| assert_eq!(socket.poll(Interest::Message), Ok(()));
+const ROOM_POLLER: Role = |socket| assert_eq!(socket.poll(Interest::Room), Ok(()));
+const ENDED_POLLER: Role = |socket| assert_eq!(socket.poll(Interest::Room), Err(Closed));
+const LOOP: Role = |socket| assert_eq!(socket.recv_by_descriptor(), Ok(()));
+const ENDED_LOOP: Role = |socket| assert_eq!(socket.recv_by_descriptor(), Err(Closed));
+const CALL: Role = |socket| assert!(socket.try_recv().is_ok());
+const SENDER: Role = Socket::send;
+const WORKER: Role = Socket::take_over;
+
+/// A call waits while the I/O thread, late, does its work.
+fn receiver_and_worker() {
+    run(&[RECEIVER, WORKER, |socket| socket.messages_come(1)]);
+}
+
+/// Two calls wait; messages come one by one.
+fn two_receivers() {
+    run(&[RECEIVER, RECEIVER, |socket| {
+        socket.messages_come(1);
+        socket.messages_come(1);
+    }]);
+}
+
+/// A poller waits while the I/O thread, late, does its work.
+fn poller_and_worker() {
+    run(&[POLLER, WORKER, |socket| socket.messages_come(1)]);
+}
+
+/// A poller waits while another thread sends.
+fn poller_and_sender() {
+    run(&[POLLER, SENDER, |socket| socket.messages_come(1)]);
+}
+
+/// A poller waits for room while another thread receives.
+fn poller_and_receiver() {
+    run(&[ROOM_POLLER, RECEIVER, |socket| {
+        socket.room_comes();
+        socket.messages_come(1);
+    }]);
+}
+
+/// The same, and the poller was there before.
+fn receiver_beside_poller() {
+    let socket = Arc::new(Socket::default());
+    socket.poll_begins();
+    let receiver = {
+        let socket = socket.clone();
+        thread::spawn(move || RECEIVER(&socket))
+    };
+    let world = {
+        let socket = socket.clone();
+        thread::spawn(move || {
+            socket.room_comes();
+            socket.messages_come(1);
+        })
+    };
+    assert_eq!(socket.poll_on(Interest::Room), Ok(()));
+    receiver.join().unwrap();
+    world.join().unwrap();
+}
+
+/// A user's loop receives while another thread sends.
+fn loop_and_sender() {
+    run(&[LOOP, SENDER, |socket| socket.messages_come(1)]);
+}
+
+/// A user's loop receives while the I/O thread, too early, does its work.
+fn loop_and_worker() {
+    run(&[LOOP, WORKER, |socket| socket.messages_come(1)]);
+}
+
+/// A user's loop and a call share what comes at once.
+fn loop_and_receiver() {
+    run(&[LOOP, RECEIVER, |socket| socket.messages_come(2)]);
+}
+
+/// A user's loop receives while a call that does not wait does so too.
+fn loop_and_call() {
+    run(&[LOOP, CALL, |socket| socket.messages_come(2)]);
+}
+
+/// The socket is closed under a user's loop, and the I/O thread takes it over.
+fn close_under_loop() {
+    run(&[ENDED_LOOP, WORKER, Socket::close]);
+}
+
+/// The socket is closed under two calls, and the I/O thread takes it over.
+fn close_under_receivers() {
+    run(&[ENDED_RECEIVER, ENDED_RECEIVER, WORKER, Socket::close]);
+}
+
+/// The socket is closed under a call and a poller.
+fn close_under_poller() {
+    run(&[ENDED_RECEIVER, ENDED_POLLER, Socket::close]);
+}
+
+fn holds(name: &str, model: fn()) {
+    let n = explore(None, Some(3), model);
+    println!("{name}: {n} executions");
+    assert!(n > 100, "{n} executions");
+}
+
+#[test]
+fn calls_that_wait_are_woken() {
+    holds("receiver_and_worker", receiver_and_worker);
+    holds("two_receivers", two_receivers);
+}
+
+#[test]
+fn pollers_are_woken() {
+    holds("poller_and_worker", poller_and_worker);
+    holds("poller_and_sender", poller_and_sender);
+}
+
+#[test]
+fn a_poller_and_a_call_are_woken() {
+    holds("poller_and_receiver", poller_and_receiver);
+    holds("receiver_beside_poller", receiver_beside_poller);
+}
+
+#[test]
+fn loops_are_told() {
+    holds("loop_and_sender", loop_and_sender);
+    holds("loop_and_worker", loop_and_worker);
+    holds("loop_and_receiver", loop_and_receiver);
+    holds("loop_and_call", loop_and_call);
+}
+
+#[test]
+fn closing_wakes_all() {
+    holds("close_under_receivers", close_under_receivers);
+    holds("close_under_poller", close_under_poller);
+    holds("close_under_loop", close_under_loop);
+}
+
+#[test]
+fn planted_bugs_are_found() {
+    let models: [(Fault, fn()); 15] = [
+        (Fault::WorkerKeepsEvents, receiver_and_worker),
+        (Fault::SleepsBesideSleeper, two_receivers),
+        (Fault::SleepsWithoutToken, two_receivers),
+        (Fault::TicketAfterUnlock, two_receivers),
+        (Fault::TokenIsKept, two_receivers),
+        (Fault::WorkerForgetsPoller, poller_and_worker),
+        (Fault::CallTakesFromPoller, poller_and_sender),
+        (Fault::SleepsBesidePoller, receiver_beside_poller),
+        (Fault::PollerLeavesSleeper, poller_and_receiver),
+        (Fault::PollerForgetsQueue, poller_and_receiver),
+        (Fault::DescriptorIsNotRaised, loop_and_sender),
+        (Fault::DescriptorIsNotRaised, loop_and_worker),
+        (Fault::DescriptorIsNotRaised, loop_and_receiver),
+        (Fault::DescriptorIsLoweredLate, loop_and_call),
+        (Fault::SleepsOnClosed, close_under_receivers),
+    ];
+    for (fault, model) in models {
+        explore(Some(fault), Some(2), model);
+    }
+}
