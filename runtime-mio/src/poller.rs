@@ -33,7 +33,8 @@ pub struct PollEvent {
 }
 
 /// Waits for many sockets with one call. Readiness is level-triggered: what is
-/// not received is told again.
+/// not received is told again. Other threads may use the sockets meanwhile, but
+/// of two pollers that wait for one socket at a time each hears of a part.
 ///
 /// ```no_run
 /// # fn example(context: &ferromq_mio::Context) -> Result<(), ferromq_mio::Error> {

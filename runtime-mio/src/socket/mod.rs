@@ -394,7 +394,9 @@ impl AnySocket {
 
     /// A descriptor for a user's own event loop: readable when something may
     /// have changed. Then receive until [`Error::WouldBlock`]: the descriptor
-    /// tells of changes, not of messages that wait (as ZMQ_FD does).
+    /// tells of changes, not of messages that wait (as ZMQ_FD does). Other
+    /// threads may call the socket, but whoever receives in vain has seen what
+    /// the descriptor told of.
     pub fn readiness_fd(&self) -> BorrowedFd<'_> {
         self.core().export_epoll()
     }
