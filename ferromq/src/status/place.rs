@@ -34,14 +34,19 @@ pub enum StatusPlace {
 }
 
 impl StatusPlace {
-    /// The `ipc://` endpoint of this place, for this process. Makes no
-    /// directory.
+    /// The `ipc://` endpoint of this place, for this process: where it serves,
+    /// or would. Makes no directory.
     ///
     /// # Errors
     /// [`StatusError::Place`] for a path that no endpoint can hold.
     pub fn endpoint(&self) -> Result<Endpoint, StatusError> {
         match self {
-            Self::Default => of_process(&directories()[0], std::process::id()),
+            Self::Default => {
+                let (directories, us) = (directories(), std::process::id());
+                let served = |path: &&PathBuf| is_private(path) && is_socket(&file_of(path, us));
+                let directory = directories.iter().find(served);
+                of_process(directory.unwrap_or(&directories[0]), us)
+            }
             Self::Path(path) => endpoint_of(path),
         }
     }

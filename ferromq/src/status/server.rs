@@ -92,7 +92,11 @@ impl Server {
         // An eventfd that cannot be written is full, that is, already ready.
         let _ = self.waker.wake();
         let thread = lock(&self.thread).take();
-        if let Some(thread) = thread {
+        // It drops what it looked at, and may so end a context itself, by way of
+        // a frame's release callback: then nobody waits for it.
+        let elsewhere =
+            |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = thread.filter(elsewhere) {
             // A panic there was reported by the panic hook already.
             let _ = thread.join();
         }

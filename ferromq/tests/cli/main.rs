@@ -3,5 +3,6 @@
 mod demo;
 mod errors;
 mod files;
+mod inspect;
 mod patterns;
 mod program;

@@ -80,6 +80,11 @@ impl Program {
         (program, endpoint)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         send_signal(self.child.id(), signal);

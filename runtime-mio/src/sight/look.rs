@@ -67,8 +67,10 @@ impl Core {
 impl State {
     /// O(peers); one allocation.
     pub(crate) fn observe(&self) -> Look {
+        let mut peers = Vec::with_capacity(self.pipes.len());
+        peers.extend(self.pipes.iter().flatten().map(|pipe| of(pipe)));
         Look {
-            peers: self.pipes.iter().flatten().map(|pipe| of(pipe)).collect(),
+            peers,
             traffic: self.totals,
             drops: self.drops,
             handshakes_failed: self.handshakes_failed,

@@ -34,8 +34,9 @@ pub(super) fn run(sampler: Sampler, interval: Duration) -> Result<(), Failure> {
     let updates = start_sampling(sampler, interval, paused.clone())?;
     interrupt::on_signal(|| {})?;
     // Also puts the terminal back in order if something panics.
-    let mut terminal = ratatui::try_init().map_err(Failure::system("use the terminal"))?;
-    let watched = watch(&mut terminal, app, &updates, &paused);
+    let watched = ratatui::try_init()
+        .map_err(Failure::system("use the terminal"))
+        .and_then(|mut terminal| watch(&mut terminal, app, &updates, &paused));
     ratatui::restore();
     watched
 }
