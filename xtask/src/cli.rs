@@ -15,6 +15,7 @@ Examples:
   cargo xtask test                      everything, as CI runs it
   cargo xtask test --only clippy        one group
   cargo xtask interop reconnect         the pyzmq tests with `reconnect` in their names
+  cargo xtask examples tokio            one example, against its peer
   cargo xtask no-std                    build and run the program without std and alloc
   cargo xtask fuzz --minutes 5          five minutes on each fuzz target
   cargo xtask bench --quick             the benchmarks, shortened";
@@ -25,7 +26,7 @@ pub(crate) enum Task {
     /// Set up what the tests need, then run every group of tests.
     ///
     /// As root, or with passwordless sudo, missing Debian packages (g++,
-    /// python3, python3-venv) are installed; pyzmq goes into a virtual
+    /// python3, python3-venv, qemu-system-arm) are installed; pyzmq goes into a virtual
     /// environment under target/. A group that cannot run here is skipped with
     /// the command that enables it; with CI=true a skipped group fails the run.
     #[command(after_help = "\
@@ -47,6 +48,13 @@ The last line is `N passed, N failed, N skipped`, counting groups.")]
         /// Run the tests with this text in their names only.
         filter: Option<String>,
     },
+    /// Build the examples and run each against its peer.
+    Examples {
+        /// Run the examples with this text in their names only.
+        filter: Option<String>,
+    },
+    /// Run the example that is firmware of a Cortex-M4 under QEMU.
+    Firmware,
     /// Fuzz each target for a while (needs nightly Rust and cargo-fuzz).
     #[command(after_help = "\
 Examples:
@@ -94,6 +102,10 @@ pub(crate) enum GroupName {
     NoStd,
     /// Real ZeroMQ (pyzmq) on the other end.
     Interop,
+    /// The examples of embedding, each against its peer.
+    Examples,
+    /// The example that is firmware, under QEMU.
+    Firmware,
 }
 
 #[cfg(test)]

@@ -114,6 +114,10 @@ fn missing_packages() -> Vec<&'static str> {
     if !process::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
         missing.push("python3-venv");
     }
+    // Runs the firmware among the examples.
+    if !process::succeeds(Command::new("qemu-system-arm").arg("--version")) {
+        missing.push("qemu-system-arm");
+    }
     missing
 }
 

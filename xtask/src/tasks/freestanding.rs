@@ -1,7 +1,7 @@
 //! The proof that `wire` and `patterns` need neither std nor an allocator: a
 //! program that has none links, runs and exchanges a message.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::group::Outcome;
@@ -25,27 +25,34 @@ const LINK: [&str; 8] = [
 ];
 
 pub(crate) fn check() -> Outcome {
+    build("freestanding", "freestanding").map_or_else(|not_built| not_built, |it| start(&it))
+}
+
+/// Builds the program of a folder whose package is called `package`.
+pub(crate) fn build(folder: &str, package: &str) -> Result<PathBuf, Outcome> {
     if !cfg!(all(
         target_arch = "x86_64",
         target_os = "linux",
         target_env = "gnu"
     )) {
-        return Outcome::skipped("it is written for x86_64 Linux", "run it on such a machine");
+        let enable = "run it on such a machine";
+        return Err(Outcome::skipped("it is written for x86_64 Linux", enable));
     }
     let target_dir = workspace::target_dir().join("freestanding");
     let built = process::run(
         workspace::cargo()
             .args(["rustc", "--locked", "--release", "--manifest-path"])
-            .arg(workspace::root().join("freestanding/Cargo.toml"))
+            .arg(workspace::root().join(folder).join("Cargo.toml"))
             .args(["--target", TARGET, "--"])
             .args(LINK)
             .env("CARGO_TARGET_DIR", &target_dir),
     );
     match built {
-        Ok(finished) if finished.succeeded => {}
-        failed => return failed.into(),
+        Ok(finished) if finished.succeeded => {
+            Ok(target_dir.join(TARGET).join("release").join(package))
+        }
+        failed => Err(failed.into()),
     }
-    start(&target_dir.join(TARGET).join("release/freestanding"))
 }
 
 fn start(program: &Path) -> Outcome {

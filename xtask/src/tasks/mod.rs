@@ -1,6 +1,9 @@
 //! The tasks: each a function from its arguments to how the process ends.
 
 mod bench;
+mod debian_rust;
+mod examples;
+mod firmware;
 mod freestanding;
 mod fuzz;
 mod interop;
@@ -25,6 +28,16 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
         Task::Interop { filter } => {
             let mut tally = Tally::default();
             tally.run("interop", || interop::check(filter.as_deref()));
+            Ok(tally.finish())
+        }
+        Task::Examples { filter } => {
+            let mut tally = Tally::default();
+            tally.run("examples", || examples::check(filter.as_deref()));
+            Ok(tally.finish())
+        }
+        Task::Firmware => {
+            let mut tally = Tally::default();
+            tally.run("firmware", examples::check_firmware);
             Ok(tally.finish())
         }
         Task::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),

@@ -8,11 +8,17 @@ use crate::cli::GroupName;
 use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
-use crate::tasks::{freestanding, interop, loom};
+use crate::tasks::{examples, freestanding, interop, loom};
 use crate::workspace;
 
 /// Packages with a manifest of their own, outside the workspace.
-const OUTSIDERS: [&str; 3] = ["bench", "fuzz", "freestanding"];
+const OUTSIDERS: [&str; 5] = [
+    "bench",
+    "fuzz",
+    "freestanding",
+    "examples/freestanding",
+    "examples/cortex-m4",
+];
 
 pub(crate) fn run(only: &[GroupName]) -> ExitCode {
     setup::debian_packages();
@@ -37,6 +43,8 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Loom => loom::check(),
         GroupName::NoStd => freestanding::check(),
         GroupName::Interop => interop::check(None),
+        GroupName::Examples => examples::check(None),
+        GroupName::Firmware => examples::check_firmware(),
     }
 }
 
@@ -79,7 +87,11 @@ fn clippy() -> Outcome {
         process::run(&mut command).into()
     };
     match clippy(&["--workspace", "--all-targets"]) {
-        Outcome::Passed => clippy(&["--manifest-path", "freestanding/Cargo.toml"]),
+        Outcome::Passed => {}
+        failed => return failed,
+    }
+    match clippy(&["--manifest-path", "freestanding/Cargo.toml"]) {
+        Outcome::Passed => clippy(&["--manifest-path", "examples/freestanding/Cargo.toml"]),
         failed => failed,
     }
 }
