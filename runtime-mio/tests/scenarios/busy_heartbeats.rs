@@ -4,10 +4,17 @@ use crate::common::raw::{Incoming, RawPeer};
 use crate::common::*;
 use ferromq_mio::{EventKind, Options, SocketType};
 use std::time::Duration;
+
 const INTERVAL: Duration = Duration::from_millis(50);
+/// Longer than a busy machine lets a thread wait, and much shorter than it takes
+/// to be asked so often.
+const TIMEOUT: Duration = Duration::from_millis(400);
+const PINGS: usize = 20;
+
 fn beating() -> Options {
-    Options::new().heartbeat(INTERVAL, None, None)
+    Options::new().heartbeat(INTERVAL, Some(TIMEOUT), None)
 }
+
 fn is_disconnected(event: &ferromq_mio::Event) -> bool {
     matches!(event.kind, EventKind::Disconnected { .. })
 }
@@ -17,14 +24,13 @@ fn is_disconnected(event: &ferromq_mio::Event) -> bool {
 fn an_application_that_only_sends_keeps_its_connection_alive() {
     let _watchdog = Watchdog::start();
     let context = context();
-    let options = Options::new().heartbeat(INTERVAL, None, None);
-    let (dealer, real) = bound(&context, SocketType::Dealer, options, "tcp://127.0.0.1:*");
+    let (dealer, real) = bound(&context, SocketType::Dealer, beating(), "tcp://127.0.0.1:*");
     let monitor = dealer.monitor();
     let mut peer = RawPeer::connect(&real, "DEALER", &[]);
     await_peers(&dealer, 1);
     let answering = std::thread::spawn(move || {
         let (mut pings, mut pongs) = (0, 0);
-        while pings < 10 || pongs < 10 {
+        while pings < PINGS || pongs < PINGS {
             match peer.next() {
                 Incoming::Command { name, data } if name == "PING" => {
                     pings += 1;
@@ -36,14 +42,17 @@ fn an_application_that_only_sends_keeps_its_connection_alive() {
                 _ => {}
             }
         }
+        // Kept until we have looked: its end is an event too.
+        peer
     });
     while !answering.is_finished() {
         let _ = dealer.try_send("x");
         // Slower than the peer reads, or our PINGs would wait behind the rest.
         std::thread::park_timeout(Duration::from_micros(300));
     }
-    answering.join().unwrap();
-    assert!(std::iter::from_fn(|| monitor.try_next()).all(|event| !is_disconnected(&event)));
+    let _peer = answering.join().unwrap();
+    let ended = std::iter::from_fn(|| monitor.try_next()).find(is_disconnected);
+    assert!(ended.is_none(), "{ended:?}");
 }
 
 /// A full receiver reads nothing more: that is no reason to call a peer dead.
@@ -61,12 +70,14 @@ fn a_peer_whose_messages_are_not_read_for_long_lives() {
     }
     let answering = std::thread::spawn(move || {
         // Fails when the connection ends.
-        for _ in 0..10 {
+        for _ in 0..PINGS {
             peer.next_command("PING");
             peer.send_command("PONG", b"");
         }
+        // Kept while we read: its end would cut off what it has not written.
+        peer
     });
-    answering.join().unwrap();
+    let _peer = answering.join().unwrap();
     for _ in 0..10 {
         assert_eq!(recv(&pull).body_len(), 100_000);
     }

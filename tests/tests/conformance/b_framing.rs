@@ -132,6 +132,23 @@ fn b17_the_handshake_is_exempt_from_the_frame_limit() {
     assert_eq!(ours.recv_parts(), [b"x"]);
 }
 
+// B17: by its header, before a byte of the body has come.
+#[test]
+fn b17_a_handshake_command_has_a_limit_of_its_own() {
+    let ours = pull();
+    for len in [8 << 10, 1 << 20, 1 << 40, 1 << 63] {
+        let mut peer = RawPeer::connect(ours.endpoint());
+        peer.send(&ferromq_tests::Greeting::default().bytes());
+        let _ = peer.read_greeting();
+        peer.send(&long_header(COMMAND, len));
+        peer.read_to_close();
+        let cause = ours.await_handshake_failure();
+        assert!(!cause.contains("timed out"), "{len}: {cause}");
+    }
+    push_to(&ours).send_message(&["next"]);
+    assert_eq!(ours.recv_parts(), [b"next"]);
+}
+
 // B18: 32 claims of 3 GiB each; reserving for them would need 96 GiB.
 #[test]
 fn b18_a_claimed_size_reserves_nothing() {

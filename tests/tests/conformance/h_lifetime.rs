@@ -75,6 +75,7 @@ fn h94_a_duplicate_connect_is_one_connection() {
     for (socket_type, theirs) in [
         (SocketType::Dealer, "ROUTER"),
         (SocketType::Sub, "PUB"),
+        (SocketType::Pub, "SUB"),
         (SocketType::Req, "REP"),
     ] {
         let listener = RawListener::bind(Via::Tcp);

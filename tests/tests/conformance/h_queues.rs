@@ -242,6 +242,62 @@ fn h89_conflate_keeps_the_last_message_only() {
     assert_eq!(receiving.recv_parts(), [[99]]);
 }
 
+/// Numbers that a PUSH takes before it would block, from `first` on.
+fn fill(ours: &Ours, first: u8) -> u8 {
+    let taken = (first..u8::MAX).take_while(|number| ours.try_send([*number].as_slice()).is_ok());
+    u8::try_from(taken.count()).expect("there is a mark")
+}
+
+#[test]
+fn h90_a_changed_high_water_mark_holds_for_what_is_queued() {
+    let listener = RawListener::bind(Via::Tcp);
+    let options = soon().send_high_water_mark(5);
+    let ours = Ours::connected(SocketType::Push, options, listener.endpoint());
+    assert_eq!(fill(&ours, 0), 5);
+    for (mark, more) in [(8, 3), (2, 0), (9, 1)] {
+        ours.set_options(|options| options.send_high_water_mark(mark))
+            .expect("a mark can change");
+        let taken = fill(&ours, u8::try_from(mark).expect("it is small") - more);
+        assert_eq!(taken, more, "{mark}");
+    }
+    let mut peer = listener.accept_established("PULL");
+    for number in 0..9_u8 {
+        assert_eq!(
+            peer.read_message(),
+            [[number]],
+            "a lower mark drops nothing"
+        );
+    }
+}
+
+#[test]
+fn h90_a_changed_high_water_mark_holds_for_a_peer_that_does_not_read() {
+    let options = Options::new().send_high_water_mark(2);
+    let ours = Ours::bound(SocketType::Push, options, Via::Tcp);
+    let mut peer = RawPeer::established(ours.endpoint(), "PULL");
+    ours.await_peer();
+    let body = vec![0_u8; 1 << 20];
+    let mut sent = 0;
+    let mut full = |what: &str| {
+        until(what, || match ours.try_send(body.as_slice()) {
+            Ok(()) => {
+                sent += 1;
+                None
+            }
+            Err(_) => Some(sent),
+        })
+    };
+    let before = full("it is full");
+    ours.set_options(|options| options.send_high_water_mark(8))
+        .expect("a mark can change");
+    // The system may have taken some more meanwhile.
+    let sent = full("it is full again");
+    assert!(sent >= before + 6, "{before} messages, then {sent}");
+    for _ in 0..sent {
+        assert_eq!(peer.read_message()[0].len(), body.len());
+    }
+}
+
 #[test]
 fn h97_reading_until_would_block_after_a_wake_up_loses_nothing() {
     let ours = Ours::on_tcp(SocketType::Pull);
