@@ -13,7 +13,7 @@ use crate::{Error, Frame};
 
 use super::error::FileError;
 use super::protocol::{Answer, CHUNK, Digest, Grant, Offer, Request};
-use super::refusal::RefusalCode;
+use super::refusal::{Refusal, RefusalCode};
 use super::sender::{Progress, Sender};
 use super::source::{Given, Reader, Want, What};
 
@@ -34,6 +34,8 @@ pub(crate) struct Delivery<'a> {
     /// When this file was last offered.
     offered: Instant,
     pause: Duration,
+    /// Why the receiver could not take it for now.
+    busy: Option<Refusal>,
 }
 
 /// A file that was delivered.
@@ -92,6 +94,7 @@ impl<'a> Delivery<'a> {
             heard: now,
             offered: now,
             pause: PAUSE.0,
+            busy: None,
         }
     }
 
@@ -151,6 +154,7 @@ impl<'a> Delivery<'a> {
             Answer::Wait { .. } => {}
             Answer::Done { digest, .. } => return self.done(digest).map(Some),
             Answer::Refused { refusal, .. } if refusal.code == RefusalCode::Busy => {
+                self.busy = Some(refusal);
                 self.offer_later();
                 return Ok(None);
             }
@@ -161,6 +165,7 @@ impl<'a> Delivery<'a> {
             }
         }
         self.heard = Instant::now();
+        self.busy = None;
         Ok(None)
     }
 
@@ -334,7 +339,8 @@ impl<'a> Delivery<'a> {
         };
         let end = match self.sender.timeout {
             Some(after) if self.heard + after <= now => {
-                return Err(FileError::TimedOut { after });
+                let busy = self.busy.take().map(FileError::Refused);
+                return Err(busy.unwrap_or(FileError::TimedOut { after }));
             }
             Some(after) => Some(self.heard + after),
             None => None,

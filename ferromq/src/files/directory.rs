@@ -92,6 +92,8 @@ impl Directory {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+                // A file system without locks.
+                Err(TryLockError::Error(cause)) if cause.kind() == io::ErrorKind::Unsupported => {}
                 Err(TryLockError::Error(cause)) => return Err(cause),
             }
             let opened = file.metadata()?;
@@ -136,6 +138,17 @@ impl Directory {
         match rustix::fs::unlinkat(&self.fd, partial, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Removes a partial file that nobody needs any more, unless another
+    /// receiver has it open.
+    pub(crate) fn discard(&self, partial: &OsStr) -> io::Result<()> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = self.open_at(partial, flags)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(()),
+            _ => self.remove(partial),
         }
     }
 

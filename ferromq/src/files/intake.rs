@@ -10,13 +10,12 @@
 //!   Done ◀── fsync, rename, fsync ◀── End ◀── Chunk … ◀───────────────────────┘
 //! ```
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256};
@@ -27,60 +26,9 @@ use super::directory::{Directory, Existing, Found};
 use super::hashing::Hashing;
 use super::mailbox::Post;
 use super::name::FileName;
+use super::orders::{Inbox, Order, Report, Source, Told};
 use super::protocol::{CHUNK, Digest};
 use super::refusal::{Refusal, RefusalCode};
-
-/// Which partial file belongs to an offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// The same for the same file, whenever it is offered.
-    Known(Vec<u8>),
-    /// Of this one offer. What came of it is not kept.
-    Unknown(Vec<u8>),
-}
-
-impl Source {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Known(bytes) | Self::Unknown(bytes) => bytes,
-        }
-    }
-}
-
-/// What the owner of the socket tells an intake, in the order in which the
-/// sender said it.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// Begin, or begin again for another connection.
-    Offer { ticket: u64, size: u64 },
-    /// The sender's hash of as many bytes as were asked for.
-    Proof { digest: Digest },
-    /// The next bytes; that they are the next was checked.
-    Chunk { data: Frame },
-    /// All bytes were sent.
-    End { digest: Digest },
-}
-
-/// What an intake says about the offer of this ticket.
-#[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) ticket: u64,
-    pub(crate) told: Told,
-}
-
-#[derive(Debug)]
-pub(crate) enum Told {
-    /// The sender must show that it has the same first bytes.
-    Prove { length: u64 },
-    /// Chunks are awaited from there on.
-    Accept { offset: u64 },
-    /// Bytes are written up to there.
-    Written { offset: u64 },
-    /// The file is there, whole. An end.
-    Done { digest: Digest },
-    /// It will not be. An end.
-    Refused(Refusal),
-}
 
 /// Starts the thread of one file. It ends when the sending end is dropped.
 pub(crate) fn start(
@@ -99,10 +47,7 @@ pub(crate) fn start(
             existing,
             name,
         },
-        inbox: Inbox {
-            orders: inbox,
-            waiting: VecDeque::new(),
-        },
+        inbox: Inbox::new(inbox),
         post,
         ticket: 0,
         size: 0,
@@ -184,7 +129,12 @@ impl Intake {
                 self.begin()
             }
             (Order::Proof { digest }, Stage::ProvingWhole(ours)) => match Some(digest) == ours {
-                true => self.done(digest),
+                true => {
+                    // The beginning of it that an earlier run left, if any.
+                    self.partial = None;
+                    let _ = self.place.directory.discard(&self.partial_name);
+                    self.done(digest)
+                }
                 false if self.place.existing == Existing::Replace => self.open_partial(),
                 false => Err(exists().into()),
             },
@@ -433,32 +383,6 @@ enum Hashed {
     All,
     /// The file ended before.
     Short,
-}
-
-/// Orders in their order, with a look ahead.
-struct Inbox {
-    orders: Receiver<Order>,
-    waiting: VecDeque<Order>,
-}
-
-impl Inbox {
-    /// The next order; `None` once there will be none.
-    fn next(&mut self) -> Option<Order> {
-        self.waiting.pop_front().or_else(|| self.orders.recv().ok())
-    }
-
-    /// Whether what is being done is for nobody any more.
-    fn overtakes(&mut self) -> bool {
-        loop {
-            match self.orders.try_recv() {
-                Ok(order) => self.waiting.push_back(order),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return true,
-            }
-        }
-        let newer = |order: &Order| matches!(order, Order::Offer { .. });
-        self.waiting.iter().any(newer)
-    }
 }
 
 fn file_len(file: &File) -> Result<u64, Refusal> {

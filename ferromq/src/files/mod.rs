@@ -42,20 +42,24 @@
 mod delivery;
 mod directory;
 mod error;
+mod event;
 mod hashing;
 mod intake;
 mod mailbox;
 mod name;
+mod orders;
 mod protocol;
 mod receiver;
 mod refusal;
 mod sender;
+mod serving;
 mod source;
 mod table;
 
 pub use directory::Existing;
 pub use error::FileError;
+pub use event::{Event, Incoming};
 pub use name::{FileName, NameError};
-pub use receiver::{Event, Incoming, Receiver, ReceiverOptions};
+pub use receiver::{Receiver, ReceiverOptions};
 pub use refusal::{Refusal, RefusalCode};
 pub use sender::{Progress, Sender, SenderOptions, Sent};

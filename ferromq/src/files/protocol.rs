@@ -51,6 +51,8 @@ pub(crate) struct Offer {
     /// Tells files of the same name apart; empty where nothing is to be
     /// resumed.
     pub(crate) source: Vec<u8>,
+    /// Where it came from, as an endpoint. Not sent.
+    pub(crate) peer: String,
 }
 
 /// What a receiver says.
@@ -125,7 +127,8 @@ impl Request {
                 return Err(wrong_version(version, id));
             }
             [b"OFFER", _, id, size, name, source] if source.len() <= LONGEST_SOURCE => {
-                offer(id, size, name, source).map(Self::Offer)
+                let peer = frames[5].origin().map(|peer| peer.address().to_owned());
+                offer(id, size, name, source, peer).map(Self::Offer)
             }
             [b"PROOF", id, length, digest] => proof(id, length, digest),
             [b"CHUNK", id, offset, _] => chunk(id, offset, &frames[3]),
@@ -216,12 +219,19 @@ impl Answer {
     }
 }
 
-fn offer(id: &[u8], size: &[u8], name: &[u8], source: &[u8]) -> Option<Offer> {
+fn offer(
+    id: &[u8],
+    size: &[u8],
+    name: &[u8],
+    source: &[u8],
+    peer: Option<String>,
+) -> Option<Offer> {
     Some(Offer {
         id: to_number(id)?,
         size: to_number(size)?,
         name: name.to_vec(),
         source: source.to_vec(),
+        peer: peer.unwrap_or_default(),
     })
 }
 
@@ -304,6 +314,7 @@ mod tests {
                 size: 1 << 40,
                 name: b"\xff".to_vec(),
                 source: vec![],
+                peer: String::new(),
             }),
             Request::Proof {
                 id: 2,

@@ -148,6 +148,7 @@ impl Sender {
             size: opened.len(),
             name: name.as_bytes().to_vec(),
             source: source_of(path),
+            peer: String::new(),
         };
         let reader = Reader::start(file, opened, self.post.clone()).map_err(FileError::Read)?;
         let done = Delivery::new(self, offer, reader, &mut watch).run()?;

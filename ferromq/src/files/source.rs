@@ -213,9 +213,12 @@ impl Source {
         let now = self.file.metadata();
         let now = now.map_err(|cause| Cut::Failed(FileError::Read(cause)))?;
         let facts = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
-        match facts(&now) == facts(&self.opened) {
-            true => Ok(()),
-            false => Err(Cut::Failed(FileError::Changed)),
+        // What the system makes up has no length, but content.
+        let beyond = self.file.read_at(&mut [0], self.opened.len());
+        match (beyond, facts(&now) == facts(&self.opened)) {
+            (Ok(0), true) => Ok(()),
+            (Err(cause), _) => Err(Cut::Failed(FileError::Read(cause))),
+            _ => Err(Cut::Failed(FileError::Changed)),
         }
     }
 

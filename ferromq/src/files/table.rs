@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::Frame;
 
-use super::intake::{Order, Source, Told};
+use super::event::Incoming;
 use super::name::FileName;
+use super::orders::{Order, Source, Told};
 use super::protocol::{Answer, CHUNK, Digest, Grant, WINDOW};
-use super::receiver::Incoming;
 use super::refusal::{Refusal, RefusalCode};
 
 /// Files that may be open at once: each has a thread and a window.
@@ -117,6 +117,16 @@ impl Table {
             .collect()
     }
 
+    /// Whether a sender waits for a disk of ours.
+    pub(crate) fn awaits_intake(&self) -> bool {
+        let awaited = |open: &Transfer| match open.phase {
+            Phase::Offered | Phase::Proved | Phase::Ending => true,
+            Phase::Receiving { expected, written } => written < expected,
+            Phase::Proving { .. } => false,
+        };
+        self.0.iter().any(awaited)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -172,8 +182,8 @@ impl Transfer {
         Ok(self)
     }
 
-    /// Whose it is and what.
-    pub(crate) fn clone_names(&self) -> (Frame, u64, Incoming) {
+    /// Whose it is, and what.
+    pub(crate) fn whose(&self) -> (Frame, u64, Incoming) {
         (self.identity.clone(), self.id, self.file.clone())
     }
 

@@ -26,6 +26,9 @@ pub(super) struct Whole<'a> {
     pub(super) sha256: &'a [u8; 32],
 }
 
+const TEMPLATE: &str = "  {msg} [{wide_bar}] {binary_bytes} of {binary_total_bytes}, \
+                        {binary_bytes_per_sec}, {eta} left";
+
 impl Bars {
     pub(super) fn new() -> Self {
         Self(MultiProgress::new())
@@ -33,13 +36,13 @@ impl Bars {
 
     pub(super) fn add(&self, name: &str, size: u64) -> Bar {
         let bar = self.0.add(ProgressBar::new(size));
-        let template = "  {msg} [{wide_bar}] {binary_bytes} of {binary_total_bytes}, \
-                        {binary_bytes_per_sec}, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
+        if !bar.is_hidden() {
+            let style = ProgressStyle::with_template(TEMPLATE);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style.progress_chars("=> "));
+            bar.set_message(name.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(200));
         }
-        bar.set_message(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
         Bar {
             bar,
             started: Instant::now(),

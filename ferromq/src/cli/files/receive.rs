@@ -114,7 +114,7 @@ impl Received {
             }
             Event::Left { file } => {
                 self.open.remove(&file.number);
-                let line = format!("{}: its sender is gone; what came is kept", named(file));
+                let line = format!("{}: left by its sender before it was whole", named(file));
                 self.bars.say(&line);
             }
             _ => {}

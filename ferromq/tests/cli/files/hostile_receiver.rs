@@ -2,6 +2,7 @@
 
 use super::raw::{RawReceiver, number};
 use super::{Place, send};
+use crate::program::Program;
 
 /// What a receiver says after the offer of this id.
 type Lie = Box<dyn Fn(&mut RawReceiver, u64)>;
@@ -141,4 +142,17 @@ fn busy_receivers_and_forgetful_ones_are_asked_again() {
     let proof = receiver.hear("PROOF");
     receiver.say(&[b"DONE", &again[1], &proof[2]]);
     sender.end().well();
+}
+
+#[test]
+fn a_receiver_that_stays_busy_is_quoted_in_the_end() {
+    let place = Place::new();
+    let path = place.file("a", b"hello");
+    let mut receiver = RawReceiver::bind();
+    let (from, to) = (path.display(), &receiver.endpoint);
+    let sender = Program::start(&format!("send {from} --to {to} --timeout 0.3"));
+    let id = receiver.meet();
+    receiver.say(&[b"REFUSED", &number(id), b"busy", b"come back later"]);
+    let told = format!("ferromq: {from}: refused by the receiver: come back later");
+    sender.end().with(1, &told);
 }

@@ -20,6 +20,8 @@ fn files_that_cannot_be_read_are_named_and_the_others_go_on() {
     let (vanished, directory) = (place.path("vanished"), place.path("."));
     let parent = place.path("..");
     let pipe = place.path("pipe");
+    // Content without a length.
+    let made_up = Path::new("/proc/version");
     assert!(
         Command::new("mkfifo")
             .arg(&pipe)
@@ -35,6 +37,7 @@ fn files_that_cannot_be_read_are_named_and_the_others_go_on() {
             &parent,
             Path::new("/"),
             &pipe,
+            made_up,
             &last,
         ],
         &endpoint,
@@ -52,6 +55,7 @@ fn files_that_cannot_be_read_are_named_and_the_others_go_on() {
             complaint(&parent, "the name is a directory's own or its parent's"),
             complaint(Path::new("/"), "the name is empty"),
             complaint(&pipe, "it is no file but a pipe"),
+            complaint(made_up, "it was changed while it was being sent"),
         ]
     );
     assert_eq!(ended.stdout.len(), 2);
@@ -80,7 +84,7 @@ fn a_file_that_changes_while_it_is_sent_does_not_arrive() {
         );
         assert_eq!(
             receiver.error_line(),
-            "ferromq: big: its sender is gone; what came is kept"
+            "ferromq: big: left by its sender before it was whole"
         );
         assert!(!place.inbox().join("big").exists());
     }
