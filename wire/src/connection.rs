@@ -205,6 +205,11 @@ impl<M: Mechanism> Connection<M> {
         &self.mechanism
     }
 
+    /// The mechanism, to take the session of CURVE from once it is established.
+    pub fn mechanism_mut(&mut self) -> &mut M {
+        &mut self.mechanism
+    }
+
     /// What is known of the peer so far; all of it once established.
     #[must_use]
     pub fn peer(&self) -> Peer {

@@ -114,6 +114,21 @@ pub enum HandshakeError {
         /// The status of 27/ZAP.
         status: u16,
     },
+    /// CURVE: a box does not open, or holds what it must not: the peer does not
+    /// have the key that it claims, or something was changed on the way.
+    Forged,
+    /// CURVE: a nonce that is not above the one before.
+    NonceReused {
+        /// The nonce.
+        nonce: u64,
+    },
+    /// CURVE: a version of the mechanism other than 1.0.
+    CurveVersion {
+        /// The major version.
+        major: u8,
+        /// The minor version.
+        minor: u8,
+    },
     /// The handshake was not over in time.
     TimedOut,
     /// `authenticate` was called while no decision was awaited. The
@@ -165,6 +180,11 @@ impl fmt::Display for HandshakeError {
                 write!(f, "refused by the peer with status {code}")
             }
             Self::RefusedByPeer { status: None } => f.write_str("refused by the peer"),
+            Self::Forged => f.write_str("a curve box does not open or is not the peer's"),
+            Self::NonceReused { nonce } => write!(f, "curve nonce {nonce} is not above the last"),
+            Self::CurveVersion { major, minor } => {
+                write!(f, "curve version {major}.{minor} is not 1.0")
+            }
             Self::TimedOut => f.write_str("handshake not over in time"),
             Self::NoDecisionAwaited => f.write_str("no decision is awaited"),
             Self::OutputFull { len } => {
@@ -276,6 +296,18 @@ pub enum ProtocolError {
         /// How many are ignored at most.
         limit: u32,
     },
+    /// CURVE: a frame that is no MESSAGE, or too short for one.
+    MalformedMessage {
+        /// Size of the frame's body in bytes.
+        len: u64,
+    },
+    /// CURVE: a MESSAGE does not open: it is not the peer's, or was changed.
+    Forged,
+    /// CURVE: a nonce that is not above the one before: a replay.
+    NonceReused {
+        /// The nonce.
+        nonce: u64,
+    },
     /// The CRC trailer does not match: the frame is not delivered.
     ChecksumMismatch {
         /// What the bytes add up to.
@@ -321,6 +353,11 @@ impl fmt::Display for ProtocolError {
             Self::TooManyIgnored { limit } => {
                 write!(f, "more than {limit} commands had to be ignored")
             }
+            Self::MalformedMessage { len } => {
+                write!(f, "frame of {len} bytes is no curve message")
+            }
+            Self::Forged => f.write_str("a curve message does not open"),
+            Self::NonceReused { nonce } => write!(f, "curve nonce {nonce} is not above the last"),
             Self::ChecksumMismatch { computed, received } => {
                 write!(
                     f,

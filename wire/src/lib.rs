@@ -137,6 +137,7 @@ mod checksum;
 mod command;
 mod config;
 mod connection;
+mod curve;
 mod error;
 mod event;
 mod frame;
@@ -158,6 +159,10 @@ mod version;
 pub use command::{Command, Subscription};
 pub use config::Config;
 pub use connection::{Connection, Peer, Status};
+pub use curve::{
+    Crypto, CurveClient, CurveServer, Forged, KeyError, Opened, Opener, Opening, PublicKey, Sealer,
+    SecretKey, Session, SharedKey,
+};
 pub use error::{ConfigError, HandshakeError, ProtocolError};
 pub use event::{Event, Progress};
 pub use frame::{FRAME_OVERHEAD, FrameFlags, FrameHeader, Header, Trailer, peek_header};

@@ -225,11 +225,11 @@ impl<'a> Outbox<'a> {
 
 pub(crate) const READY: &str = "READY";
 pub(crate) const ERROR: &str = "ERROR";
-const HELLO: &str = "HELLO";
-const WELCOME: &str = "WELCOME";
-const INITIATE: &str = "INITIATE";
+pub(crate) const HELLO: &str = "HELLO";
+pub(crate) const WELCOME: &str = "WELCOME";
+pub(crate) const INITIATE: &str = "INITIATE";
 
-fn unexpected(name: &[u8]) -> HandshakeError {
+pub(crate) fn unexpected(name: &[u8]) -> HandshakeError {
     HandshakeError::UnexpectedCommand {
         name_len: name.len(),
     }

@@ -20,7 +20,6 @@ mod lane;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferromq_transport::{
     Cause, Connecting, Endpoint, Link, LinkOptions, Listener, Operation, Route, Transport,
@@ -30,6 +29,7 @@ use ferromq_transport::{
 use self::bell::Bell;
 pub(crate) use self::end::End;
 pub(crate) use self::lane::Writing;
+use crate::sync::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock_unpoisoned};
 
 /// The names of one context.
@@ -63,8 +63,9 @@ impl Backlog {
     }
 
     fn take(&self, waiting: Waiting) {
-        // Release: with the acquire in `poll_connected`.
-        waiting.met.store(true, Ordering::Release);
+        // Relaxed: it says nothing about other memory, and who waits for it is
+        // rung for after it.
+        waiting.met.store(true, Ordering::Relaxed);
         waiting.end.ring_peer();
         self.push(waiting.end);
     }
@@ -185,8 +186,7 @@ impl Connecting for Meeting {
     }
 
     fn poll_connected(&mut self) -> Result<Option<Box<dyn Link>>, TransportError> {
-        // Acquire: with the release in `Backlog::take`.
-        let end = match self.met.load(Ordering::Acquire) {
+        let end = match self.met.load(Ordering::Relaxed) {
             true => self.end.take(),
             false => None,
         };
