@@ -300,3 +300,77 @@ impl Transfer {
 fn out_of_turn(cause: impl AsRef<str>) -> Refusal {
     Refusal::new(RefusalCode::Order, cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// A file of an intake that never answers by itself, and its orders.
+    fn transfer(size: u64) -> (Transfer, Receiver<Order>) {
+        let (orders, inbox) = channel();
+        let file = Incoming {
+            number: 1,
+            name: FileName::new(b"a").unwrap(),
+            size,
+            peer: String::new(),
+        };
+        let source = Source::Known(vec![1]);
+        let started = (orders, std::thread::spawn(|| {}));
+        let identity = Frame::from("peer");
+        let transfer = Transfer::new(file, source, &identity, 7, started).unwrap();
+        (transfer, inbox)
+    }
+
+    #[test]
+    fn no_more_waits_for_the_disk_than_was_granted() {
+        let (mut transfer, inbox) = transfer(u64::MAX);
+        transfer.reported(&Told::Accept { offset: 5 });
+        let chunk = Frame::from(vec![0; CHUNK]);
+        let len = CHUNK as u64;
+        for number in 0..WINDOW / len {
+            transfer.chunk(5 + number * len, chunk.clone()).unwrap();
+        }
+        let one_too_much = |transfer: &mut Transfer, at| {
+            let refusal = transfer.chunk(at, Frame::from("x")).unwrap_err();
+            assert_eq!(refusal.code, RefusalCode::Credit);
+        };
+        one_too_much(&mut transfer, 5 + WINDOW);
+        // As much as is written may follow.
+        transfer.reported(&Told::Written { offset: 5 + len });
+        transfer.chunk(5 + WINDOW, chunk).unwrap();
+        one_too_much(&mut transfer, 5 + WINDOW + len);
+        assert_eq!(inbox.try_iter().count() as u64, 1 + WINDOW / len + 1);
+    }
+
+    #[test]
+    fn offers_do_not_pile_up_before_their_intake() {
+        let (open, inbox) = transfer(10);
+        let mut table = Table::default();
+        table.add(open);
+        let (name, peer) = (FileName::new(b"a").unwrap(), Frame::from("other"));
+        let source = Source::Known(vec![1]);
+        let mut offer = |table: &mut Table| table.take_over(&name, &source, &peer, 9);
+        assert_eq!(offer(&mut table).unwrap_err().code, RefusalCode::Busy);
+        let (identity, id) = (Frame::from("peer"), 7);
+        let open = table.find(&identity, id).unwrap();
+        open.reported(&Told::Prove { length: 3 });
+        let open = offer(&mut table).unwrap().expect("it is open");
+        let again = open.file.clone();
+        table.add(open.offered_again(again, &peer, 9).unwrap());
+        assert_eq!(offer(&mut table).unwrap_err().code, RefusalCode::Busy);
+        assert_eq!(inbox.try_iter().count(), 2);
+        assert!(table.find(&identity, id).is_none());
+    }
+
+    #[test]
+    fn an_id_stands_for_one_file() {
+        let (open, _inbox) = transfer(10);
+        let mut table = Table::default();
+        table.add(open);
+        let other = FileName::new(b"b").unwrap();
+        let taken = table.take_over(&other, &Source::Known(vec![1]), &Frame::from("peer"), 7);
+        assert_eq!(taken.unwrap_err().code, RefusalCode::Order);
+    }
+}
