@@ -73,6 +73,8 @@ mod pipe;
 #[cfg(not(loom))]
 mod poller;
 #[cfg(not(loom))]
+mod security;
+#[cfg(not(loom))]
 mod settings;
 #[cfg(not(loom))]
 mod sight;
@@ -95,6 +97,7 @@ pub use self::{
     monitor::{Event, EventKind, Monitor},
     options::Options,
     poller::{Interest, PollEvent, Poller},
+    security::{CurveClients, CurveKeys, KeyError, PublicKey, SecretKey},
     sight::{
         CallerState, ContextObserver, EndpointSnapshot, EndpointState, SocketSnapshot, SocketState,
     },

@@ -8,6 +8,7 @@ use ferromq_transport::LinkOptions;
 use ferromq_wire::{Limits, SocketType};
 
 use crate::Error;
+use crate::security::{CurveClients, CurveKeys, PublicKey};
 
 /// The options of one socket, with ZeroMQ's names and defaults except where a
 /// field says otherwise.
@@ -78,6 +79,14 @@ pub(crate) enum Credentials {
     PlainServer {
         table: Arc<HashMap<String, String>>,
     },
+    CurveClient {
+        server: PublicKey,
+        keys: CurveKeys,
+    },
+    CurveServer {
+        keys: CurveKeys,
+        clients: CurveClients,
+    },
 }
 
 impl std::fmt::Debug for Credentials {
@@ -86,6 +95,8 @@ impl std::fmt::Debug for Credentials {
             Self::Null => "Null",
             Self::PlainClient { .. } => "PlainClient",
             Self::PlainServer { .. } => "PlainServer",
+            Self::CurveClient { .. } => "CurveClient",
+            Self::CurveServer { .. } => "CurveServer",
         })
     }
 }
@@ -318,6 +329,22 @@ impl Options {
         self.credentials = Credentials::PlainServer {
             table: Arc::new(table.collect()),
         };
+        self
+    }
+
+    /// Connects encrypted, to the server with this key only, as the owner of
+    /// `keys` (26/CURVEZMQ; ZMQ_CURVE_SERVERKEY, _PUBLICKEY, _SECRETKEY).
+    #[must_use]
+    pub fn curve_client(mut self, server: PublicKey, keys: CurveKeys) -> Self {
+        self.credentials = Credentials::CurveClient { server, keys };
+        self
+    }
+
+    /// Accepts encrypted connections only, from `clients` (26/CURVEZMQ;
+    /// ZMQ_CURVE_SERVER, _SECRETKEY).
+    #[must_use]
+    pub fn curve_server(mut self, keys: CurveKeys, clients: CurveClients) -> Self {
+        self.credentials = Credentials::CurveServer { keys, clients };
         self
     }
 

@@ -81,6 +81,7 @@ impl Pipe {
     #[inline]
     pub(crate) fn open_link(&mut self) -> Option<&mut Link> {
         match &mut self.link {
+            Some(link) if link.output.seals() && link.output.blocked => None,
             Some(link) if self.queue.is_empty() && !self.broken => Some(link),
             _ => None,
         }

@@ -6,7 +6,7 @@ mod security;
 
 pub use null::Null;
 pub use plain::{PlainClient, PlainServer};
-pub use security::{Credentials, Security};
+pub use security::{Credentials, NoCrypto, Security};
 
 use crate::frame::{self, FrameFlags};
 use crate::greeting::AsServer;
@@ -41,15 +41,9 @@ use core::ops::Range;
 ///   key; `authenticate` then answers with the [`Step::Metadata`] kept back.
 /// - [`protection`](Self::protection) says that frames travel sealed, which
 ///   switches the CRC trailers off.
-/// - In traffic every frame and command is a MESSAGE command, sealed in place
-///   in a buffer with named room: 33 bytes ahead of the payload (name, nonce,
-///   authenticator, flags), none behind. No mechanism of this crate seals, so
-///   the two halves do not know of it yet. When CURVE comes, `establish` hands
-///   each half its key and nonce as a type parameter that is `Clear` by
-///   default, so that today's code keeps its meaning and its speed. The
-///   receiver opens where it now verifies a checksum, the transmitter seals
-///   where it now adds one, and [`Event::Body`](crate::Event::Body) already
-///   says how much of a long body is `head`.
+/// - In traffic every frame and command is a MESSAGE, sealed and opened in
+///   place by a layer around the two halves, which do not know of it: see
+///   [`Sealer`](crate::Sealer) and [`Opener`](crate::Opener).
 pub trait Mechanism {
     /// The name in the greeting.
     fn name(&self) -> MechanismName;

@@ -1,20 +1,25 @@
 //! A connection on its way to being established.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use ferromq_transport::Link;
 use ferromq_wire::{
-    Config, Connection, Decision, Features, HandshakeError, Null, Offer, PlainClient, PlainServer,
-    Scratch, Security, SocketType, Status,
+    Config, Connection, Credentials as Asked, CurveClient, CurveServer, Decision, Features,
+    HandshakeError, Null, Offer, PlainClient, PlainServer, Scratch, SocketType, Status,
 };
 
 use super::ConnectorId;
 use crate::inproc::End;
+use crate::link::Sealing;
 use crate::options::Credentials;
+use crate::security::NaCl;
 use crate::socket::{Core, Established};
 use crate::{Options, PeerInfo};
+
+type Security = ferromq_wire::Security<NaCl>;
 
 /// Bytes read at once: more than any handshake needs in one piece.
 const READ: usize = 4096;
@@ -217,20 +222,19 @@ impl Handshake {
         Ok(true)
     }
 
-    /// PLAIN: whether the name and password are in the table. Every name costs
-    /// the same comparison, known or not.
+    /// Whether the peer's credentials are good.
     fn decide(&self) -> Decision {
-        let (Some(given), Credentials::PlainServer { table }) = (
-            self.connection.mechanism().credentials(),
-            &self.options.credentials,
-        ) else {
-            return Decision::Deny;
+        let asked = self.connection.mechanism().credentials();
+        let admitted = match (asked, &self.options.credentials) {
+            (Some(Asked::Plain { username, password }), Credentials::PlainServer { table }) => {
+                knows(table, username, password)
+            }
+            (Some(Asked::Curve { key }), Credentials::CurveServer { clients, .. }) => {
+                clients.admits(&key)
+            }
+            _ => false,
         };
-        let known = std::str::from_utf8(given.username)
-            .ok()
-            .and_then(|name| table.get(name));
-        let expected = known.map_or(&b""[..], |password| password.as_bytes());
-        match same(expected, given.password) && known.is_some() {
+        match admitted {
             true => Decision::Allow,
             false => Decision::Deny,
         }
@@ -247,21 +251,29 @@ impl Handshake {
         for (name, value) in self.connection.peer_properties(&self.scratch) {
             info = info.with_property(String::from_utf8_lossy(name), value);
         }
-        if let Some(given) = self.connection.mechanism().credentials() {
-            info = info.with_user_id(String::from_utf8_lossy(given.username));
+        match self.connection.mechanism().credentials() {
+            Some(Asked::Plain { username, .. }) => {
+                info = info.with_user_id(String::from_utf8_lossy(username));
+            }
+            Some(Asked::Curve { key }) => info = info.with_user_id(key.to_string()),
+            None => {}
         }
         let version = peer.version.negotiated();
         let limits = self.options.limits;
-        // What may have been handed over is looked for there, not in the stream.
-        let inline_max = match End::of(&mut *self.link) {
-            Some(_) => crate::link::BY_HANDLE - 1,
-            None => crate::link::INLINE_MAX,
+        let session = self.connection.mechanism_mut().take_session();
+        let sealing = session.map(|session| Sealing::new(&session, &limits));
+        let inline_max = match (End::of(&mut *self.link), &sealing) {
+            // What was handed over is looked for there, not in the stream.
+            (Some(_), _) => crate::link::BY_HANDLE - 1,
+            (None, Some(sealing)) => sealing.inline_max(),
+            (None, None) => crate::link::INLINE_MAX,
         };
         let halves = self.connection.establish(limits, inline_max)?;
         Some(Established {
             link: self.link,
             options: self.options,
             halves,
+            sealing,
             version,
             peer: Arc::new(info),
             first_bytes: self.unread,
@@ -294,6 +306,15 @@ fn connection(
             PlainClient::new(username.as_bytes(), password.as_bytes()).map(Security::PlainClient)
         }
         Credentials::PlainServer { .. } => Ok(Security::PlainServer(PlainServer::new())),
+        Credentials::CurveClient { server, keys } => {
+            let (public, secret) = (keys.public, keys.secret.clone());
+            let client = CurveClient::new(NaCl, *server, public, secret);
+            Ok(Security::CurveClient(client))
+        }
+        Credentials::CurveServer { keys, .. } => {
+            let server = CurveServer::new(NaCl, keys.public, keys.secret.clone());
+            Ok(Security::CurveServer(server))
+        }
     };
     let properties: Vec<(&str, &[u8])> = properties
         .iter()
@@ -310,6 +331,16 @@ fn connection(
     security
         .and_then(|security| Connection::new(&config, security, scratch, crate::clock::wire_now()))
         .map_err(|cause| cause.to_string())
+}
+
+/// PLAIN: whether the name and password are in the table. Every name costs the
+/// same comparison, known or not.
+fn knows(table: &HashMap<String, String>, username: &[u8], password: &[u8]) -> bool {
+    let known = std::str::from_utf8(username)
+        .ok()
+        .and_then(|name| table.get(name));
+    let expected = known.map_or(&b""[..], |password| password.as_bytes());
+    same(expected, password) && known.is_some()
 }
 
 /// Compares in a time that depends on the lengths only.

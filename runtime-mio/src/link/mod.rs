@@ -7,6 +7,7 @@
 mod assembly;
 mod output;
 mod parts;
+mod sealing;
 
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use ferromq_wire::{
 use assembly::{Assembly, asked};
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
+pub(crate) use sealing::Sealing;
+use sealing::Unsealing;
 
 use crate::inproc::End;
 use crate::machine::Machine;
@@ -92,6 +95,8 @@ pub(crate) struct Link {
     pub(crate) peer: Arc<PeerInfo>,
     pub(crate) output: Output,
     block: Option<ReceiveBlock>,
+    /// CURVE: what comes in is opened first.
+    unsealing: Option<Box<Unsealing>>,
     body: Option<Body>,
     /// A long body that came as a handle.
     handed_over: Option<Frame>,
@@ -131,6 +136,7 @@ impl Link {
             peer,
             output,
             block: None,
+            unsealing: None,
             body: None,
             handed_over: None,
             assembly: Assembly::default(),
@@ -174,6 +180,9 @@ impl Link {
     /// nested results go through memory, this one stays in registers.
     #[inline(always)]
     pub(crate) fn decode_short(&mut self, machine: &Machine) -> Option<Frame> {
+        if self.unsealing.is_some() {
+            return None;
+        }
         let block = self.block.as_mut()?;
         let len = self.receiver.short_message(block.undecoded_mut())?;
         machine
@@ -189,6 +198,9 @@ impl Link {
         machine: &mut Machine,
         pools: &Pools,
     ) -> Result<Decoded, LinkError> {
+        if self.unsealing.is_some() {
+            return self.decode_sealed(id, machine, pools);
+        }
         loop {
             let Some(block) = self.block.as_mut() else {
                 return Ok(Decoded::Starved);

@@ -12,6 +12,7 @@
 
 mod buffer;
 mod hand_over;
+mod sealed;
 mod walk;
 
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use ferromq_transport as transport;
-use ferromq_wire::{FRAME_OVERHEAD, Transmitter};
+use ferromq_wire::{FRAME_OVERHEAD, Sealer, Transmitter};
 
 pub(crate) use buffer::Buffer;
 use walk::Walk;
@@ -27,6 +28,7 @@ use walk::Walk;
 use super::parts::Parts;
 use crate::clock::Ticks;
 use crate::memory::BufferPool;
+use crate::security::NaCl;
 use crate::{Frame, Message};
 
 /// Frames from this length travel as handles; shorter ones are copied, which
@@ -135,6 +137,8 @@ pub(crate) struct Output {
     pub(crate) listed: bool,
     /// The reader is in this process: bodies are handed over, not written.
     pub(crate) hands_over: bool,
+    /// CURVE: everything is sealed, once, in its order.
+    sealer: Option<Box<Sealer<NaCl>>>,
 }
 
 impl Output {
@@ -200,6 +204,9 @@ impl Output {
         body: &[u8],
         frame: Option<&Frame>,
     ) {
+        if self.sealer.is_some() {
+            return self.append_sealed(more, body);
+        }
         match frame {
             Some(frame) if body.len() >= BY_HANDLE => self.append_handle(tx, more, frame),
             _ => {
@@ -237,9 +244,13 @@ impl Output {
     /// Lets `encode` write a command into at least `room` bytes; it answers
     /// how many it wrote.
     pub(crate) fn append_command(&mut self, room: usize, encode: impl FnOnce(&mut [u8]) -> usize) {
-        let written = encode(self.tail.room(room));
-        self.tail.end += written;
-        self.total_appended += written as u64;
+        if self.sealer.is_some() {
+            self.append_sealed_command(room, encode);
+        } else {
+            let written = encode(self.tail.room(room));
+            self.tail.end += written;
+            self.total_appended += written as u64;
+        }
         self.ends.push_back(End(self.total_appended | End::COMMAND));
         self.commands += 1;
     }
@@ -475,9 +486,12 @@ impl Output {
     /// Takes apart the output of a link that died: the messages of which
     /// nothing was written, and the number of those that were cut.
     ///
-    /// Only for links whose frames are not encrypted.
+    /// What was sealed for one link means nothing on the next: it is cut too.
     pub(crate) fn recover(mut self, trailer_len: usize) -> (VecDeque<Message>, u64) {
         self.forget_written();
+        if self.sealer.is_some() {
+            return (VecDeque::new(), self.messages() as u64);
+        }
         self.seal_tail();
         let mut walk = Walk {
             segments: self.segments,

@@ -71,6 +71,23 @@ impl PayloadBuffer {
         }
     }
 
+    /// The whole body, once nothing is missing.
+    pub(crate) fn whole_mut(&mut self) -> &mut [u8] {
+        match &mut self.region {
+            Some(region) => region.bytes_mut(HEAD_ROOM..HEAD_ROOM + self.filled),
+            None => &mut [],
+        }
+    }
+
+    /// Drops the first `n` bytes and moves the rest there, so that the body
+    /// stays aligned. O(body).
+    pub(crate) fn drop_front(&mut self, n: usize) {
+        let n = n.min(self.filled);
+        self.whole_mut().copy_within(n.., 0);
+        self.filled -= n;
+        self.len -= n;
+    }
+
     /// Bytes of the body that are still to come.
     pub(crate) fn missing(&self) -> usize {
         self.len - self.filled

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::state::{Phase, State};
 use crate::hand_over::Awaited;
 use crate::io::{Command, ConnectorId};
-use crate::link::{Link, LinkError};
+use crate::link::{Link, LinkError, Sealing};
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::statistics::DropCause;
@@ -21,6 +21,8 @@ pub(crate) struct Established {
     /// Those that its endpoint was bound or connected with.
     pub(crate) options: Arc<Options>,
     pub(crate) halves: (Receiver, Transmitter),
+    /// CURVE's layer around them.
+    pub(crate) sealing: Option<Sealing>,
     pub(crate) version: Version,
     pub(crate) peer: Arc<PeerInfo>,
     /// What the peer sent right behind its handshake.
@@ -127,6 +129,7 @@ impl State {
             link,
             options,
             halves,
+            sealing,
             version,
             peer,
             first_bytes,
@@ -146,6 +149,9 @@ impl State {
         };
         let heartbeats = heartbeats(&options, version);
         let mut link = Link::new(link, halves, heartbeats, peer);
+        if let Some(sealing) = sealing {
+            link.seal(sealing);
+        }
         if link.output.hands_over {
             // A peer in this process cannot fall silent.
             link.heartbeats = None;

@@ -302,6 +302,7 @@ impl State {
             && message.bytes(0).len() >= WRITE_THROUGH
             && message.frame(0).is_none()
             && !link.output.hands_over
+            && !link.output.seals()
         {
             return self.write_through(core, id, envelope, message.bytes(0));
         }

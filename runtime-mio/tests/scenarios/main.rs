@@ -10,6 +10,7 @@ mod bursts;
 mod busy_heartbeats;
 mod changed_options;
 mod connections;
+mod curve;
 mod descriptor;
 mod disconnecting;
 mod drafts;

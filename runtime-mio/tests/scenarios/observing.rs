@@ -87,6 +87,22 @@ over_tcp_and_ipc! {
         assert_eq!((peer.received_messages, peer.received_bytes), (0, 0));
     }
 
+    fn looking_is_no_call(endpoint) {
+        let context = context();
+        let (_pull, push) = linked(
+            &context,
+            endpoint,
+            (SocketType::Pull, Options::new()),
+            (SocketType::Push, Options::new()),
+        );
+        push.send("unasked for").unwrap();
+        // It would not, if looking made the application seem present.
+        until("the I/O thread has read for an application that is away", || {
+            let peer = the(&context, SocketType::Pull).statistics.peers.remove(0);
+            (peer.received_messages == 1).then_some(())
+        });
+    }
+
     fn a_closed_socket_is_shown_while_it_lingers(endpoint) {
         let context = context();
         let (pull, push) = linked(

@@ -61,6 +61,12 @@ impl PublicKey {
 }
 
 impl SecretKey {
+    /// From its raw bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; LEN]) -> Self {
+        Self(bytes)
+    }
+
     /// From 32 raw bytes, 40 characters of Z85, or those and a NUL.
     ///
     /// # Errors

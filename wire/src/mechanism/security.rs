@@ -1,39 +1,88 @@
 //! The mechanisms of this crate behind one type, chosen at run time.
 
 use super::{Mechanism, Null, Outbox, PlainClient, PlainServer, Protection, Role, Step};
-use crate::{HandshakeError, MechanismName};
+use crate::curve::{Crypto, CurveClient, CurveServer, Forged, Session};
+use crate::{HandshakeError, MechanismName, PublicKey, SecretKey, SharedKey};
 
-/// Any mechanism of this crate.
-#[derive(Clone, Debug)]
+/// Any mechanism of this crate, with the cryptography `C` for CURVE.
+#[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // lives during the handshake only, and nothing here can box
-pub enum Security {
+pub enum Security<C = NoCrypto> {
     /// No security.
     Null(Null),
     /// PLAIN, the side with the password.
     PlainClient(PlainClient),
     /// PLAIN, the side that checks it.
     PlainServer(PlainServer),
+    /// CURVE, the side that knows the other's key.
+    CurveClient(CurveClient<C>),
+    /// CURVE, the side that decides on the other's key.
+    CurveServer(CurveServer<C>),
 }
 
 /// What a client says about itself, while a decision is awaited.
 #[derive(Clone, Copy)]
-pub struct Credentials<'a> {
-    /// The user name.
-    pub username: &'a [u8],
-    /// The password.
-    pub password: &'a [u8],
+pub enum Credentials<'a> {
+    /// PLAIN: not proved, to be compared.
+    Plain {
+        /// The user name.
+        username: &'a [u8],
+        /// The password.
+        password: &'a [u8],
+    },
+    /// CURVE: the client has proved that it owns this key.
+    Curve {
+        /// The client's long-term key.
+        key: PublicKey,
+    },
 }
 
-impl Security {
+/// No cryptography: CURVE cannot be chosen with it.
+#[derive(Clone, Copy, Debug)]
+pub enum NoCrypto {}
+
+impl Crypto for NoCrypto {
+    fn random(&mut self, _: &mut [u8]) {
+        match *self {}
+    }
+
+    fn key_pair(&mut self) -> (PublicKey, SecretKey) {
+        match *self {}
+    }
+
+    fn agree(&self, _: &PublicKey, _: &SecretKey) -> SharedKey {
+        match *self {}
+    }
+
+    fn seal(&self, _: &SharedKey, _: &[u8; 24], _: &mut [u8]) -> [u8; 16] {
+        match *self {}
+    }
+
+    fn open(&self, _: &SharedKey, _: &[u8; 24], _: &[u8; 16], _: &mut [u8]) -> Result<(), Forged> {
+        match *self {}
+    }
+}
+
+impl<C: Crypto> Security<C> {
     /// The credentials to decide on, if this is a mechanism that gets any.
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials<'_>> {
         match self {
-            Self::PlainServer(server) => Some(Credentials {
+            Self::PlainServer(server) => Some(Credentials::Plain {
                 username: server.username(),
                 password: server.password(),
             }),
-            Self::Null(_) | Self::PlainClient(_) => None,
+            Self::CurveServer(server) => server.client_key().map(|key| Credentials::Curve { key }),
+            Self::Null(_) | Self::PlainClient(_) | Self::CurveClient(_) => None,
+        }
+    }
+
+    /// The session of CURVE, once the handshake is over; once.
+    pub fn take_session(&mut self) -> Option<Session> {
+        match self {
+            Self::CurveClient(client) => client.take_session(),
+            Self::CurveServer(server) => server.take_session(),
+            Self::Null(_) | Self::PlainClient(_) | Self::PlainServer(_) => None,
         }
     }
 
@@ -42,6 +91,8 @@ impl Security {
             Self::Null(inner) => inner,
             Self::PlainClient(inner) => inner,
             Self::PlainServer(inner) => inner,
+            Self::CurveClient(inner) => inner,
+            Self::CurveServer(inner) => inner,
         }
     }
 
@@ -50,11 +101,13 @@ impl Security {
             Self::Null(inner) => inner,
             Self::PlainClient(inner) => inner,
             Self::PlainServer(inner) => inner,
+            Self::CurveClient(inner) => inner,
+            Self::CurveServer(inner) => inner,
         }
     }
 }
 
-impl Mechanism for Security {
+impl<C: Crypto> Mechanism for Security<C> {
     fn name(&self) -> MechanismName {
         self.inner().name()
     }

@@ -119,7 +119,7 @@ pub fn established(limits: Limits, minor: u8, offer: Option<Offer>) -> (Receiver
         offer,
         ..Config::new(SocketType::Dealer)
     };
-    let mut side = Side::new(&config, Security::Null(Null));
+    let mut side: Side = Side::new(&config, Security::Null(Null));
     let mut theirs = greeting("NULL", 0);
     theirs[11] = minor;
     let mut metadata = property("Socket-Type", b"DEALER");
