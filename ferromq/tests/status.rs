@@ -2,7 +2,7 @@
 //! can do any harm.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -331,6 +331,15 @@ fn who_never_reads_stops_nobody_and_piles_up_nothing() {
     }
     for _ in 0..3 {
         assert_eq!(client.report().unwrap().sockets.len(), sockets.len());
+    }
+    // What it was owed is whole when it reads at last.
+    deaf.set_nonblocking(false).unwrap();
+    let mut heard = BufReader::new(deaf);
+    for _ in 0..3 {
+        let mut line = Vec::new();
+        heard.read_until(b'\n', &mut line).unwrap();
+        let report: Report = serde_json::from_slice(&line).unwrap();
+        assert_eq!(report.sockets.len(), sockets.len());
     }
 }
 

@@ -78,6 +78,13 @@ pub struct SocketReport {
     pub reconnects: u64,
     /// Handshakes that failed, both ways.
     pub handshakes_failed: u64,
+    /// Connections ended because the peer broke the protocol, or a limit, after
+    /// its handshake.
+    #[serde(default)]
+    pub violations: u64,
+    /// Peers that did not say which type of socket they are.
+    #[serde(default)]
+    pub untyped_peers: u64,
     /// Peers that it has.
     pub peers_total: u64,
     /// Peers whose connection stands.

@@ -129,12 +129,16 @@ pub(super) fn trouble(socket: &SocketReport) -> String {
     if all.is_empty() {
         all.push("none".into());
     }
-    format!(
+    let mut line = format!(
         "dropped: {}; reconnects: {}; handshakes failed: {}",
         all.join(", "),
         count(socket.reconnects),
         count(socket.handshakes_failed)
-    )
+    );
+    if socket.violations > 0 {
+        line += &format!("; violations: {}", count(socket.violations));
+    }
+    line
 }
 
 /// The process in a few words.

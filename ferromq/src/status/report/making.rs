@@ -67,6 +67,8 @@ fn socket(context: u64, snapshot: SocketSnapshot, peers_left: &mut usize) -> Soc
         queue_in: sum(&statistics, waits_in),
         drops: drops(&statistics.drops),
         handshakes_failed: statistics.handshakes_failed,
+        violations: statistics.violations,
+        untyped_peers: statistics.untyped_peers,
         peers_total: statistics.peers.len() as u64,
         peers_connected: statistics.connected() as u64,
         peers: statistics.peers.into_iter().take(told).map(peer).collect(),

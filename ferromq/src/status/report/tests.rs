@@ -43,6 +43,8 @@ fn report(clock_us: u64, sent: u64, peers: Vec<PeerReport>) -> Report {
         drops: BTreeMap::new(),
         reconnects: 0,
         handshakes_failed: 0,
+        violations: 0,
+        untyped_peers: 0,
         peers_total: peers.len() as u64,
         peers_connected: peers.len() as u64,
         peers,
