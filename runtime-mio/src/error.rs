@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// CLIENT, SCATTER and CHANNEL send messages of one frame; SERVER, PEER and
     /// RADIO one behind a routing id or group (41, 48, 49, 51, 52).
-    #[error("a {} socket sends messages of {needed} frames, not {parts}", socket_type.name())]
+    #[error("a message of {parts} frames is refused: a {} socket sends {needed}", socket_type.name())]
     WrongParts {
         /// Frames in the refused message.
         parts: usize,

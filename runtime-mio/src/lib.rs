@@ -110,7 +110,7 @@ pub use self::{
 };
 
 #[cfg(not(loom))]
-pub use ferromq_patterns::GroupError;
+pub use ferromq_patterns::{GroupError, check_group};
 #[cfg(not(loom))]
 pub use ferromq_transport::{Endpoint, LinkOptions};
 #[cfg(not(loom))]

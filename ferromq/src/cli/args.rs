@@ -1,5 +1,7 @@
 //! The command line.
 
+mod groups;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use super::inspect::{self, InspectArgs};
 use super::output::Format;
 use super::text;
 use crate::demo::{DemoArgs, PeerArgs};
+
+pub(crate) use groups::{DishArgs, RadioArgs};
 
 /// ZeroMQ's sockets on the command line: lines of standard input are messages,
 /// received messages are lines of standard output
@@ -58,6 +62,30 @@ pub(crate) enum Verb {
     /// Talk to exactly one peer
     #[command(after_help = help::PAIR)]
     Pair(DuplexArgs),
+    /// Send single frames to servers in turn, print what comes
+    #[command(after_help = help::CLIENT)]
+    Client(DuplexArgs),
+    /// Print what clients send, reply to the one that a line names
+    #[command(after_help = help::SERVER)]
+    Server(RouterArgs),
+    /// Talk to peers of the same kind, to the one that a line names
+    #[command(after_help = help::PEER)]
+    Peer(RouterArgs),
+    /// Send single frames to one of the GATHER peers in turn
+    #[command(after_help = help::SCATTER)]
+    Scatter(SendArgs),
+    /// Print single frames from SCATTER peers
+    #[command(after_help = help::GATHER)]
+    Gather(ReceiveArgs),
+    /// Send to the members of a group
+    #[command(after_help = help::RADIO)]
+    Radio(RadioArgs),
+    /// Join groups and print what is sent to them
+    #[command(after_help = help::DISH)]
+    Dish(DishArgs),
+    /// Talk to exactly one peer, in single frames
+    #[command(after_help = help::CHANNEL)]
+    Channel(DuplexArgs),
     /// Send files, checked and resumed after interruptions
     #[command(after_help = help::SEND)]
     Send(SendFilesArgs),

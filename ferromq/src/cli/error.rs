@@ -109,9 +109,13 @@ impl Failure {
 
     /// Whether what was to be sent is at fault.
     pub(crate) fn is_input(&self) -> bool {
+        use ferromq::Error::{Group, WrongParts};
         matches!(
             self,
-            Self::Input { .. } | Self::Line { .. } | Self::Identity { .. }
+            Self::Input { .. }
+                | Self::Line { .. }
+                | Self::Identity { .. }
+                | Self::Library(WrongParts { .. } | Group(_))
         )
     }
 }

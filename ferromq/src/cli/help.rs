@@ -102,6 +102,70 @@ Examples:
   ferromq pair --connect tcp://127.0.0.1:5559
   ferromq pair --connect tcp://127.0.0.1:5559 --file notes.txt --count 0";
 
+pub(crate) const CLIENT: &str = "\
+A line is a message of one frame: no tabs. Goes on receiving when standard input
+has ended, until --count, --timeout or Ctrl-C; --count 0 ends when everything is
+sent.
+
+Examples:
+  echo hello | ferromq client --connect tcp://127.0.0.1:5561 --count 1
+  ferromq client --connect tcp://127.0.0.1:5561";
+
+pub(crate) const SERVER: &str = "\
+A line that comes starts with the client's routing id in hexadecimal, then a
+tab. A line to send has the same form: the routing id, a tab, the message.
+
+Examples:
+  ferromq server --bind tcp://127.0.0.1:5561
+  ferromq server --bind ipc:///tmp/service --format json";
+
+pub(crate) const PEER: &str = "\
+A line that comes starts with the peer's routing id in hexadecimal, then a tab. A
+line to send has the same form. What is connected to is told with its routing id
+on standard error.
+
+Examples:
+  ferromq peer --bind tcp://127.0.0.1:5562
+  ferromq peer --bind tcp://*:5562 --connect tcp://other:5562";
+
+pub(crate) const SCATTER: &str = "\
+A line is a message of one frame: no tabs.
+
+Examples:
+  seq 1000 | ferromq scatter --connect tcp://127.0.0.1:5563
+  ferromq scatter --bind ipc:///tmp/work --file photo.jpg";
+
+pub(crate) const GATHER: &str = "\
+Examples:
+  ferromq gather --bind tcp://*:5563
+  ferromq gather --connect ipc:///tmp/work --format raw --count 1 > photo.jpg";
+
+pub(crate) const RADIO: &str = "\
+A line is a group, a tab and the message; with --group it is the message alone.
+It reaches those who have joined the very group by then and keep up:
+--wait-member waits for the first. Messages that were dropped are counted at the
+end, on standard error.
+
+Examples:
+  date | ferromq radio --bind tcp://*:5564 --group time --wait-member
+  printf 'time\\tnoon\\n' | ferromq radio --connect tcp://collector:5564";
+
+pub(crate) const DISH: &str = "\
+A line that comes is the group, a tab and the message.
+
+Examples:
+  ferromq dish --connect tcp://127.0.0.1:5564 --group time
+  ferromq dish --bind tcp://*:5564 --group time --group log --count 10";
+
+pub(crate) const CHANNEL: &str = "\
+A line is a message of one frame: no tabs. Goes on receiving when standard input
+has ended, until --count, --timeout or Ctrl-C; --count 0 ends when everything is
+sent.
+
+Examples:
+  ferromq channel --bind tcp://127.0.0.1:5565
+  ferromq channel --connect tcp://127.0.0.1:5565 --file notes.txt --count 0";
+
 pub(crate) const SEND: &str = "\
 Waits for a receiver, and for one that went away; a file then goes on where it
 was, after both sides have compared what is there. Start the same command again

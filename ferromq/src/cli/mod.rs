@@ -31,8 +31,8 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     refuse_remote_command(&cli.verb);
     let done = match &cli.verb {
-        Verb::Push(args) => verbs::push(args),
-        Verb::Pull(args) => verbs::pull(args),
+        Verb::Push(args) => verbs::push(SocketType::Push, args),
+        Verb::Pull(args) => verbs::pull(SocketType::Pull, args),
         Verb::Pub(args) => verbs::publish(args),
         Verb::Sub(args) => verbs::sub(args),
         Verb::Xpub(args) => verbs::duplex(SocketType::XPub, args),
@@ -40,8 +40,16 @@ pub(crate) fn main() -> ExitCode {
         Verb::Req(args) => verbs::request(args),
         Verb::Rep(args) => verbs::reply(args),
         Verb::Dealer(args) => verbs::duplex(SocketType::Dealer, args),
-        Verb::Router(args) => verbs::router(args),
+        Verb::Router(args) => verbs::router(SocketType::Router, args),
         Verb::Pair(args) => verbs::duplex(SocketType::Pair, args),
+        Verb::Client(args) => verbs::duplex(SocketType::Client, args),
+        Verb::Server(args) => verbs::router(SocketType::Server, args),
+        Verb::Peer(args) => verbs::router(SocketType::Peer, args),
+        Verb::Scatter(args) => verbs::push(SocketType::Scatter, args),
+        Verb::Gather(args) => verbs::pull(SocketType::Gather, args),
+        Verb::Radio(args) => verbs::radio(args),
+        Verb::Dish(args) => verbs::dish(args),
+        Verb::Channel(args) => verbs::duplex(SocketType::Channel, args),
         Verb::Send(args) => files::send(args),
         Verb::Receive(args) => files::receive(args),
         Verb::Inspect(args) => inspect::run(args),

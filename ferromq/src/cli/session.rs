@@ -76,8 +76,18 @@ impl Session {
             lock(&self.bound).push(bound);
         }
         for endpoint in &args.endpoints.connect {
-            self.socket.connect(endpoint)?;
+            self.connect(endpoint)?;
         }
+        Ok(())
+    }
+
+    /// Connects. Who it is that a PEER talks to by number, is told.
+    fn connect(&self, endpoint: &str) -> Result<(), Error> {
+        if self.socket.socket_type() != SocketType::Peer {
+            return self.socket.connect(endpoint);
+        }
+        let routing_id = self.socket.connect_peer(endpoint)?;
+        trouble::say(format_args!("{endpoint}: is peer {routing_id:08x}"));
         Ok(())
     }
 

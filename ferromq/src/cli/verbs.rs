@@ -1,12 +1,14 @@
 //! What each verb does with its socket.
 
 mod duplex;
+mod groups;
 mod publish;
 mod reply;
 
 use ferromq::{Options, SocketType};
 
 pub(crate) use duplex::{duplex, router, xsub};
+pub(crate) use groups::{dish, radio};
 pub(crate) use publish::publish;
 pub(crate) use reply::{reply, unwanted_remote};
 
@@ -16,10 +18,10 @@ use super::input::Source;
 use super::output::{Lead, Printer};
 use super::session::Session;
 
-/// `push`: sends everything there is to send.
-pub(crate) fn push(args: &SendArgs) -> Result<(), Failure> {
+/// `push`, `scatter`: sends everything there is to send.
+pub(crate) fn push(socket_type: SocketType, args: &SendArgs) -> Result<(), Failure> {
     let mut source = Source::open(&args.input)?;
-    Session::open(SocketType::Push, &args.socket)?.run(|session| {
+    Session::open(socket_type, &args.socket)?.run(|session| {
         while let Some(message) = source.next()? {
             session.send(message)?;
         }
@@ -27,9 +29,9 @@ pub(crate) fn push(args: &SendArgs) -> Result<(), Failure> {
     })
 }
 
-/// `pull`: prints what comes.
-pub(crate) fn pull(args: &ReceiveArgs) -> Result<(), Failure> {
-    let session = Session::open(SocketType::Pull, &args.socket)?;
+/// `pull`, `gather`: prints what comes.
+pub(crate) fn pull(socket_type: SocketType, args: &ReceiveArgs) -> Result<(), Failure> {
+    let session = Session::open(socket_type, &args.socket)?;
     session.run(|session| print_all(session, &args.output, Lead::Body))
 }
 

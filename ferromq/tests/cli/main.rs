@@ -1,6 +1,7 @@
 //! The built program, as its users meet it.
 
 mod demo;
+mod drafts;
 mod errors;
 mod files;
 mod inspect;

@@ -13,7 +13,7 @@ use crate::cli::output::Lead;
 use crate::cli::session::Session;
 use crate::cli::trouble;
 
-/// `pair`, `dealer`, `xpub`: sends what there is and prints what comes.
+/// `pair`, `dealer`, `xpub`, `client`, `channel`: sends what there is and prints what comes.
 pub(crate) fn duplex(socket_type: SocketType, args: &DuplexArgs) -> Result<(), Failure> {
     let source = Source::open(&args.input)?;
     let session = Session::open(socket_type, &args.socket)?;
@@ -36,12 +36,12 @@ pub(crate) fn xsub(args: &XsubArgs) -> Result<(), Failure> {
         .run(|session| exchange(session, source, &duplex.output, Lead::Body))
 }
 
-/// `router`: the same with identities.
-pub(crate) fn router(args: &RouterArgs) -> Result<(), Failure> {
+/// `router`: the same with identities. `server`, `peer`: with routing ids.
+pub(crate) fn router(socket_type: SocketType, args: &RouterArgs) -> Result<(), Failure> {
     let source = Source::stdin(FirstField::Identity)?;
     // A wrong identity is to be told, not to be dropped.
     let options = Options::new().router_mandatory(true);
-    Session::open_with(SocketType::Router, &args.socket, options, |_| Ok(()))?
+    Session::open_with(socket_type, &args.socket, options, |_| Ok(()))?
         .run(|session| exchange(session, source, &args.output, Lead::Identity))
 }
 
@@ -99,12 +99,23 @@ fn send_all(socket: &AnySocket, source: &mut Source) -> Result<(), Failure> {
 
 fn send(socket: &AnySocket, message: Message) -> Result<(), Failure> {
     match socket.send(message).map_err(Error::from) {
-        // A slip in one line of a ROUTER is no reason to leave the other peers.
-        Err(unknown @ Error::HostUnreachable { .. }) => {
-            trouble::say(format_args!("{unknown}"));
+        // A slip in one line is no reason to leave the other peers.
+        Err(slip) if is_slip(&slip) => {
+            trouble::say(format_args!("{slip}"));
             Ok(())
         }
         sent => sent.map_err(Failure::Library),
+    }
+}
+
+/// Whether a ROUTER, SERVER or PEER was given a line that it cannot send.
+fn is_slip(error: &Error) -> bool {
+    match error {
+        Error::HostUnreachable { .. } => true,
+        Error::WrongParts { socket_type, .. } => {
+            matches!(socket_type, SocketType::Server | SocketType::Peer)
+        }
+        _ => false,
     }
 }
 
