@@ -52,6 +52,8 @@ mod message;
 mod sync;
 
 // loom models what is above; below nothing is lock-free.
+#[cfg(all(feature = "conformance", target_os = "linux", not(loom)))]
+pub mod conformance;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]

@@ -1,4 +1,6 @@
-//! The transports of this crate, as the conformance suite knows them.
+//! The transports of this crate, as the conformance suites know them.
+
+#![allow(dead_code, reason = "not every test binary uses everything")]
 
 use std::fs;
 use std::sync::Arc;
@@ -65,7 +67,6 @@ impl OverIpc {
         }
     }
 
-    #[allow(dead_code, reason = "not every test binary uses everything")]
     pub(crate) fn abstract_names() -> Self {
         Self {
             is_abstract: true,

@@ -1,0 +1,23 @@
+//! Sockets keep what they promise over each transport: the suite
+//! `ferromq_mio::conformance`. And it notices when they do not.
+
+mod inproc;
+mod planted_faults;
+
+// The transports' own tests have the same subjects, and the same faults.
+#[path = "../../../transport-tcp/tests/common/planted.rs"]
+mod planted;
+#[path = "../../../transport-tcp/tests/common/subjects.rs"]
+mod subjects;
+
+mod tcp {
+    use crate::subjects::OverTcp;
+
+    ferromq_mio::transport_conformance!(OverTcp::new());
+}
+
+mod ipc {
+    use crate::subjects::OverIpc;
+
+    ferromq_mio::transport_conformance!(OverIpc::paths());
+}
