@@ -294,7 +294,8 @@ impl Intake {
             return Ok(());
         };
         let arrived = partial.hashing.digest();
-        if arrived != Some(announced) {
+        let untouched = file_len(&partial.file)? == partial.written;
+        if arrived != Some(announced) || !untouched {
             self.remove();
             let cause = "what arrived has another SHA-256 than what was sent";
             return Err(Refusal::new(RefusalCode::Digest, cause).into());

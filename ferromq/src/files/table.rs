@@ -351,7 +351,7 @@ mod tests {
         table.add(open);
         let (name, peer) = (FileName::new(b"a").unwrap(), Frame::from("other"));
         let source = Source::Known(vec![1]);
-        let mut offer = |table: &mut Table| table.take_over(&name, &source, &peer, 9);
+        let offer = |table: &mut Table| table.take_over(&name, &source, &peer, 9);
         assert_eq!(offer(&mut table).unwrap_err().code, RefusalCode::Busy);
         let (identity, id) = (Frame::from("peer"), 7);
         let open = table.find(&identity, id).unwrap();

@@ -18,21 +18,7 @@ pub(crate) fn receive(args: &ReceiveFilesArgs) -> Result<(), Failure> {
     // A file beyond the limit of this process is to be refused, not to end us.
     let caught = signal_hook::flag::register(SIGXFSZ, Arc::default());
     caught.map_err(Failure::system("catch a signal"))?;
-    let existing = match args.force {
-        true => Existing::Replace,
-        false => Existing::Keep,
-    };
-    let options = ReceiverOptions::new()
-        .existing(existing)
-        .timeout(args.timeout);
-    let directory = |failed| match failed {
-        Error::System { cause, .. } => Failure::Directory {
-            directory: args.into.display().to_string(),
-            cause,
-        },
-        other => other.into(),
-    };
-    let mut receiver = Receiver::new(&Context::new()?, &args.into, options).map_err(directory)?;
+    let mut receiver = open(args)?;
     let socket = receiver.socket().clone();
     let observer = trouble::observe(socket.monitor(), args.verbose)?;
     let mut bound = Vec::new();
@@ -59,6 +45,24 @@ pub(crate) fn receive(args: &ReceiveFilesArgs) -> Result<(), Failure> {
     // Until the last answers have left.
     let _ = observer.join();
     progress.outcome(done, args)
+}
+
+fn open(args: &ReceiveFilesArgs) -> Result<Receiver, Failure> {
+    let existing = match args.force {
+        true => Existing::Replace,
+        false => Existing::Keep,
+    };
+    let options = ReceiverOptions::new()
+        .existing(existing)
+        .timeout(args.timeout);
+    let directory = |failed| match failed {
+        Error::System { cause, .. } => Failure::Directory {
+            directory: args.into.display().to_string(),
+            cause,
+        },
+        other => other.into(),
+    };
+    Receiver::new(&Context::new()?, &args.into, options).map_err(directory)
 }
 
 /// What was received so far.
