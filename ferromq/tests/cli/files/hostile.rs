@@ -179,7 +179,6 @@ fn a_sender_that_floods_is_refused_and_held_back() {
     for number in 0..chunks {
         sender.chunk(1, (number * CHUNK) as u64, &chunk);
     }
-    sender.say(&[b"ABORT", &number(1)]);
     let mut refused = HashSet::new();
     let mut acked = 0;
     // Either it was fast enough for all, or it refused the one too much.
