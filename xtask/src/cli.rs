@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Runs the tests, checks and benchmarks of FerroMQ.
@@ -55,15 +57,19 @@ The last line is `N passed, N failed, N skipped`, counting groups.")]
     },
     /// Run the example that is firmware of a Cortex-M4 under QEMU.
     Firmware,
-    /// Fuzz each target for a while (needs nightly Rust and cargo-fuzz).
+    /// Fuzz each target for a while (needs a C++ compiler).
     #[command(after_help = "\
 Examples:
   cargo xtask fuzz --minutes 1
-  cargo xtask fuzz --minutes 30 receiver")]
+  cargo xtask fuzz frames --minutes 30  one target; fuzz/fuzz_targets has them all
+  cargo xtask fuzz frames --input fuzz/artifacts/frames/crash-0123")]
     Fuzz {
         /// Minutes to spend on each target.
         #[arg(long, default_value_t = 1)]
         minutes: u64,
+        /// Run this input only, to see a failure again.
+        #[arg(long, requires = "target")]
+        input: Option<PathBuf>,
         /// The target to fuzz; all of them when left out.
         target: Option<String>,
     },

@@ -34,17 +34,6 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// `cargo` of a toolchain, through rustup's `+name`.
-pub(crate) fn cargo_of(toolchain: &str) -> Command {
-    let mut cargo = Command::new("cargo");
-    cargo.arg(format!("+{toolchain}")).current_dir(root());
-    // rustup's `+name` only works where no toolchain was chosen already.
-    for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
-        cargo.env_remove(name);
-    }
-    cargo
-}
-
 /// Whether a run that skipped something counts as a failure.
 pub(crate) fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true" || value == "1")

@@ -40,7 +40,11 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
             tally.run("firmware", examples::check_firmware);
             Ok(tally.finish())
         }
-        Task::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
+        Task::Fuzz {
+            minutes,
+            input,
+            target,
+        } => fuzz::run(minutes, target.as_deref(), input.as_deref()),
         Task::Bench { quick, arguments } => bench::run(quick, &arguments),
     }
 }
