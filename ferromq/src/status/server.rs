@@ -22,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A snapshot that took long is followed by a pause so much longer, so that
 /// looking takes a fifth of a core at most.
 const REST: u32 = 4;
+/// Clients accepted in one turn, so that a storm of them leaves the others their
+/// answers.
+const ACCEPTS: usize = 64;
 /// Pause after the process ran out of descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// The token of the waker; the others do not matter, for everybody is looked at
@@ -130,8 +133,8 @@ struct Work {
     origin: Instant,
     /// No snapshot before.
     rested: Instant,
-    /// Nobody could be accepted for want of descriptors.
-    exhausted: bool,
+    /// Somebody may wait to be accepted of whom no event will tell: when to look.
+    accept_after: Option<Duration>,
 }
 
 impl Work {
@@ -146,7 +149,7 @@ impl Work {
             program: program.unwrap_or_default().to_string_lossy().into(),
             origin: Instant::now(),
             rested: Instant::now(),
-            exhausted: false,
+            accept_after: None,
         }
     }
 
@@ -160,24 +163,27 @@ impl Work {
             self.accept();
             self.clients
                 .retain_mut(|client| client.turn() == Turn::Stays);
-            timeout = self.answer();
-            if self.exhausted {
-                timeout = Some(timeout.map_or(EXHAUSTED, |timeout| timeout.min(EXHAUSTED)));
-            }
+            timeout = match (self.answer(), self.accept_after) {
+                (Some(answer), Some(accept)) => Some(answer.min(accept)),
+                (answer, accept) => answer.or(accept),
+            };
         }
     }
 
-    /// Takes everybody who waits: a storm of them is bounded by the backlog.
+    /// Takes those who wait.
     fn accept(&mut self) {
-        self.exhausted = false;
-        loop {
+        self.accept_after = Some(Duration::ZERO);
+        for _ in 0..ACCEPTS {
             let link = match self.listener.accept() {
                 Ok(Some(link)) => link,
-                Ok(None) => return,
+                Ok(None) => {
+                    self.accept_after = None;
+                    return;
+                }
                 // Another user's: the next, please.
                 Err(cause) if cause.is_refused() => continue,
                 Err(_) => {
-                    self.exhausted = true;
+                    self.accept_after = Some(EXHAUSTED);
                     return;
                 }
             };

@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use clap::Args;
-use ferromq::status::{Report, serving_processes};
+use ferromq::status::{Report, StatusError, serving_processes};
 
 use super::args::seconds;
 use super::error::Failure;
@@ -126,12 +126,19 @@ fn list() -> Result<(), Failure> {
     }
     let mut text = String::from("PID      PROGRAM          SOCKETS  ENDPOINT\n");
     for (pid, endpoint) in found {
-        // One that has ended meanwhile, or does not answer, is not shown.
-        let Ok(report) = Sampler::new(endpoint.clone()).map(|sampler| sampler.first().clone())
-        else {
-            continue;
+        let (program, sockets) = match Sampler::new(endpoint.clone()) {
+            Ok(sampler) => {
+                let report = sampler.first();
+                (
+                    shown::text(&report.program),
+                    report.sockets.len().to_string(),
+                )
+            }
+            // A process that is stopped, for example.
+            Err(StatusError::Silent { .. }) => ("?".into(), "?".into()),
+            // It has ended meanwhile.
+            Err(_) => continue,
         };
-        let (program, sockets) = (shown::text(&report.program), report.sockets.len());
         text += &format!("{pid:<8} {program:<16} {sockets:>7}  {endpoint}\n");
     }
     let mut out = std::io::stdout().lock();
