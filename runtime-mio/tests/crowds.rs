@@ -275,3 +275,44 @@ fn looks_at_thousands_of_sockets_are_far_apart() {
     assert!(sleeps <= 2 * looks + 50, "{sleeps} sleeps in {micros} us");
     drop(idle);
 }
+
+/// What lies undecoded in a link's block is no event: it has to be looked for
+/// when the I/O thread takes a socket over, at every peer there is.
+#[test]
+fn a_socket_with_thousands_of_peers_answers_each_while_nobody_calls() {
+    const PEERS: usize = 1500;
+    let Some(_turn) = turn(2 * PEERS as u64 + 500) else {
+        return;
+    };
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let (pull, real) = bound(
+        &context,
+        SocketType::Pull,
+        Options::new(),
+        "tcp://127.0.0.1:*",
+    );
+    let mut peers: Vec<_> = (0..PEERS)
+        .map(|_| RawPeer::connect(&real, "PUSH", &[]))
+        .collect();
+    await_peers(&pull, PEERS);
+    // In one piece, so that reading the one is reading the other.
+    let ping = common::raw::frame(4, b"\x04PING\0\0and me?");
+    let both = [common::raw::message(&[b"first"]), ping].concat();
+    // Often, for a machine that is busy elsewhere lets the I/O thread in between.
+    for round in 0..8 {
+        for some in peers.chunks_mut(50) {
+            some.iter_mut().for_each(|peer| peer.write(&both));
+            // We are here: the I/O thread keeps off.
+            let _ = pull.statistics();
+        }
+        for _ in 0..PEERS {
+            assert_eq!(recv_parts(&pull), [b"first"]);
+        }
+        // From here on nobody calls, and nothing comes.
+        for (index, peer) in peers.iter_mut().enumerate() {
+            let answer = peer.next_command("PONG");
+            assert_eq!(answer, b"and me?", "peer {index} in round {round}");
+        }
+    }
+}

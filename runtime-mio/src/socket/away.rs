@@ -22,7 +22,7 @@ const HEARTBEAT_PAUSE: (Duration, Duration) =
 const LOOKS_AN_INTERVAL: u32 = 16;
 /// Batches of events that one turn takes from a socket's epoll.
 const ROUNDS: usize = 8;
-/// Peers that are read when a socket is taken over.
+/// Peers that are read in one turn when a socket is taken over.
 const FIRST_LOOK: usize = 1024;
 
 /// Which of its looks the I/O thread takes at a socket.
@@ -58,11 +58,9 @@ impl Core {
     pub(crate) fn work(&self, turn: Turn) {
         Awaited::work(self, |guard, sleeper| {
             if turn == Turn::First {
-                let ids = guard.ids();
-                ids.into_iter()
-                    .take(FIRST_LOOK)
-                    .for_each(|id| guard.pump(self, id));
+                guard.looked_at = 0;
             }
+            guard.look_at_more(self);
             let mut rounds = 0;
             let finished = loop {
                 sleeper.sleep(Some(Duration::ZERO));
@@ -74,8 +72,9 @@ impl Core {
                 }
             };
             guard.flush_deferred(self);
+            let seen = guard.looked_at >= guard.pipes.len();
             (
-                finished && !guard.has_stale(),
+                finished && seen && !guard.has_stale(),
                 std::mem::take(&mut guard.news),
             )
         });
@@ -170,6 +169,20 @@ impl Core {
 }
 
 impl State {
+    /// Reads the next peers of those that no event tells of.
+    fn look_at_more(&mut self, core: &Core) {
+        let end = self
+            .looked_at
+            .saturating_add(FIRST_LOOK)
+            .min(self.pipes.len());
+        for index in self.looked_at..end {
+            if let Some(id) = self.pipes[index].as_ref().map(|pipe| pipe.id) {
+                self.pump(core, id);
+            }
+        }
+        self.looked_at = self.looked_at.max(end);
+    }
+
     fn heartbeat(
         &mut self,
         core: &Core,

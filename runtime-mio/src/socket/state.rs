@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) endpoints: Vec<(ConnectorId, Arc<str>)>,
     /// Peers that went have left subscriptions to remove.
     pub(crate) stale: bool,
+    /// Pipes before this one were looked at since the I/O thread took over.
+    pub(crate) looked_at: usize,
     /// Pipes with a link.
     pub(crate) linked: usize,
     /// Links registered for writability: their transport is full, or was.
@@ -114,6 +116,7 @@ impl State {
             received: false,
             endpoints: Vec::new(),
             stale: false,
+            looked_at: usize::MAX,
             linked: 0,
             blocked: 0,
             totals: Traffic::default(),

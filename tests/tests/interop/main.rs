@@ -4,6 +4,7 @@
 //! `cargo xtask interop` prepares the interpreter and runs these tests; without
 //! it they say how to enable them and pass.
 
+mod curve;
 mod heartbeats;
 mod join;
 mod large;
