@@ -42,8 +42,7 @@ fn run() -> Result<(), Step> {
     let port = read_port().ok_or(Step::Port)?;
     let stream = linux::connect([127, 0, 0, 1], port).map_err(|_| Step::Connect)?;
     let scratch = SCRATCH.fill(Scratch::new()).ok_or(Step::Memory)?;
-    // The number of the first question: better random, where there is a source.
-    let first = u32::from(port);
+    let first = u32::from(port); // better random, where there is a source
     let requester = Requester::new(stream, scratch, first);
     let mut requester = requester.map_err(|_| Step::Handshake)?;
     for question in ["first", "second", "third"] {

@@ -67,6 +67,16 @@ fn ask(traffic: &[u8], room: usize) -> (Answer, Vec<u8>) {
 }
 
 #[test]
+fn it_fits_into_small_memories() {
+    assert!(
+        size_of::<Requester<()>>() <= 1400,
+        "{}",
+        size_of::<Requester<()>>()
+    );
+    assert!(size_of::<Scratch>() <= 8192);
+}
+
+#[test]
 fn a_question_is_numbered_and_its_answer_taken() {
     let (answer, written) = ask(b"\x01\x04\0\0\0\x07\x01\0\x01\x03be\x20\0\x05cause", 32);
     assert_eq!(answer.unwrap(), b"be cause");

@@ -71,3 +71,66 @@ fn member(package: &str) -> Result<PathBuf, Outcome> {
         failed => Err(failed.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Rust in a page: after which file's name it stands, and the code.
+    fn quotations(page: &str) -> Vec<(String, String)> {
+        let mut from = String::new();
+        let mut quotations = Vec::new();
+        let mut lines = page.lines();
+        while let Some(line) = lines.next() {
+            if let Some(link) = line.strip_prefix("From [") {
+                let end = link.find(']').expect("a link");
+                from = link[..end].to_owned();
+            } else if line == "```rust" {
+                let code = lines.by_ref().take_while(|line| *line != "```");
+                let code = code.collect::<Vec<_>>().join("\n");
+                quotations.push((std::mem::take(&mut from), code));
+            }
+        }
+        quotations
+    }
+
+    #[test]
+    fn what_the_pages_quote_stands_in_the_examples() {
+        for (page, quoted) in [("docs/embedding.md", 6), ("docs/fuzzing.md", 1)] {
+            let text = fs::read_to_string(workspace::root().join(page)).expect(page);
+            let quotations = quotations(&text);
+            assert_eq!(quotations.len(), quoted, "{page}");
+            for (file, code) in quotations {
+                let source = fs::read_to_string(workspace::root().join(&file)).expect(&file);
+                assert!(source.contains(&code), "{page}: not in {file}:\n{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_is_short_enough_to_be_read_at_once() {
+        for folder in ["own-loop", "tokio", "freestanding", "cortex-m4"] {
+            let sources = workspace::root().join("examples").join(folder).join("src");
+            let mut lines = 0;
+            for entry in fs::read_dir(&sources).expect("there are sources") {
+                let path = entry.expect("readable").path();
+                lines += fs::read_to_string(path).expect("readable").lines().count();
+            }
+            assert!(lines < 150, "{folder}: {lines} lines");
+        }
+    }
+
+    #[test]
+    fn every_example_is_run() {
+        let folders = fs::read_dir(workspace::root().join("examples")).expect("there are some");
+        for folder in folders.map(|entry| entry.expect("readable").path()) {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let known = name == "cortex-m4" || EXAMPLES.iter().any(|(known, _)| *known == name);
+            assert!(
+                known || !folder.join("check.py").exists(),
+                "{name} is not run"
+            );
+        }
+    }
+}
