@@ -137,7 +137,7 @@ pub enum Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Somebody else listens there (EADDRINUSE).
+    /// Somebody else listens there (EADDRINUSE; EEXIST, where it is a file).
     #[error("the address is in use")]
     AddressInUse,
     /// No local interface has the address (EADDRNOTAVAIL).
@@ -157,7 +157,7 @@ pub enum Cause {
     /// A wildcard where a definite address is needed.
     #[error("a wildcard can be bound but not connected to")]
     Wildcard,
-    /// Nothing listens there (ECONNREFUSED).
+    /// Nothing listens there (ECONNREFUSED; ENXIO, where it is a pipe).
     #[error("nothing accepts connections there")]
     ConnectionRefused,
     /// A path, or a directory on its way, does not exist (ENOENT).
@@ -349,7 +349,8 @@ impl From<&io::Error> for Cause {
         use io::ErrorKind as Kind;
         match (error.raw_os_error(), error.kind()) {
             (Some(errno @ (ENFILE | EMFILE | ENOMEM | ENOBUFS)), _) => Self::Exhausted { errno },
-            (_, Kind::AddrInUse) => Self::AddressInUse,
+            (Some(ENXIO), _) => Self::ConnectionRefused,
+            (_, Kind::AddrInUse | Kind::AlreadyExists) => Self::AddressInUse,
             (_, Kind::AddrNotAvailable) => Self::AddressNotAvailable,
             (_, Kind::PermissionDenied) => Self::PermissionDenied,
             (_, Kind::ConnectionRefused) => Self::ConnectionRefused,
@@ -369,8 +370,9 @@ impl From<io::Error> for Cause {
     }
 }
 
-// `io::ErrorKind` has no name for these. The first three have the same numbers
+// `io::ErrorKind` has no name for these. All but the last have the same numbers
 // on every Unix.
+const ENXIO: i32 = 6;
 const ENOMEM: i32 = 12;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;

@@ -78,6 +78,8 @@
 
 #[cfg(all(feature = "conformance", target_os = "linux"))]
 pub mod conformance;
+#[cfg(all(feature = "joined", target_os = "linux"))]
+mod duplex;
 mod endpoint;
 mod error;
 #[cfg(all(feature = "conformance", target_os = "linux"))]
@@ -89,6 +91,8 @@ mod memory;
 mod options;
 mod transport;
 
+#[cfg(all(feature = "joined", target_os = "linux"))]
+pub use duplex::Duplex;
 pub use endpoint::{Address, Endpoint, Host, IPC_NAME_MAX, IpcAddress, TcpAddress, TcpSource};
 pub use error::{Cause, EndpointCause, EndpointError, Occupant, Operation, TransportError};
 #[cfg(all(feature = "conformance", target_os = "linux"))]

@@ -28,11 +28,14 @@ pub trait Transport: Send + Sync {
     }
 
     /// Finds where an endpoint to connect to is now. Called again before each
-    /// reconnection, because the answer may have changed.
+    /// reconnection, because the answer may have changed. By default it is where
+    /// it says.
     ///
     /// # Errors
     /// The name is not known, or the endpoint can only be bound.
-    fn resolve(&self, endpoint: &Endpoint) -> Result<Route, TransportError>;
+    fn resolve(&self, endpoint: &Endpoint) -> Result<Route, TransportError> {
+        Ok(Route::new(endpoint.clone()))
+    }
 
     /// Starts to listen. Looks names up itself, so it blocks where
     /// [`needs_resolver`](Self::needs_resolver) says so.

@@ -229,9 +229,7 @@ mod tests {
     };
 
     fn of(body: impl FnOnce() -> Result<(), Finding> + Send + 'static) -> Result<(), Violation> {
-        let settings = Settings::from_env()
-            .seed(7)
-            .patience(Duration::from_millis(20));
+        let settings = Settings::from_env().seed(7);
         supervise(BEHAVIOUR, "carrier pigeons", &settings, body)
     }
 
@@ -247,7 +245,9 @@ mod tests {
     #[test]
     fn what_hangs_and_what_panics_is_found_wanting() {
         let (_keep, never) = channel::<()>();
-        let hanging = of(move || Ok(never.recv()?)).unwrap_err();
+        let settings = Settings::from_env().patience(Duration::from_millis(1));
+        let hanging = supervise(BEHAVIOUR, "snails", &settings, move || Ok(never.recv()?));
+        let hanging = hanging.unwrap_err();
         assert!(hanging.finding.contains("hangs"), "{hanging}");
         let panicking = of(|| panic!("oh no")).unwrap_err();
         assert!(panicking.finding.contains("oh no"), "{panicking}");
