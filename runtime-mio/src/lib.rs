@@ -75,6 +75,8 @@ mod pipe;
 #[cfg(not(loom))]
 mod poller;
 #[cfg(not(loom))]
+mod proxy;
+#[cfg(not(loom))]
 mod security;
 #[cfg(not(loom))]
 mod settings;
@@ -99,6 +101,7 @@ pub use self::{
     monitor::{Event, EventKind, Monitor},
     options::Options,
     poller::{Interest, PollEvent, Poller},
+    proxy::{Proxy, ProxyBuilder, ProxyError, ProxyHandle, ProxyRole, ProxyStatistics},
     security::{CurveClients, CurveKeys, KeyError, PublicKey, SecretKey},
     sight::{
         CallerState, ContextObserver, EndpointSnapshot, EndpointState, SocketSnapshot, SocketState,

@@ -116,7 +116,7 @@ impl Poller {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         // Before the sockets are asked: from here on the I/O thread keeps off,
         // so that no event goes by between the answer and the sleep.
-        let waits = Waits::begin(&self.entries);
+        let _waited: Vec<Waited<'_>> = self.cores().map(Waited::begin).collect();
         loop {
             let mut ready = self.sockets_ready(events)?;
             let left = match events.is_empty() {
@@ -124,7 +124,7 @@ impl Poller {
                 // Descriptors are asked too, so that none starves.
                 false => Some(Duration::ZERO),
             };
-            ready |= waits.sleep(events, left)?;
+            ready |= self.sleep(events, left)?;
             if ready || left.is_some_and(|left| left.is_zero()) {
                 return Ok(());
             }
@@ -150,19 +150,17 @@ impl Poller {
         }
         Ok(!events.is_empty())
     }
-}
 
-impl Waits<'_> {
     /// True: a descriptor is ready; sockets are asked anew.
     fn sleep(&self, events: &mut Vec<PollEvent>, left: Option<Duration>) -> Result<bool, Error> {
-        let mut fds: Vec<PollFd<'_>> = self.0.iter().map(Entry::poll_fd).collect();
+        let mut fds: Vec<PollFd<'_>> = self.entries.iter().map(Entry::poll_fd).collect();
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut fds, left.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(cause) => return Err(Error::system("wait in a poller")(cause.into())),
         }
         let mut found = false;
-        for (entry, fd) in self.0.iter().zip(&fds) {
+        for (entry, fd) in self.entries.iter().zip(&fds) {
             let flags = fd.revents();
             if matches!(entry.target, Target::Descriptor(_)) && !flags.is_empty() {
                 let over = flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
@@ -178,6 +176,13 @@ impl Waits<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn cores(&self) -> impl Iterator<Item = &Arc<Core>> {
+        self.entries.iter().filter_map(|entry| match &entry.target {
+            Target::Socket(core) => Some(core),
+            Target::Descriptor(_) => None,
+        })
     }
 }
 
@@ -214,28 +219,20 @@ impl Interest {
     }
 }
 
-/// Marks sockets as waited for while it lives, so that the I/O thread keeps
-/// off.
-struct Waits<'a>(&'a [Entry]);
+/// A socket that somebody polls while this lives: its events are his.
+pub(crate) struct Waited<'a>(&'a Core);
 
-impl<'a> Waits<'a> {
-    fn begin(entries: &'a [Entry]) -> Self {
-        Self::cores(entries).for_each(|core| core.poll_begins());
-        Self(entries)
-    }
-
-    fn cores(entries: &[Entry]) -> impl Iterator<Item = &Arc<Core>> {
-        entries.iter().filter_map(|entry| match &entry.target {
-            Target::Socket(core) => Some(core),
-            Target::Descriptor(_) => None,
-        })
+impl<'a> Waited<'a> {
+    /// What is asked of the socket from now on stays answered until its epoll
+    /// tells of something.
+    pub(crate) fn begin(core: &'a Arc<Core>) -> Self {
+        core.poll_begins();
+        Self(core)
     }
 }
 
-impl Drop for Waits<'_> {
+impl Drop for Waited<'_> {
     fn drop(&mut self) {
-        for core in Self::cores(self.0) {
-            core.poll_ends();
-        }
+        self.0.poll_ends();
     }
 }

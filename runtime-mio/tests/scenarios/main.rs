@@ -26,6 +26,7 @@ mod lost_requester;
 mod observing;
 mod patterns;
 mod polling;
+mod proxy;
 mod router_disconnect;
 mod routing;
 mod security;
