@@ -24,6 +24,9 @@ fn main() {
     for subscribers in [1, 8, 1000] {
         publish(subscribers);
     }
+    for members in [1, 8, 1000] {
+        radio(100_000, members);
+    }
     for (peers, each) in [(1, 1_000_000), (1000, 1000)] {
         subscriptions(peers, each);
     }
@@ -95,7 +98,7 @@ fn router() {
 }
 
 fn publish(subscribers: usize) {
-    let mut publisher = publisher();
+    let mut publisher = publisher(Matching::Prefix);
     for _ in 0..subscribers {
         let id = attach(&mut publisher);
         subscribe(&mut publisher, id, b"news");
@@ -108,8 +111,28 @@ fn publish(subscribers: usize) {
     println!("Pub, {subscribers} matching: {ns:.2} ns a message, {each:.2} ns a subscriber");
 }
 
+/// A group with few members among many peers that have joined its prefixes.
+fn radio(peers: usize, members: usize) {
+    let mut radio = publisher(Matching::Exact);
+    for peer in 0..peers {
+        let id = attach(&mut radio);
+        subscribe(&mut radio, id, b"news");
+        if peer < members {
+            subscribe(&mut radio, id, b"news.sport");
+        }
+    }
+    let rounds = 20_000_000 / members as u64;
+    let ns = time(rounds, |_| {
+        assert_eq!(matches(&mut radio, b"news.sport"), members)
+    });
+    let each = ns / members as f64;
+    println!(
+        "Radio, {members} members of {peers} peers: {ns:.2} ns a message, {each:.2} ns a member"
+    );
+}
+
 fn subscriptions(peers: usize, each: usize) {
-    let mut publisher = publisher();
+    let mut publisher = publisher(Matching::Prefix);
     let mut random = Random(88_172_645_463_325_252);
     let mut topics = Vec::with_capacity(peers * each);
     let start = Instant::now();
@@ -153,11 +176,11 @@ fn subscriptions(peers: usize, each: usize) {
     println!("  memory     {bytes:.1} bytes a subscription, its topic's 20 included");
 }
 
-fn publisher() -> Publisher {
+fn publisher(matching: Matching) -> Publisher {
     Pub::new(
         Chunks::default(),
         SubscriptionStorage::default(),
-        Matching::Prefix,
+        matching,
         SubscriptionLimits::default(),
         SEED,
     )

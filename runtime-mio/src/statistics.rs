@@ -5,9 +5,9 @@
 #[non_exhaustive]
 #[repr(usize)]
 pub enum DropCause {
-    /// PUB, XPUB: this subscriber's pipe was full.
+    /// PUB, XPUB, RADIO: this subscriber's pipe was full.
     SubscriberFull,
-    /// PUB, XPUB: nobody subscribed to it.
+    /// PUB, XPUB, RADIO: nobody subscribed to it, or joined its group.
     NoPeer,
     /// ROUTER: the peer of this identity was full; XSUB: a publisher was.
     PeerFull,
@@ -25,7 +25,7 @@ pub enum DropCause {
     /// Received, but its shape breaks the pattern's rules (a request without
     /// delimiter, a reply nobody asked for, traffic in the wrong direction).
     Refused,
-    /// Received, but no subscription matches any more.
+    /// Received, but no subscription matches any more, or no group is joined.
     Unsubscribed,
 }
 
@@ -150,7 +150,8 @@ pub struct PeerStatistics {
     pub endpoint: String,
     /// The peer's address, while a connection stands.
     pub address: Option<String>,
-    /// The identity that the peer gave, or that ROUTER knows it by.
+    /// The identity that the peer gave, or that ROUTER knows it by; SERVER and
+    /// PEER: its routing id.
     pub identity: Vec<u8>,
     /// Whether its connection stands.
     pub state: PeerState,

@@ -247,7 +247,7 @@ impl State {
         let welcome = options
             .welcome_message
             .as_ref()
-            .filter(|_| self.machine.publishes());
+            .filter(|_| self.machine.publishes() && !self.machine.has_groups());
         if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) {
             if probe {
                 link.output.append(&mut link.transmitter, &[], &b""[..], 0);

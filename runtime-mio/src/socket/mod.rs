@@ -203,8 +203,8 @@ impl AnySocket {
     /// # Errors
     /// With the message: [`Error::TimedOut`]; [`Error::State`],
     /// [`Error::HostUnreachable`], [`Error::TooFewParts`],
-    /// [`Error::Unsupported`] by type; [`Error::Closed`],
-    /// [`Error::Terminated`].
+    /// [`Error::WrongParts`], [`Error::Group`], [`Error::Unsupported`] by type;
+    /// [`Error::Closed`], [`Error::Terminated`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_within(
             message.into(),

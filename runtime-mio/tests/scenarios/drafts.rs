@@ -8,7 +8,7 @@ use ferromq_mio::{
     SocketType,
 };
 
-use crate::common::raw::RawPeer;
+use crate::common::raw::{Incoming, RawPeer};
 use crate::common::*;
 
 const BODY: usize = 100_000;
@@ -144,6 +144,35 @@ over_tcp_and_ipc! {
         assert_eq!(recv_parts(&a), [b"back"]);
         drop(late);
     }
+}
+
+#[test]
+fn within_a_process_the_drafts_talk_as_they_do_outside() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    for (socket_type, theirs) in [
+        (SocketType::Server, SocketType::Client),
+        (SocketType::Peer, SocketType::Peer),
+    ] {
+        let (server, client) = pair_of(&context, "inproc://routed", socket_type, theirs);
+        if theirs == SocketType::Client {
+            client.send(vec![1; BODY]).unwrap();
+        } else {
+            let id = client.connect_peer("inproc://routed").unwrap();
+            client.send_parts(&[&id.to_be_bytes(), &[1; BODY]]).unwrap();
+        }
+        let (id, body) = recv_routed(&server);
+        assert_eq!(body, [1; BODY]);
+        server.send_parts(&[&id, b"reply"]).unwrap();
+        assert_eq!(recv_parts(&client).pop().unwrap(), b"reply");
+        server.unbind("inproc://routed").unwrap();
+    }
+    let (radio, dish) = pair_of(&context, "inproc://g", SocketType::Radio, SocketType::Dish);
+    dish.join("g").unwrap();
+    send_until_received(&radio, &dish, ["g", "joined"]);
+    radio.send(["group", "no"]).unwrap();
+    radio.send_parts(&[b"g", &[2; BODY]]).unwrap();
+    assert_eq!(recv_parts(&dish), [b"g".to_vec(), vec![2; BODY]]);
 }
 
 // 41/CLISRV: an error if the queue does not exist.
@@ -290,6 +319,22 @@ fn a_dish_that_does_not_read_loses_messages_and_stops_nobody() {
         let lost = radio.statistics().drops.of(DropCause::SubscriberFull);
         (lost > 0).then_some(())
     });
+}
+
+// A message of one frame, which a welcome is, would be for no group.
+#[test]
+fn a_radio_welcomes_nobody() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let options = quick().welcome_message("hello");
+    let (radio, real) = bound(&context, SocketType::Radio, options, "tcp://127.0.0.1:*");
+    let mut dish = RawPeer::connect(&real, "DISH", &[]);
+    dish.send_command("JOIN", b"g");
+    dish.ping(0, b"joined");
+    let (name, data) = ("PONG".to_owned(), b"joined".to_vec());
+    assert_eq!(dish.next(), Incoming::Command { name, data });
+    radio.send(["g", "first"]).unwrap();
+    assert_eq!(dish.next_message().unwrap(), [&b"g"[..], b"first"]);
 }
 
 #[test]
