@@ -65,7 +65,7 @@ Examples:
   cargo xtask fuzz frames --input fuzz/artifacts/frames/crash-0123")]
     Fuzz {
         /// Minutes to spend on each target.
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         minutes: u64,
         /// Run this input only, to see a failure again.
         #[arg(long, requires = "target")]
