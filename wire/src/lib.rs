@@ -153,6 +153,7 @@ mod offer;
 mod receiver;
 mod scratch;
 mod socket_type;
+mod tensor;
 mod transmitter;
 mod version;
 
@@ -179,5 +180,9 @@ pub use offer::{Features, Offer};
 pub use receiver::Receiver;
 pub use scratch::Scratch;
 pub use socket_type::SocketType;
+pub use tensor::{
+    TENSOR_MAGIC, TENSOR_MAX_DIMENSIONS, TensorError, TensorFlags, TensorHeader, TensorType,
+    TensorView, tensor_checksum,
+};
 pub use transmitter::Transmitter;
 pub use version::Version;

@@ -69,6 +69,7 @@ fn every_vector_is_checked() {
     check_groups(&mut vectors);
     check_heartbeats(&mut vectors);
     check_extensions(&mut vectors);
+    check_tensors(&mut vectors);
     vectors.assert_all_used();
 }
 
@@ -131,7 +132,7 @@ fn check_null(vectors: &mut Vectors) {
         offer: Some(Offer::new(Features::CRC)),
         ..Config::new(SocketType::Dealer)
     };
-    let mut dealer = Side::new(&config, Security::Null(Null));
+    let mut dealer = Side::new(&config, Security::<NoCrypto>::Null(Null));
     dealer.feed(&greeting("NULL", 0)).unwrap();
     assert_eq!(dealer.output()[64..], full);
     let mut router = null(SocketType::Router);
@@ -288,4 +289,59 @@ fn check_extensions(vectors: &mut Vectors) {
     let written = write(1, offer, |encoder, out| encoder.command(pong, out).unwrap());
     assert_eq!(written, vector);
     assert_eq!(read(offer, &vector), [Seen::Pong]);
+}
+
+fn check_tensors(vectors: &mut Vectors) {
+    let tensor = |code, bits, flags, payload_len, sequence| TensorHeader {
+        element: TensorType {
+            code,
+            bits,
+            lanes: 1,
+        },
+        flags,
+        device_type: 1,
+        device_id: 0,
+        log2_align: 6,
+        part: 0,
+        payload_len,
+        offset: 0,
+        sequence,
+        payload_crc: 0,
+        user_tag: 0,
+    };
+    let none = TensorFlags::NONE;
+    let checked = TensorHeader {
+        payload_crc: tensor_checksum(b"\x80\x3f"),
+        user_tag: 0x1122_3344_5566_7788,
+        ..tensor(4, 16, TensorFlags::CHECKSUM, 2, 0)
+    };
+    let transposed = TensorFlags::STRIDED.with(TensorFlags::READ_ONLY);
+    type Case<'a> = (&'a str, TensorHeader, &'a [i64], Option<&'a [i64]>);
+    let cases: [Case<'_>; 4] = [
+        ("tensor.f32-2x3", tensor(2, 32, none, 24, 7), &[2, 3], None),
+        ("tensor.bf16-scalar-checked", checked, &[], None),
+        (
+            "tensor.f64-transposed",
+            tensor(2, 64, transposed, 48, 1),
+            &[3, 2],
+            Some(&[1, 3]),
+        ),
+        (
+            "tensor.u8-nine-dimensions",
+            tensor(1, 8, none, 512, 2),
+            &[2; 9],
+            None,
+        ),
+    ];
+    for (name, header, shape, strides) in cases {
+        let vector = vectors.take(name);
+        let mut out = vec![0xff; 1024];
+        let len = header.encode(shape, strides, &mut out).unwrap();
+        assert_eq!(out[..len], vector, "{name}");
+        let view = TensorView::parse(&vector).unwrap();
+        assert_eq!(*view.header(), header, "{name}");
+        assert!(view.shape().eq(shape.iter().copied()), "{name}");
+        let read = view.strides().map(Iterator::collect::<Vec<_>>);
+        assert_eq!(read.as_deref(), strides, "{name}");
+    }
 }
