@@ -174,6 +174,13 @@ class Peer:
         """Stops it; answers with the number of messages sent."""
         return self.flows.pop(socket).stop()
 
+    def proxy(self, frontend, backend, control=None):
+        """Passes messages on between two sockets, in the background: they, and
+        the one that steers, are the proxy's from now on."""
+        sockets = [self.sockets[frontend], self.sockets[backend], None]
+        sockets.append(None if control is None else self.sockets[control])
+        threading.Thread(target=zmq.proxy_steerable, args=sockets, daemon=True).start()
+
     def close(self, socket, linger=0):
         self.sockets[socket].close(linger=linger)
 

@@ -101,6 +101,21 @@ impl ZmqPeer {
         self.call(json!({"op": "authenticate", "username": username, "password": password}));
     }
 
+    /// Passes messages on between two sockets from now on, as libzmq's
+    /// `zmq_proxy_steerable` does; nothing else may be done with them.
+    pub fn proxy(
+        &self,
+        frontend: ZmqSocket<'_>,
+        backend: ZmqSocket<'_>,
+        control: Option<ZmqSocket<'_>>,
+    ) {
+        let control = control.map(|control| control.number);
+        let (frontend, backend) = (frontend.number, backend.number);
+        self.call(
+            json!({"op": "proxy", "frontend": frontend, "backend": backend, "control": control}),
+        );
+    }
+
     fn call(&self, command: Value) -> Value {
         self.begin(&command);
         self.answer()

@@ -13,6 +13,7 @@ use super::files::{ReceiveFilesArgs, SendFilesArgs};
 use super::help;
 use super::inspect::{self, InspectArgs};
 use super::output::Format;
+use super::proxy::ProxyArgs;
 use super::text;
 use crate::demo::{DemoArgs, PeerArgs};
 
@@ -86,6 +87,9 @@ pub(crate) enum Verb {
     /// Talk to exactly one peer, in single frames
     #[command(after_help = help::CHANNEL)]
     Channel(DuplexArgs),
+    /// Pass messages on between two sides: a broker, a forwarder or a streamer
+    #[command(after_help = help::PROXY)]
+    Proxy(ProxyArgs),
     /// Send files, checked and resumed after interruptions
     #[command(after_help = help::SEND)]
     Send(SendFilesArgs),
@@ -273,7 +277,7 @@ pub(crate) struct Bytes(pub(crate) Vec<u8>);
 /// An identity that ZMTP allows.
 pub(crate) type Identity = Bytes;
 
-fn status_place(text: &str) -> Result<StatusPlace, String> {
+pub(crate) fn status_place(text: &str) -> Result<StatusPlace, String> {
     text.parse().map_err(|error: StatusError| error.to_string())
 }
 

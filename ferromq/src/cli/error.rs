@@ -13,6 +13,9 @@ pub(crate) enum Failure {
     /// The library's answer, which names the endpoint.
     #[error(transparent)]
     Library(#[from] ferromq::Error),
+    /// The proxy's, which names its socket.
+    #[error(transparent)]
+    Proxy(#[from] ferromq::ProxyError),
     /// The status of a process cannot be had, or served.
     #[error(transparent)]
     Status(#[from] ferromq::status::StatusError),

@@ -166,6 +166,24 @@ Examples:
   ferromq channel --bind tcp://127.0.0.1:5565
   ferromq channel --connect tcp://127.0.0.1:5565 --file notes.txt --count 0";
 
+pub(crate) const PROXY: &str = "\
+Goes on until Ctrl-C, or until the word TERMINATE comes to --control-bind; then
+what has passed is told on standard output. A side without room, or without
+peers, is not sent to, and the other one waits: nothing is lost but what the
+sockets' patterns drop, and that is counted. Proxies may be chained: connect the
+frontend of one to the backend of another.
+
+Examples:
+  ferromq proxy --frontend-bind tcp://*:5557 --backend-bind tcp://*:5558
+  ferromq proxy --type forwarder --frontend-connect tcp://origin:5556 --backend-bind tcp://*:5556
+  ferromq proxy --frontend pull --backend push --frontend-bind ipc:///tmp/tasks \\
+      --backend-connect tcp://one:5555 --backend-connect tcp://two:5555
+  ferromq proxy --frontend-bind tcp://*:5557 --backend-bind tcp://*:5558 \\
+      --capture-bind ipc:///tmp/seen --control-bind ipc:///tmp/steer
+  ferromq sub --connect ipc:///tmp/seen
+  echo STATISTICS | ferromq req --connect ipc:///tmp/steer --format hex
+  echo TERMINATE | ferromq req --connect ipc:///tmp/steer";
+
 pub(crate) const SEND: &str = "\
 Waits for a receiver, and for one that went away; a file then goes on where it
 was, after both sides have compared what is there. Start the same command again

@@ -26,6 +26,14 @@ static COMMAND: Mutex<Option<Child>> = Mutex::new(None);
 
 /// Calls `end` on the first signal; then the program has [`GRACE`] to end.
 pub(crate) fn on_signal(end: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    on_signal_within(Duration::ZERO, end)
+}
+
+/// The same, and `linger` in addition.
+pub(crate) fn on_signal_within(
+    linger: Duration,
+    end: impl FnOnce() + Send + 'static,
+) -> Result<(), Failure> {
     let refused = Failure::system("listen for signals");
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
     let listen = move || {
@@ -36,7 +44,7 @@ pub(crate) fn on_signal(end: impl FnOnce() + Send + 'static) -> Result<(), Failu
             };
             SIGNAL.store(signal, Ordering::Relaxed);
             thread::spawn(move || {
-                thread::sleep(GRACE);
+                thread::sleep(GRACE.saturating_add(linger));
                 exit(128 + signal);
             });
             end();

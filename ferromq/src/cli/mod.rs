@@ -8,6 +8,7 @@ mod input;
 mod inspect;
 mod interrupt;
 mod output;
+mod proxy;
 mod session;
 mod text;
 mod trouble;
@@ -52,6 +53,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Channel(args) => verbs::duplex(SocketType::Channel, args),
         Verb::Send(args) => files::send(args),
         Verb::Receive(args) => files::receive(args),
+        Verb::Proxy(args) => proxy::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Demo(args) => crate::demo::run(args),
         Verb::DemoPeer(args) => crate::demo::peer(args),

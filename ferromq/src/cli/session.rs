@@ -205,7 +205,7 @@ fn with_common(mut options: Options, args: &SocketArgs) -> Options {
 }
 
 /// Nothing is lost silently: one line a cause.
-fn tell_drops(socket: &AnySocket) {
+pub(super) fn tell_drops(socket: &AnySocket) {
     let drops = socket.statistics().drops;
     for (cause, meaning) in [
         (

@@ -7,3 +7,4 @@ mod files;
 mod inspect;
 mod patterns;
 mod program;
+mod proxy;

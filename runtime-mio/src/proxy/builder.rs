@@ -49,9 +49,11 @@ impl ProxyBuilder {
     /// The reply to `STATISTICS` is a message of eight frames, each a 64-bit
     /// number in the machine's byte order: messages and bytes received by the
     /// frontend, messages and bytes sent by it, and the same of the backend.
-    /// (Whole messages, as libzmq's manual has it; libzmq 4.3.5 counts frames.)
     /// A REP socket replies to everything else with one empty frame; a PAIR
     /// socket does not reply, and SUB and PULL cannot.
+    ///
+    /// This is what libzmq's manual says. libzmq 4.3.5 itself counts frames for
+    /// messages, and takes `PAUSE` and `RESUME` for each other.
     pub fn control(mut self, socket: impl Into<AnySocket>) -> Self {
         self.control = Some(socket.into());
         self

@@ -11,6 +11,7 @@ mod large;
 mod matrix;
 mod messages;
 mod plain;
+mod proxy;
 mod raw_peer;
 mod reconnect;
 mod subscriptions;
