@@ -9,9 +9,11 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use ferromq::Endpoint;
 use ferromq::status::{StatusError, StatusPlace};
 
+use super::completion::{self, CompletionArgs};
 use super::files::{ReceiveFilesArgs, SendFilesArgs};
 use super::help;
 use super::inspect::{self, InspectArgs};
+use super::man::{self, ManArgs};
 use super::output::Format;
 use super::proxy::ProxyArgs;
 use super::text;
@@ -102,6 +104,12 @@ pub(crate) enum Verb {
     /// Show all patterns at work between processes on this machine
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
+    /// Print what makes a shell complete this command line
+    #[command(after_help = completion::HELP)]
+    Completion(CompletionArgs),
+    /// Print the manual page, or write those of all verbs
+    #[command(after_help = man::HELP)]
+    Man(ManArgs),
     /// One side of one row of the demonstration
     #[command(hide = true)]
     DemoPeer(PeerArgs),

@@ -52,6 +52,9 @@ pub(crate) enum Failure {
     /// Standard output refuses what is printed.
     #[error("cannot write to standard output: {cause}")]
     Output { cause: io::Error },
+    /// A file that cannot be written.
+    #[error("cannot write {file}: {cause}")]
+    File { file: String, cause: io::Error },
     /// The command for replies does not run.
     #[error("cannot run sh -c {command:?}: {cause}")]
     Command { command: String, cause: io::Error },

@@ -1,12 +1,14 @@
 //! `ferromq VERB`: one socket, standard input and standard output.
 
 mod args;
+mod completion;
 mod error;
 mod files;
 mod help;
 mod input;
 mod inspect;
 mod interrupt;
+mod man;
 mod output;
 mod proxy;
 mod session;
@@ -55,6 +57,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Receive(args) => files::receive(args),
         Verb::Proxy(args) => proxy::run(args),
         Verb::Inspect(args) => inspect::run(args),
+        Verb::Completion(args) => completion::print(args),
+        Verb::Man(args) => man::print(args),
         Verb::Demo(args) => crate::demo::run(args),
         Verb::DemoPeer(args) => crate::demo::peer(args),
     };

@@ -5,6 +5,7 @@ mod drafts;
 mod errors;
 mod files;
 mod inspect;
+mod papers;
 mod patterns;
 mod program;
 mod proxy;
