@@ -1,0 +1,325 @@
+"""Sockets to await, on asyncio's own loop, uvloop, or any with ``add_reader``.
+
+>>> import asyncio, ferromq.asyncio
+>>> async def main():
+...     with ferromq.asyncio.Context() as context:
+...         rep, req = context.socket(ferromq.REP), context.socket(ferromq.REQ)
+...         req.connect(rep.bind("tcp://127.0.0.1:*"))
+...         await req.send(b"question")
+...         await rep.send(await rep.recv() + b"?")
+...         return await req.recv()
+>>> asyncio.run(main())
+b'question?'
+
+Nothing polls, and a call that is cancelled has taken no message.
+"""
+
+from __future__ import annotations
+
+import asyncio as _asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from . import _socket
+from ._errors import Closed, Terminated
+from ._native import Frame, Tracker
+from ._options import SocketOptions
+from ._poller import POLLIN, POLLOUT
+from ._sight import Monitor, Statistics
+from ._types import SocketType
+from ._waiters import Waiters
+from .tensors import Ownership, Tensor
+from .tensors._transfer import address_frames, frames_of, tensor_from
+
+T = TypeVar("T")
+
+# After so many calls in a row that did not wait, one lets others run.
+_BURST = 64
+
+
+class Context(_socket.Context):
+    """Where sockets to await come from."""
+
+    def socket(  # type: ignore[override]
+        self, socket_type: SocketType | int, **options: Unpack[SocketOptions]
+    ) -> Socket:
+        """A socket of this type."""
+        return Socket(_socket.Socket(self, socket_type, **options))
+
+
+class Socket:
+    """A socket whose sends and receives are awaited. ``plain`` is the same socket
+    with calls that block."""
+
+    def __init__(self, plain: _socket.Socket) -> None:
+        self.plain = plain
+        self._waiters: Waiters | None = None
+        self._burst = 0
+
+    # Sending.
+
+    async def send(self, data: Any, *, timeout: float | None = None) -> None:
+        """Sends a message of one frame."""
+        if self.plain.try_send(data):
+            self._burst += 1
+            if self._burst >= _BURST:
+                await self._breathe()
+            return
+        await self._until_sent(lambda: self.plain.try_send(data), timeout)
+
+    async def send_multipart(self, parts: Iterable[Any], *, timeout: float | None = None) -> None:
+        """Sends a message of several frames."""
+        frames = list(parts)
+        if self.plain.try_send_multipart(frames):
+            return await self._breathe_sometimes()
+        await self._until_sent(lambda: self.plain.try_send_multipart(frames), timeout)
+
+    async def send_string(self, text: str, *, timeout: float | None = None) -> None:
+        """Sends a text."""
+        await self.send(text.encode(), timeout=timeout)
+
+    async def send_tensor(
+        self,
+        tensor: Any,
+        *,
+        topic: bytes | str | None = None,
+        identity: bytes | None = None,
+        ownership: Ownership = "copied",
+        checksum: bool = False,
+        stage: bool = False,
+        timeout: float | None = None,
+    ) -> Tracker | None:
+        """Sends a tensor, as ``ferromq.Socket.send_tensor`` does."""
+        front = address_frames(self.plain.type_name, topic, identity)
+        header, payload = frames_of(tensor, checksum=checksum, stage=stage)
+        frames = [*front, header, payload.buffer]
+        if ownership == "copied":
+            await self.send_multipart(frames, timeout=timeout)
+            return None
+        # To lend it more than once would make trackers that tell too early.
+        while not self.plain.readiness()[1]:
+            await self._until_sent(lambda: self.plain.readiness()[1], timeout)
+        tracker = self.plain.send_borrowed(frames, timeout=0)
+        return tracker if ownership == "borrowed" else None
+
+    # Receiving.
+
+    async def recv(self, *, timeout: float | None = None) -> bytes:
+        """Receives a message of one frame."""
+        message = self.plain.try_recv()
+        if message is None:
+            return await self._until_received(self.plain.try_recv, timeout)
+        self._burst += 1
+        if self._burst >= _BURST:
+            await self._breathe_with(message)
+        return message
+
+    async def recv_multipart(self, *, timeout: float | None = None) -> list[bytes]:
+        """Receives a message as a list of its frames' bytes."""
+        return await self._receive(self.plain.try_recv_multipart, timeout)
+
+    async def recv_frames(self, *, timeout: float | None = None) -> list[Frame]:
+        """Receives a message as a list of its frames, without a copy."""
+        return await self._receive(self.plain.try_recv_frames, timeout)
+
+    async def recv_string(self, *, timeout: float | None = None) -> str:
+        """Receives a text."""
+        return (await self.recv(timeout=timeout)).decode()
+
+    async def recv_tensor(self, *, out: Any = None, timeout: float | None = None) -> Tensor:
+        """Receives a tensor, as ``ferromq.Socket.recv_tensor`` does."""
+        frames = await self.recv_frames(timeout=timeout)
+        try:
+            tensor = tensor_from(frames, self.plain.type_name)
+            if out is not None:
+                tensor.copy_into(out)
+        except Exception:
+            self.plain._keep(frames)
+            raise
+        return tensor
+
+    async def poll(self, timeout: float | None = None, flags: int = POLLIN) -> int:
+        """What the socket is ready for, of what ``flags`` asks; 0 if nothing in
+        time."""
+
+        def ready() -> int | None:
+            readable, writable = self.plain.readiness()
+            return flags & (readable * POLLIN | writable * POLLOUT) or None
+
+        if (found := ready()) is not None:
+            return found
+        try:
+            return await self._waiting().until(ready, flags == POLLOUT, timeout)
+        except TimeoutError:
+            return 0
+
+    # What does not wait.
+
+    @property
+    def type(self) -> SocketType:
+        """What it was made as."""
+        return self.plain.type
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, or its context terminated."""
+        return self.plain.closed
+
+    def bind(self, endpoint: str) -> str:
+        """As ``ferromq.Socket.bind``."""
+        return self.plain.bind(endpoint)
+
+    def connect(self, endpoint: str) -> None:
+        """As ``ferromq.Socket.connect``."""
+        self.plain.connect(endpoint)
+
+    def unbind(self, endpoint: str) -> None:
+        """As ``ferromq.Socket.unbind``."""
+        self.plain.unbind(endpoint)
+
+    def disconnect(self, endpoint: str) -> None:
+        """As ``ferromq.Socket.disconnect``."""
+        self.plain.disconnect(endpoint)
+
+    def subscribe(self, prefix: bytes | str = b"") -> None:
+        """As ``ferromq.Socket.subscribe``."""
+        self.plain.subscribe(prefix)
+
+    def unsubscribe(self, prefix: bytes | str = b"") -> None:
+        """As ``ferromq.Socket.unsubscribe``."""
+        self.plain.unsubscribe(prefix)
+
+    def set_options(self, **options: Unpack[SocketOptions]) -> None:
+        """As ``ferromq.Socket.set_options``."""
+        self.plain.set_options(**options)
+
+    def monitor(self) -> Monitor:
+        """As ``ferromq.Socket.monitor``."""
+        return self.plain.monitor()
+
+    def statistics(self) -> Statistics:
+        """As ``ferromq.Socket.statistics``."""
+        return self.plain.statistics()
+
+    def close(self, linger: float | None = None) -> None:
+        """Closes it; calls that wait raise Closed."""
+        self.plain.close(linger)
+        if self._waiters is not None:
+            self._waiters.close()
+            self._waiters = None
+
+    def __aiter__(self) -> AsyncIterator[list[bytes]]:
+        return self._messages()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: _socket._Raised,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        waiters = getattr(self, "_waiters", None)
+        if waiters is not None and not waiters.loop.is_closed():
+            waiters.loop.call_soon_threadsafe(waiters.close)
+
+    def __repr__(self) -> str:
+        return f"<asyncio {self.plain!r}>"
+
+    async def _messages(self) -> AsyncIterator[list[bytes]]:
+        while True:
+            try:
+                message = await self.recv_multipart()
+            except (Closed, Terminated):
+                return
+            yield message
+
+    async def _receive(self, attempt: Callable[[], T | None], timeout: float | None) -> T:
+        message = attempt()
+        if message is None:
+            return await self._until_received(attempt, timeout)
+        self._burst += 1
+        if self._burst >= _BURST:
+            await self._breathe_with(message)
+        return message
+
+    async def _until_received(self, attempt: Callable[[], T | None], timeout: float | None) -> T:
+        self._burst = 0
+        if timeout is None:
+            timeout = self.plain.option("receive_timeout")
+        return await self._waiting().until(attempt, False, timeout)
+
+    async def _until_sent(self, attempt: Callable[[], bool], timeout: float | None) -> None:
+        self._burst = 0
+        if timeout is None:
+            timeout = self.plain.option("send_timeout")
+        await self._waiting().until(lambda: attempt() or None, True, timeout)
+
+    def _waiting(self) -> Waiters:
+        loop = _asyncio.get_running_loop()
+        if self._waiters is None or self._waiters.loop is not loop:
+            if self._waiters is not None:
+                self._waiters.close()
+            self._waiters = Waiters(self.plain, loop)
+        return self._waiters
+
+    async def _breathe(self) -> None:
+        self._burst = 0
+        await _asyncio.sleep(0)
+
+    async def _breathe_sometimes(self) -> None:
+        self._burst += 1
+        if self._burst >= _BURST:
+            await self._breathe()
+
+    async def _breathe_with(self, message: Any) -> None:
+        """Lets others run, with a message in hand that a cancel puts back."""
+        try:
+            await self._breathe()
+        except BaseException:
+            self.plain._keep([message] if isinstance(message, bytes) else message)
+            raise
+
+
+class Poller:
+    """Waits for several sockets to await."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Socket, int] = {}
+
+    def register(self, socket: Socket, flags: int = POLLIN) -> None:
+        """Waits for this too; a second call changes for what. 0 is unregister."""
+        if flags:
+            self._entries[socket] = flags
+        else:
+            self._entries.pop(socket, None)
+
+    def unregister(self, socket: Socket) -> None:
+        """Does not wait for this any more. Raises KeyError."""
+        del self._entries[socket]
+
+    async def poll(self, timeout: float | None = None) -> list[tuple[Socket, int]]:
+        """What is ready for what, within ``timeout`` seconds; empty if nothing."""
+        waits = {
+            _asyncio.ensure_future(socket.poll(None, flags)): socket
+            for socket, flags in self._entries.items()
+        }
+        if not waits:
+            await _asyncio.sleep(timeout or 0)
+            return []
+        try:
+            done, _ = await _asyncio.wait(
+                waits, timeout=timeout, return_when=_asyncio.FIRST_COMPLETED
+            )
+            return [(waits[task], task.result()) for task in waits if task in done]
+        finally:
+            for task in waits:
+                task.cancel()
+
+
+__all__ = ["Context", "Poller", "Socket"]

@@ -1,0 +1,58 @@
+//! The native half of the Python package `ferromq`.
+//!
+//! ```text
+//!   ferromq, ferromq.zmq, ferromq.asyncio, communicators   Python: names, types
+//!   ──────────────────────────────────────────────────────────────────────────
+//!   ferromq._native   contexts, sockets, frames: this crate
+//!     wait     a call in slices, without the GIL, that Ctrl-C ends
+//!     lent     Python's memory while a message is made of it
+//!     errors   the runtime's errors as exceptions, mapped once
+//!   ──────────────────────────────────────────────────────────────────────────
+//!   ferromq           the runtime
+//! ```
+//! No lock of the runtime is held while the GIL is waited for: what the I/O
+//! thread gives back is queued (`lent`) and released by whoever has the GIL.
+
+mod context;
+mod convert;
+mod dlpack;
+mod errors;
+mod fork;
+mod frame;
+mod lent;
+mod monitor;
+mod options;
+mod poll;
+mod socket;
+mod statistics;
+mod tensor;
+mod tracker;
+mod wait;
+
+/// Sockets, contexts and frames; the package `ferromq` is what to import.
+#[pyo3::pymodule]
+mod _native {
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::fork::check_interpreter(module.py())
+    }
+
+    #[pymodule_export]
+    use crate::context::{Context, close_all};
+    #[pymodule_export]
+    use crate::dlpack::Loan;
+    #[pymodule_export]
+    use crate::fork::forked;
+    #[pymodule_export]
+    use crate::frame::{Frame, Peer};
+    #[pymodule_export]
+    use crate::monitor::Monitor;
+    #[pymodule_export]
+    use crate::poll::poll;
+    #[pymodule_export]
+    use crate::socket::Socket;
+    #[pymodule_export]
+    use crate::tensor::{TensorHeader, parse_tensor_header};
+    #[pymodule_export]
+    use crate::tracker::Tracker;
+}

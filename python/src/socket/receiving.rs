@@ -1,0 +1,236 @@
+//! Receiving: as bytes, or as frames in place.
+
+use std::sync::atomic::Ordering;
+
+use ferromq::{AnySocket, Error, Message};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::Socket;
+use crate::context::lock;
+use crate::frame::Frame;
+use crate::wait::{Wait, in_slices};
+use crate::{errors, lent};
+
+#[pymethods]
+impl Socket {
+    /// Receives a message of one frame. One of several frames is an error, and
+    /// waits for `recv_multipart`.
+    #[pyo3(signature = (*, timeout = None))]
+    fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyBytes>> {
+        let message = self.receive(py, timeout)?;
+        Ok(PyBytes::new(py, &self.only_frame(py, message)?))
+    }
+
+    /// Receives a message of one frame, without a copy.
+    #[pyo3(signature = (*, timeout = None))]
+    fn recv_frame(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Frame> {
+        let message = self.receive(py, timeout)?;
+        let frame = self.only_frame(py, message)?;
+        Ok(Frame { frame })
+    }
+
+    /// Receives a message as a list of its frames' bytes.
+    #[pyo3(signature = (*, timeout = None))]
+    fn recv_multipart<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        as_bytes_list(py, &self.receive(py, timeout)?)
+    }
+
+    /// Receives a message as a list of its frames, without a copy.
+    #[pyo3(signature = (*, timeout = None))]
+    fn recv_frames(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<Frame>> {
+        Ok(as_frames(self.receive(py, timeout)?))
+    }
+
+    /// A message of one frame, if there is a message; else None.
+    fn try_recv<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let Some(message) = self.take(py)? else {
+            return Ok(None);
+        };
+        Ok(Some(PyBytes::new(py, &self.only_frame(py, message)?)))
+    }
+
+    /// A message as frames' bytes, if there is one; else None.
+    fn try_recv_multipart<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let message = self.take(py)?;
+        message.map(|it| as_bytes_list(py, &it)).transpose()
+    }
+
+    /// A message as frames, if there is one; else None.
+    fn try_recv_frames(&self, py: Python<'_>) -> PyResult<Option<Vec<Frame>>> {
+        Ok(self.take(py)?.map(as_frames))
+    }
+
+    /// Receives up to `max` messages of one frame each, waiting for the first
+    /// only. Ends before a message of several frames, which is an error only if
+    /// it comes first.
+    #[pyo3(signature = (max = 1000, *, timeout = None))]
+    fn recv_batch<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        let mut messages = self.receive_many(py, max, timeout)?.into_iter();
+        while let Some(message) = messages.next() {
+            if message.len() == 1 {
+                list.append(PyBytes::new(py, &message.parts()[0]))?;
+                continue;
+            }
+            self.keep_all(std::iter::once(message).chain(messages));
+            if list.is_empty() {
+                return Err(several_frames(py));
+            }
+            break;
+        }
+        Ok(list)
+    }
+
+    /// Receives up to `max` messages as lists of frames' bytes, waiting for the
+    /// first only.
+    #[pyo3(signature = (max = 1000, *, timeout = None))]
+    fn recv_multipart_batch<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for message in self.receive_many(py, max, timeout)? {
+            list.append(as_bytes_list(py, &message)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Puts a message back, to be the next that is received. For who looked at a
+    /// message and found that it is somebody else's.
+    fn _keep(&self, parts: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut message = Message::new();
+        for part in parts.try_iter()? {
+            let part = part?;
+            match super::sending::frame_of(&part) {
+                Some(frame) => message.push_back(frame),
+                None => message.push_back(lent::Bytes::of(&part)?.as_ref()),
+            }
+        }
+        self.keep_all(std::iter::once(message));
+        Ok(())
+    }
+}
+
+impl Socket {
+    fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
+        if let Some(message) = self.take_kept() {
+            return Ok(message);
+        }
+        let wait = self.receive_wait(timeout)?;
+        let socket = self.open(py)?;
+        in_slices(py, wait, || receive_slice(&socket, wait))
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<Option<Message>> {
+        if let Some(message) = self.take_kept() {
+            return Ok(Some(message));
+        }
+        let socket = self.open(py)?;
+        match py.detach(|| socket.try_recv()) {
+            Ok(message) => Ok(Some(message)),
+            Err(Error::WouldBlock) => Ok(None),
+            Err(error) => Err(errors::raise(py, &error)),
+        }
+    }
+
+    fn receive_many(
+        &self,
+        py: Python<'_>,
+        max: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Message>> {
+        let mut messages: Vec<Message> =
+            std::iter::from_fn(|| self.take_kept()).take(max).collect();
+        if !messages.is_empty() || max == 0 {
+            return Ok(messages);
+        }
+        let wait = self.receive_wait(timeout)?;
+        let socket = self.open(py)?;
+        in_slices(py, wait, || {
+            if wait == Wait::Endless {
+                return socket.recv_batch(&mut messages, max).map(|_| ());
+            }
+            // The runtime's batch call has no deadline: one message has.
+            messages.push(receive_slice(&socket, wait)?);
+            while messages.len() < max {
+                match socket.try_recv() {
+                    Ok(message) => messages.push(message),
+                    Err(_) => break,
+                }
+            }
+            Ok(())
+        })?;
+        Ok(messages)
+    }
+
+    fn receive_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {
+        match timeout {
+            Some(seconds) => Wait::of_seconds(seconds),
+            None => Ok(lock(&self.settings).receive_wait()),
+        }
+    }
+
+    /// The frame of a message that has one; others are kept.
+    fn only_frame(&self, py: Python<'_>, message: Message) -> PyResult<ferromq::Frame> {
+        if message.len() == 1 {
+            return Ok(message.into_frames().next().unwrap_or_default());
+        }
+        self.keep_all(std::iter::once(message));
+        Err(several_frames(py))
+    }
+
+    fn take_kept(&self) -> Option<Message> {
+        if !self.keeps_any() {
+            return None;
+        }
+        let mut kept = lock(&self.kept);
+        let message = kept.pop_front();
+        self.keeps.store(!kept.is_empty(), Ordering::Relaxed);
+        message
+    }
+
+    fn keep_all(&self, messages: impl Iterator<Item = Message>) {
+        let messages: Vec<Message> = messages.collect();
+        let mut kept = lock(&self.kept);
+        messages
+            .into_iter()
+            .rev()
+            .for_each(|it| kept.push_front(it));
+        self.keeps.store(!kept.is_empty(), Ordering::Relaxed);
+    }
+}
+
+fn receive_slice(socket: &AnySocket, wait: Wait) -> Result<Message, Error> {
+    match wait {
+        Wait::Not => socket.try_recv(),
+        Wait::Endless => socket.recv(),
+        Wait::Until(_) => socket.recv_deadline(wait.slice().0),
+    }
+}
+
+#[cold]
+fn several_frames(py: Python<'_>) -> PyErr {
+    let text = "the message has several frames: receive it with recv_multipart";
+    errors::raise_text(py, "WrongParts", text)
+}
+
+fn as_bytes_list<'py>(py: Python<'py>, message: &Message) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, message.iter().map(|frame| PyBytes::new(py, frame)))
+}
+
+fn as_frames(message: Message) -> Vec<Frame> {
+    let frames = message.into_iter();
+    frames.map(|frame| Frame { frame }).collect()
+}

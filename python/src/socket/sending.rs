@@ -1,0 +1,260 @@
+//! Sending: from memory that is its owner's again when the call is over, or from
+//! memory that is lent for longer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ferromq::{AnySocket, Error, Frame, Message, SendError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::Socket;
+use crate::context::lock;
+use crate::lent::{Bytes, settle};
+use crate::tracker::{State as TrackerState, Tracker};
+use crate::wait::{Wait, in_slices};
+use crate::{errors, frame};
+
+/// Messages of this size and more are not copied to be retried.
+const LONG: usize = 8 << 10;
+
+#[pymethods]
+impl Socket {
+    /// Sends bytes as a message of one frame. The memory may be changed when this
+    /// returns; long messages are written from where they are meanwhile.
+    #[pyo3(signature = (data, *, timeout = None))]
+    fn send(&self, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        let py = data.py();
+        let wait = self.send_wait(timeout)?;
+        let socket = self.open(py)?;
+        if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+            return send_one(py, &socket, bytes.as_bytes(), wait);
+        }
+        let bytes = Bytes::of(data)?;
+        let result = send_one(py, &socket, bytes.as_ref(), wait);
+        bytes.release(py);
+        result
+    }
+
+    /// Sends a message of several frames.
+    #[pyo3(signature = (parts, *, timeout = None))]
+    fn send_multipart(&self, parts: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        let py = parts.py();
+        let wait = self.send_wait(timeout)?;
+        let socket = self.open(py)?;
+        let parts = Parts::of(parts)?;
+        let result = parts.send(py, &socket, wait);
+        parts.release(py);
+        result
+    }
+
+    /// Sends if that needs no waiting; whether it did.
+    fn try_send(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = data.py();
+        let socket = self.open(py)?;
+        let bytes = Bytes::of(data)?;
+        let result = match bytes.as_ref().len() {
+            // Immutable and long: kept until written.
+            LONG.. if data.is_exact_instance_of::<PyBytes>() => {
+                py.detach(|| socket.try_send(Frame::from_owner(bytes)))
+            }
+            _ => {
+                let message = Message::from(bytes.as_ref());
+                bytes.release(py);
+                py.detach(|| socket.try_send(message))
+            }
+        };
+        settle(py);
+        accepted(py, result)
+    }
+
+    /// Sends a message of several frames if that needs no waiting; whether it did.
+    fn try_send_multipart(&self, parts: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = parts.py();
+        let socket = self.open(py)?;
+        let parts = Parts::of(parts)?;
+        let message = parts.copied();
+        parts.release(py);
+        let result = py.detach(|| socket.try_send(message));
+        accepted(py, result)
+    }
+
+    /// Sends many messages of one frame each; answers how many, which is all
+    /// unless the time is over: then it is those that were sent before.
+    #[pyo3(signature = (messages, *, timeout = None))]
+    fn send_batch(&self, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        let py = messages.py();
+        let wait = self.send_wait(timeout)?;
+        let socket = self.open(py)?;
+        let parts = Parts::of(messages)?;
+        let result = parts.send_each(py, &socket, wait);
+        parts.release(py);
+        result
+    }
+
+    /// Sends frames from memory that is lent until they are written: no copy. The
+    /// memory must not be changed before the tracker says so.
+    #[pyo3(signature = (parts, *, timeout = None))]
+    fn send_borrowed(&self, parts: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Tracker> {
+        let py = parts.py();
+        let wait = self.send_wait(timeout)?;
+        let socket = self.open(py)?;
+        let Parts(parts) = Parts::of(parts)?;
+        let state = Arc::new(TrackerState::default());
+        let returned = Returned(state.clone());
+        let loan = Arc::new(returned);
+        let frames = parts.into_iter().map(|part| lend(part, &loan));
+        let message: Message = frames.collect();
+        drop(loan);
+        send_message(py, &socket, message, wait)?;
+        settle(py);
+        Ok(Tracker::new(state))
+    }
+
+    /// Makes what is deferred leave now instead of within a millisecond.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, AnySocket::flush)
+    }
+}
+
+impl Socket {
+    fn send_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {
+        match timeout {
+            Some(seconds) => Wait::of_seconds(seconds),
+            None => Ok(lock(&self.settings).send_wait()),
+        }
+    }
+}
+
+/// Tells the tracker with the last frame of a message.
+struct Returned(Arc<TrackerState>);
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        self.0.set_returned();
+    }
+}
+
+/// A frame of a part where it is; frames received here are sent on as they are.
+fn lend(part: Bytes, loan: &Arc<Returned>) -> Frame {
+    let loan = loan.clone();
+    Frame::with_release(part, move || drop(loan))
+}
+
+fn accepted(py: Python<'_>, result: Result<(), SendError>) -> PyResult<bool> {
+    match result.map_err(|refused| refused.error) {
+        Ok(()) => Ok(true),
+        Err(Error::WouldBlock) => Ok(false),
+        Err(error) => Err(errors::raise(py, &error)),
+    }
+}
+
+fn send_one(py: Python<'_>, socket: &AnySocket, bytes: &[u8], wait: Wait) -> PyResult<()> {
+    match wait {
+        Wait::Not => {
+            let result = py.detach(|| socket.try_send(bytes));
+            result.map_err(|refused| errors::raise(py, &refused.error))
+        }
+        _ => in_slices(py, wait, || match wait.slice() {
+            // The runtime's own time-out is a slice, and this is shorter.
+            (deadline, true) if wait != Wait::Endless => late(socket, bytes.into(), deadline),
+            _ => socket.send_bytes(bytes),
+        }),
+    }
+}
+
+/// The last attempt: a copy, which a call with a deadline can take.
+fn late(socket: &AnySocket, message: Message, deadline: std::time::Instant) -> Result<(), Error> {
+    let result = socket.send_deadline(message, deadline);
+    result.map_err(|refused| refused.error)
+}
+
+fn send_message(py: Python<'_>, socket: &AnySocket, message: Message, wait: Wait) -> PyResult<()> {
+    let mut message = Some(message);
+    if wait == Wait::Not {
+        let result = py.detach(|| socket.try_send(message.unwrap_or_default()));
+        return result.map_err(|refused| errors::raise(py, &refused.error));
+    }
+    in_slices(py, wait, || {
+        let sent = socket.send_deadline(message.take().unwrap_or_default(), wait.slice().0);
+        sent.map_err(|refused| {
+            message = Some(refused.message);
+            refused.error
+        })
+    })
+}
+
+/// The parts of a message, or the messages of a batch, pinned.
+struct Parts(Vec<Bytes>);
+
+impl Parts {
+    fn of(parts: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(list) = parts.cast::<PyList>() {
+            return list.iter().map(|part| Bytes::of(&part)).collect();
+        }
+        parts.try_iter()?.map(|part| Bytes::of(&part?)).collect()
+    }
+
+    fn release(self, py: Python<'_>) {
+        self.0.into_iter().for_each(|part| part.release(py));
+    }
+
+    fn slices(&self) -> Vec<&[u8]> {
+        self.0.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn copied(&self) -> Message {
+        self.0
+            .iter()
+            .map(|part| Frame::from(part.as_ref()))
+            .collect()
+    }
+
+    fn send(&self, py: Python<'_>, socket: &AnySocket, wait: Wait) -> PyResult<()> {
+        if wait == Wait::Not {
+            return send_message(py, socket, self.copied(), wait);
+        }
+        let slices = self.slices();
+        in_slices(py, wait, || match wait.slice() {
+            (deadline, true) if wait != Wait::Endless => late(socket, self.copied(), deadline),
+            _ => socket.send_parts(&slices),
+        })
+    }
+
+    fn send_each(&self, py: Python<'_>, socket: &AnySocket, wait: Wait) -> PyResult<usize> {
+        let mut left: VecDeque<&[u8]> = self.slices().into();
+        let all = left.len();
+        let sent = in_slices(py, wait, || {
+            while let Some(next) = left.front() {
+                match wait.slice() {
+                    (_, true) if wait == Wait::Not => socket.try_send(*next)?,
+                    (deadline, true) => late(socket, (*next).into(), deadline)?,
+                    _ => socket.send_bytes(next)?,
+                }
+                left.pop_front();
+            }
+            Ok(())
+        });
+        match sent {
+            Err(error) if left.len() == all || !is_again(py, &error) => Err(error),
+            _ => Ok(all - left.len()),
+        }
+    }
+}
+
+impl FromIterator<Bytes> for Parts {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(parts: I) -> Self {
+        Self(parts.into_iter().collect())
+    }
+}
+
+fn is_again(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<pyo3::exceptions::PyTimeoutError>(py)
+        || error.is_instance_of::<pyo3::exceptions::PyBlockingIOError>(py)
+}
+
+/// Frames that came from somewhere, to be sent on without a copy.
+pub(super) fn frame_of(part: &Bound<'_, PyAny>) -> Option<Frame> {
+    let frame = part.cast::<frame::Frame>().ok()?;
+    Some(frame.get().frame.clone())
+}
