@@ -25,6 +25,21 @@ mod via;
 mod watchdog;
 mod zmq_peer;
 
+/// The Rust in the manual compiles and does what it says.
+#[cfg(doctest)]
+mod manual {
+    #[doc = include_str!("../../docs/manual/guide.md")]
+    mod guide {}
+    #[doc = include_str!("../../docs/manual/options.md")]
+    mod options {}
+    #[doc = include_str!("../../docs/manual/patterns.md")]
+    mod patterns {}
+    #[doc = include_str!("../../docs/manual/performance.md")]
+    mod performance {}
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+}
+
 pub use ours::{Ours, parts_of};
 pub use program::Program;
 pub use raw::{

@@ -18,6 +18,7 @@ Examples:
   cargo xtask test --only clippy        one group
   cargo xtask interop reconnect         the pyzmq tests with `reconnect` in their names
   cargo xtask examples tokio            one example, against its peer
+  cargo xtask manual                    make a site of docs/, without links to nowhere
   cargo xtask no-std                    build and run the program without std and alloc
   cargo xtask fuzz --minutes 5          five minutes on each fuzz target
   cargo xtask bench --quick             the benchmarks, shortened";
@@ -28,8 +29,8 @@ pub(crate) enum Task {
     /// Set up what the tests need, then run every group of tests.
     ///
     /// As root, or with passwordless sudo, missing Debian packages (g++,
-    /// python3, python3-venv, qemu-system-arm) are installed; pyzmq goes into a virtual
-    /// environment under target/. A group that cannot run here is skipped with
+    /// python3, python3-venv, qemu-system-arm) are installed; pyzmq and MkDocs go into a
+    /// virtual environment under target/. A group that cannot run here is skipped with
     /// the command that enables it; with CI=true a skipped group fails the run.
     #[command(after_help = "\
 Examples:
@@ -43,6 +44,8 @@ The last line is `N passed, N failed, N skipped`, counting groups.")]
         #[arg(long, value_enum)]
         only: Vec<GroupName>,
     },
+    /// Make a site of the manual, in target/manual.
+    Manual,
     /// Build the freestanding program (no std, no allocator) and run it.
     NoStd,
     /// Run the interoperation tests with pyzmq.
@@ -102,6 +105,8 @@ pub(crate) enum GroupName {
     Doctests,
     /// The documentation builds without warnings.
     Docs,
+    /// The manual becomes a site without warnings.
+    Manual,
     /// Models of the lock-free code, every interleaving.
     Loom,
     /// The program without std and alloc runs.

@@ -1,4 +1,4 @@
-//! What the tests need besides Rust: Debian packages and pyzmq.
+//! What the tests need besides Rust: Debian packages, pyzmq and MkDocs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,25 @@ use crate::process;
 use crate::workspace;
 
 /// The ZeroMQ that we interoperate with; bundled libzmq 4.3.5.
-const PYZMQ: &str = "pyzmq==27.3.0";
+const PYZMQ: Requirement = Requirement {
+    module: "zmq",
+    package: "pyzmq",
+    version: "27.3.0",
+};
+
+/// Makes a site of the manual, and finds links that lead nowhere.
+const MKDOCS: Requirement = Requirement {
+    module: "mkdocs",
+    package: "mkdocs",
+    version: "1.6.1",
+};
+
+/// A Python package of exactly one version.
+struct Requirement {
+    module: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
 
 /// Something that is missing: why, and the command that brings it.
 #[derive(Debug, Clone)]
@@ -54,7 +72,7 @@ pub(crate) fn debian_packages() {
 pub(crate) fn python() -> Result<PathBuf, Missing> {
     let venv = workspace::target_dir().join("venv");
     let python = venv.join("bin/python3");
-    if has_pyzmq(&python) {
+    if PYZMQ.is_met(&python) {
         return Ok(python);
     }
     let made = process::run(
@@ -68,38 +86,48 @@ pub(crate) fn python() -> Result<PathBuf, Missing> {
             enable: "sudo apt-get install python3 python3-venv".into(),
         });
     }
-    println!("setup: installing {PYZMQ}");
-    let mut pip = Command::new(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--only-binary",
-        ":all:",
-        PYZMQ,
-    ]);
-    let installed = process::run(&mut pip);
-    if has_pyzmq(&python) {
-        return Ok(python);
-    }
-    if let Ok(finished) = installed {
-        finished
-            .lines
-            .iter()
-            .for_each(|line| println!("setup: {line}"));
-    }
-    let enable = format!("{} -m pip install {PYZMQ}", python.display());
-    Err(Missing {
-        why: format!("{PYZMQ} cannot be installed"),
-        enable,
-    })
+    PYZMQ.install(&python)?;
+    Ok(python)
 }
 
-fn has_pyzmq(python: &Path) -> bool {
-    let version = PYZMQ.rsplit('=').next().unwrap_or_default();
-    let check = format!("import zmq, sys; sys.exit(zmq.__version__ != '{version}')");
-    process::succeeds(Command::new(python).args(["-c", &check]))
+/// The interpreter of the same environment with MkDocs in it.
+pub(crate) fn python_with_mkdocs() -> Result<PathBuf, Missing> {
+    let python = python()?;
+    if !MKDOCS.is_met(&python) {
+        MKDOCS.install(&python)?;
+    }
+    Ok(python)
+}
+
+impl Requirement {
+    fn is_met(&self, python: &Path) -> bool {
+        let Self {
+            module, version, ..
+        } = self;
+        let check = format!("import {module} as it, sys; sys.exit(it.__version__ != '{version}')");
+        process::succeeds(Command::new(python).args(["-c", &check]))
+    }
+
+    fn install(&self, python: &Path) -> Result<(), Missing> {
+        let package = format!("{}=={}", self.package, self.version);
+        println!("setup: installing {package}");
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"]);
+        let installed = process::run(pip.arg(&package));
+        if self.is_met(python) {
+            return Ok(());
+        }
+        if let Ok(finished) = installed {
+            finished
+                .lines
+                .iter()
+                .for_each(|line| println!("setup: {line}"));
+        }
+        Err(Missing {
+            enable: format!("{} -m pip install {package}", python.display()),
+            why: format!("{package} cannot be installed"),
+        })
+    }
 }
 
 fn missing_packages() -> Vec<&'static str> {

@@ -1,5 +1,7 @@
 //! The command line.
 
+#[cfg(test)]
+mod examples;
 mod groups;
 
 use std::path::PathBuf;

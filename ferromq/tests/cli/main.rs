@@ -5,6 +5,7 @@ mod drafts;
 mod errors;
 mod files;
 mod inspect;
+mod manual;
 mod papers;
 mod patterns;
 mod program;

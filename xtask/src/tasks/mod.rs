@@ -8,6 +8,7 @@ mod freestanding;
 mod fuzz;
 mod interop;
 mod loom;
+mod manual;
 mod test;
 
 use std::io;
@@ -20,6 +21,11 @@ use crate::group::Tally;
 pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
     match task {
         Task::Test { only } => Ok(test::run(&only)),
+        Task::Manual => {
+            let mut tally = Tally::default();
+            tally.run("manual", manual::check);
+            Ok(tally.finish())
+        }
         Task::NoStd => {
             let mut tally = Tally::default();
             tally.run("no-std", freestanding::check);

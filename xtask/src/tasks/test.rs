@@ -8,7 +8,7 @@ use crate::cli::GroupName;
 use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
-use crate::tasks::{examples, freestanding, interop, loom};
+use crate::tasks::{examples, freestanding, interop, loom, manual};
 use crate::workspace;
 
 /// Packages with a manifest of their own, outside the workspace.
@@ -40,6 +40,7 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Tests => cargo(&["test", "--locked", "--workspace", "--all-targets"]),
         GroupName::Doctests => cargo(&["test", "--locked", "--workspace", "--doc"]),
         GroupName::Docs => docs(),
+        GroupName::Manual => manual::check(),
         GroupName::Loom => loom::check(),
         GroupName::NoStd => freestanding::check(),
         GroupName::Interop => interop::check(None),
