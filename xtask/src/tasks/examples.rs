@@ -9,10 +9,11 @@ use crate::setup;
 use crate::tasks::{firmware, freestanding};
 use crate::workspace;
 
-/// The folders below `examples/` with a program and a `check.py`, and how the
-/// programs are built. (The firmware is a group of its own: it needs more.)
-const EXAMPLES: [(&str, Build); 3] = [
+/// The folders below `examples/` with programs and a `check.py`, and how they
+/// are built. (The firmware is a group of its own: it needs more.)
+const EXAMPLES: [(&str, Build); 4] = [
     ("own-loop", || member("example-own-loop")),
+    ("programs", programs),
     ("tokio", || member("example-tokio")),
     ("freestanding", || {
         freestanding::build("examples/freestanding", "example-freestanding")
@@ -60,14 +61,22 @@ fn converse(example: &str, program: &Path) -> Outcome {
     }
 }
 
-/// A program of the workspace.
+/// A program of the workspace that is called as its package is.
 fn member(package: &str) -> Result<PathBuf, Outcome> {
+    Ok(built(package)?.join(package))
+}
+
+/// The folder with a package's many programs.
+fn programs() -> Result<PathBuf, Outcome> {
+    built("example-programs")
+}
+
+/// Builds a package of the workspace; answers where its programs are.
+fn built(package: &str) -> Result<PathBuf, Outcome> {
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--locked", "--package", package]);
     match process::run(&mut cargo) {
-        Ok(finished) if finished.succeeded => {
-            Ok(workspace::target_dir().join("debug").join(package))
-        }
+        Ok(finished) if finished.succeeded => Ok(workspace::target_dir().join("debug")),
         failed => Err(failed.into()),
     }
 }
@@ -119,6 +128,26 @@ mod tests {
             }
             assert!(lines < 150, "{folder}: {lines} lines");
         }
+    }
+
+    #[test]
+    fn every_small_program_is_one_short_file_with_a_line_in_the_readme() {
+        let folder = workspace::root().join("examples/programs");
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+        let readme = fs::read_to_string(folder.join("README.md")).expect("a page");
+        let mut programs = 0;
+        for path in manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix("path = "))
+        {
+            let path = path.trim_matches('"');
+            let source = fs::read_to_string(folder.join(path)).expect(path);
+            assert!(source.lines().count() < 150, "{path} is too long");
+            assert!(source.contains("\nExamples:"), "{path}: --help without");
+            assert!(readme.contains(&format!("({path})")), "README: no {path}");
+            programs += 1;
+        }
+        assert_eq!(programs, 22);
     }
 
     #[test]
