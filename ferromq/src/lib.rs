@@ -38,6 +38,9 @@
 //! | the same, asynchronous | [`Dealer`] ↔ [`Router`] | a peer in turn ↔ the peer that is named |
 //! | exclusive pair | [`Pair`] ↔ [`Pair`] | the only peer |
 //!
+//! and the draft types: [`Client`] ↔ [`Server`], [`Peer`] ↔ [`Peer`],
+//! [`Scatter`] → [`Gather`], [`Radio`] → [`Dish`], [`Channel`] ↔ [`Channel`].
+//!
 //! # The layers
 //! This crate puts them together and adds nothing of its own but the choice of
 //! transports. Each is a crate that can be used without those above it.
@@ -73,8 +76,8 @@
 //!
 //! # Limits
 //! Linux first; macOS compiles. A peer's frames and messages are limited to
-//! 4 GiB and 1,024 frames, its handshake to 10 seconds ([`Options`]). NULL and
-//! PLAIN security: nothing is encrypted, so leave trusted networks by a tunnel.
+//! 4 GiB and 1,024 frames, its handshake to 10 seconds ([`Options`]). Without
+//! [`Options::curve_server`] and [`Options::curve_client`] nothing is encrypted.
 
 #![forbid(unsafe_code)]
 

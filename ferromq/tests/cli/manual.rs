@@ -25,7 +25,7 @@ fn shown(page: &str) -> Vec<(String, Vec<String>)> {
 #[test]
 fn what_the_guide_shows_is_what_comes() {
     let shown = shown("guide.md");
-    assert_eq!(shown.len(), 4, "a block of commands lost its output");
+    assert_eq!(shown.len(), 5, "a block of commands lost its output");
     let program = Path::new(env!("CARGO_BIN_EXE_ferromq"));
     let programs = program.parent().expect("a directory").display();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
