@@ -11,7 +11,7 @@ import pytest
 import ferromq
 
 # A test that hangs shows where, and ends the run.
-WATCHDOG = 30.0
+WATCHDOG = 40.0
 
 
 @pytest.fixture(autouse=True)

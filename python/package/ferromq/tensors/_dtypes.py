@@ -60,8 +60,7 @@ def code_of(name: str) -> Code:
 
 def code_of_numpy(dtype: np.dtype[Any]) -> Code:
     """The code of numpy's or ml_dtypes' type; raises UnknownDtype."""
-    # longdouble calls itself float128 and is not one.
-    if dtype.hasobject or dtype.char in "gG" or dtype.subdtype or dtype.names:
+    if dtype.hasobject or dtype.subdtype or dtype.names:
         raise UnknownDtype(f"tensors of {dtype} cannot be sent: DLPack has no code for them")
     return code_of(dtype.name)
 

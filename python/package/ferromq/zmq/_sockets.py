@@ -236,7 +236,7 @@ class Socket(_socket.Socket):
         self, addr: str, min_port: int = 49152, max_port: int = 65536, max_tries: int = 100
     ) -> int:
         """Binds to a free port."""
-        super().bind(f"{addr}:*")
+        self.bind(f"{addr}:*")
         return int(self.bound[-1].rpartition(":")[2])
 
     # Options.
