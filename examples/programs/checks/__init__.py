@@ -1,0 +1,1 @@
+"""Every program against its own kind and pyzmq, a function a program."""
