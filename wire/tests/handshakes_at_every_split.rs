@@ -47,8 +47,8 @@ fn assert_both_know_each_other<A: Mechanism, B: Mechanism>(a: &Side<A>, b: &Side
 fn null_in_pieces_of_any_size() {
     // A2, C23
     for size in 1..=220 {
-        let mut a = Side::new(&dealer(), Security::Null(Null));
-        let mut b = Side::new(&router(), Security::Null(Null));
+        let mut a: Side = Side::new(&dealer(), Security::Null(Null));
+        let mut b: Side = Side::new(&router(), Security::Null(Null));
         shake_hands(&mut a, &mut b, &mut Pieces(size)).unwrap();
         assert_both_know_each_other(&a, &b);
     }

@@ -285,7 +285,7 @@ fn check_plain_client(vectors: &mut Vectors) {
     let initiate = vectors.take("plain.initiate");
     let message = vectors.take("plain.first-message");
     let router = Config::new(SocketType::Router);
-    let mut server = Side::new(&router, Security::PlainServer(PlainServer::new()));
+    let mut server: Side = Side::new(&router, Security::PlainServer(PlainServer::new()));
     server
         .feed(&[theirs.clone(), hello.clone()].concat())
         .unwrap();
