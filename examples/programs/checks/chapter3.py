@@ -110,6 +110,8 @@ def async_server(stack):
     due = [f"anna: {n}: reply {r}" for n in range(1, 101) for r in range(1, n % 3 + 1)]
     equal(said[-1], f"anna: {len(due)} replies to 100 requests")
     equal(sorted(said[:-1]), sorted(due))
+    last = run(f"async_server client bert --count 3 --endpoint {endpoint}")[-1]
+    equal(last, "bert: 3 replies to 3 requests")
     dealer = connected(zmq.DEALER, endpoint)
     dealer.send_multipart([b"a request", b"of two frames"])
     dealer.send(b"3")

@@ -65,21 +65,24 @@ fn reader(arguments: &Arguments, count: u64) -> Outcome {
     let (_context, tasks, news) = sockets(arguments)?;
     let mut read = 0;
     while read < count {
-        match tasks.try_recv() {
-            Ok(task) => show("task", &task, &mut read),
-            Err(Error::WouldBlock) => match news.try_recv() {
-                Ok(piece) => show("news", &piece, &mut read),
-                Err(Error::WouldBlock) => match tasks.recv_timeout(Duration::from_millis(10)) {
-                    Ok(task) => show("task", &task, &mut read),
-                    Err(Error::TimedOut) => {}
-                    Err(error) => return Err(error.into()),
-                },
-                Err(error) => return Err(error.into()),
-            },
-            Err(error) => return Err(error.into()),
+        if let Some(task) = there(tasks.try_recv())? {
+            show("task", &task, &mut read);
+        } else if let Some(piece) = there(news.try_recv())? {
+            show("news", &piece, &mut read);
+        } else if let Some(task) = there(tasks.recv_timeout(Duration::from_millis(10)))? {
+            show("task", &task, &mut read);
         }
     }
     Ok(())
+}
+
+/// That nothing came is no error here.
+fn there(received: Result<Message, Error>) -> Outcome<Option<Message>> {
+    match received {
+        Ok(message) => Ok(Some(message)),
+        Err(Error::WouldBlock | Error::TimedOut) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Sleeps until either socket has something, and favours nobody.

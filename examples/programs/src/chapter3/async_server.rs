@@ -102,7 +102,7 @@ fn client(endpoint: &str, name: &str, count: u64) -> Outcome {
     let due: u64 = (1..=count).map(replies_to).sum();
     let (mut asked, mut came, mut events) = (0, 0, Vec::new());
     poller.add(&socket, 0, Interest::Both);
-    while came < due {
+    while came < due || asked < count {
         poller.wait(&mut events, None)?;
         for readiness in events.iter().map(|event| event.readiness) {
             if readiness.writable && asked < count {

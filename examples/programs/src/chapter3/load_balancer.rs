@@ -5,6 +5,8 @@
 //! ```text
 //!   client REQ ──▶ ROUTER  broker  ROUTER ◀── REQ worker: READY, then replies
 //! ```
+//! The broker believes that a free worker is still there: one that vanishes takes
+//! a request with it. (Heartbeats and repeated requests are another chapter.)
 
 use std::collections::VecDeque;
 use std::process::ExitCode;

@@ -5,9 +5,8 @@
 //!   clients ──▶ front ┐ broker ┌ cloud ◀── links of other brokers
 //!   workers ──▶ back  ┘        └ links ──▶ cloud of other brokers
 //! ```
-//! All four are ROUTERs. A request collects an identity at each one that it
-//! passes, and its reply loses them one by one on the way back.
-//! Clients and workers are those of `load_balancer`.
+//! All four are ROUTERs: a request collects an identity at each, and its reply loses
+//! them on the way back. Clients and workers are those of `load_balancer`.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -111,10 +110,11 @@ impl Broker {
                 Some(LINKS) => {
                     let mut reply = self.links.recv()?;
                     reply.pop_front(); // the broker that it comes from
-                    let _ = self.front.send(reply); // or is too short for one
+                    let _ = self.front.send(reply); // too short: that broker's fault
                 }
                 Some(CLOUD) => self.give("cloud", self.cloud.recv()?)?,
-                _ => self.give("front", self.front.recv()?)?,
+                Some(FRONT) => self.give("front", self.front.recv()?)?,
+                _ => {}
             }
         }
     }
@@ -127,7 +127,7 @@ impl Broker {
         if message.len() > 1 {
             let to_cloud = message.pop_front().is_some_and(|side| side == "cloud");
             let side = if to_cloud { &self.cloud } else { &self.front };
-            let _ = side.send(message); // too short: a worker's fault, not the others'
+            let _ = side.send(message); // too short: a worker's fault
         }
         Ok(())
     }
