@@ -15,6 +15,7 @@
 
 mod context;
 mod convert;
+mod curve;
 mod dlpack;
 mod errors;
 mod fork;
@@ -39,6 +40,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::context::{Context, close_all};
+    #[pymodule_export]
+    use crate::curve::{curve_keypair, curve_public};
     #[pymodule_export]
     use crate::dlpack::Loan;
     #[pymodule_export]

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
 use crate::convert::bytes_or_text;
+use crate::curve;
 use crate::wait::{SLICE, Wait, duration};
 
 /// The options of one socket: the runtime's, and what Python was told of them.
@@ -193,6 +194,8 @@ fn change_rest(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Chang
         "plain_server" => value
             .extract::<HashMap<String, String>>()
             .map(|table| options.plain_server(table)),
+        "curve_client" => curve::client(options, value),
+        "curve_server" => curve::server(options, value),
         "properties" => properties(options, value),
         _ => return None,
     })
@@ -270,6 +273,11 @@ fn about(name: &str, value: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     if error.value(py).to_string().contains(name) {
         return error;
     }
-    let text = format!("option {name}: {} (given {value:?})", error.value(py));
+    let cause = error.value(py);
+    let text = match name.starts_with("curve") || name.starts_with("plain") {
+        // Secrets are not for logs.
+        true => format!("option {name}: {cause}"),
+        false => format!("option {name}: {cause} (given {value:?})"),
+    };
     PyErr::from_type(error.get_type(py), text)
 }

@@ -147,11 +147,61 @@ def test_errors_have_numbers(pair: Any) -> None:
     assert zmq.strerror(zmq.ETERM) == "Context was terminated"
 
 
-def test_curve_says_that_it_is_not_there(pair: Any) -> None:
-    for call in (zmq.curve_keypair, lambda: setattr(pair[0], "curve_server", 1)):
-        with pytest.raises(ferromq.SecurityUnavailable, match="CURVE"):
-            call()
-    assert not zmq.has("curve")
+@pytest.mark.parametrize("server_is_ours", [True, False])
+def test_curve_is_spoken_with_pyzmq(server_is_ours: bool) -> None:
+    real = pytest.importorskip("zmq", reason="pyzmq is not installed")
+    a, b = (zmq, real) if server_is_ours else (real, zmq)
+    public, secret = zmq.curve_keypair()
+    assert zmq.curve_public(secret) == public == real.curve_public(secret)
+    mine, my_secret = real.curve_keypair()
+    contexts = a.Context(), b.Context()
+    server, client = contexts[0].socket(a.REP), contexts[1].socket(b.REQ)
+    server.curve_secretkey, server.curve_publickey = secret, public
+    server.curve_server = True
+    client.curve_serverkey, client.curve_publickey, client.curve_secretkey = public, mine, my_secret
+    client.connect(f"tcp://127.0.0.1:{server.bind_to_random_port('tcp://127.0.0.1')}")
+    client.send(b"sealed")
+    assert server.recv() == b"sealed"
+    server.send(b"too")
+    assert client.recv() == b"too"
+    for context in contexts:
+        context.destroy(linger=0)
+
+
+def test_nothing_goes_in_clear_where_curve_was_begun(pair: Any) -> None:
+    socket = pair[0].context.socket(zmq.REP)
+    socket.curve_server = True
+    for call in (socket.bind, socket.connect):
+        with pytest.raises(ferromq.SecurityUnavailable, match="secret key"):
+            call("tcp://127.0.0.1:9")
+    public, secret = zmq.curve_keypair()
+    with pytest.raises(ValueError) as refused:
+        socket.curve_secretkey = secret[:-1]
+    assert secret[:-1].decode() not in str(refused.value)
+    socket.curve_secretkey, socket.curve_publickey = secret, zmq.curve_keypair()[0]
+    with pytest.raises(ferromq.OptionError):
+        socket.bind("tcp://127.0.0.1:*")
+
+
+def test_only_known_keys_are_let_in() -> None:
+    with ferromq.Context() as context:
+        public, secret = zmq.curve_keypair()
+        mine, my_secret = zmq.curve_keypair()
+        pull = context.socket(ferromq.PULL, curve_server=(secret, [mine]))
+        endpoint = pull.bind("tcp://127.0.0.1:*")
+        stranger = context.socket(ferromq.PUSH, curve_client=(public, zmq.curve_keypair()[1]))
+        monitor = pull.monitor()
+        stranger.connect(endpoint)
+        while (event := monitor.recv(30)) is None or event.kind != "handshake_failed":
+            pass
+        friend = context.socket(ferromq.PUSH, curve_client=(public, my_secret))
+        friend.connect(endpoint)
+        friend.send_pyobj("from a friend")
+        assert pull.recv_pyobj(trusted=True) == "from a friend"
+        friend.send(b"whose key is known")
+        peer = pull.recv_frame().peer
+        assert peer is not None
+        assert peer.user_id == mine.decode()
 
 
 def test_contexts_are_shared_by_instance() -> None:

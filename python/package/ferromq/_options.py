@@ -39,6 +39,8 @@ class SocketOptions(TypedDict, total=False):
     crc: bool
     extensions: bool
     plain_client: tuple[str, str]
+    curve_client: tuple[bytes | str, bytes | str]
+    curve_server: tuple[bytes | str, list[bytes | str] | list[bytes] | None]
     plain_server: dict[str, str]
     properties: dict[str, bytes | str]
     keepalive: bool | tuple[float | None, float | None, int | None] | None

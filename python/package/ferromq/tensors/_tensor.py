@@ -99,7 +99,8 @@ class Tensor:
         import jax
 
         if self.header.dtype[1] == 64 and self.header.dtype[0] in (0, 1, 2):
-            if not jax.config.jax_enable_x64:
+            config: Any = jax.config
+            if not config.jax_enable_x64:
                 raise TensorError(f"jax would narrow {self.dtype}: set jax_enable_x64")
         return jax.numpy.asarray(self.numpy())
 

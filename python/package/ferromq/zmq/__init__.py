@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from .. import __version__ as _ours
-from .._errors import SecurityUnavailable
-from .._native import Frame, Tracker
+from .._native import Frame, Tracker, curve_keypair, curve_public
 from ._constants import *  # noqa: F403
 from ._constants import SocketOption, SocketType
 from ._proxy import proxy, proxy_steerable
@@ -48,7 +47,7 @@ def pyzmq_version() -> str:
 
 def has(capability: str) -> bool:
     """Whether a transport or mechanism is there."""
-    return capability in ("ipc", "draft")
+    return capability in ("ipc", "draft", "curve")
 
 
 def select(
@@ -69,16 +68,6 @@ def select(
 def device(kind: int, frontend: Socket, backend: Socket) -> NoReturn:
     """The proxy's older name."""
     proxy(frontend, backend)
-
-
-def curve_keypair() -> NoReturn:
-    """Raises: CURVE is not in this version."""
-    raise SecurityUnavailable("CURVE is not in this version: use a tunnel, or PLAIN")
-
-
-def curve_public(secret_key: bytes) -> NoReturn:
-    """Raises: CURVE is not in this version."""
-    curve_keypair()
 
 
 QUEUE, FORWARDER, STREAMER = 3, 2, 1

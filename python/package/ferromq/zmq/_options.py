@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import _native
 from .._errors import OptionError, SecurityUnavailable
 from . import _constants as c
 from ._constants import SocketOption as O
@@ -86,9 +87,9 @@ _CURVE = {O.CURVE_SERVER, O.CURVE_PUBLICKEY, O.CURVE_SECRETKEY, O.CURVE_SERVERKE
 
 def to_ours(option: int, value: Any, kept: dict[int, Any]) -> dict[str, Any]:
     """Our options of a change; ``kept`` holds what several make together."""
-    if option in _CURVE:
-        raise SecurityUnavailable("CURVE is not in this version: use a tunnel, or PLAIN")
     kept[option] = value
+    if option in _CURVE:
+        return _curve(kept)
     if option in SIMPLE:
         name, ours, _ = SIMPLE[option]
         changes = {name: ours(value)}
@@ -118,6 +119,30 @@ def to_ours(option: int, value: Any, kept: dict[int, Any]) -> dict[str, Any]:
     if option in IGNORED:
         return {}
     raise OptionError(f"option {option} cannot be set")
+
+
+def _curve(kept: dict[int, Any]) -> dict[str, Any]:
+    """The keys that are there, once they are enough."""
+    secret, server = kept.get(O.CURVE_SECRETKEY), kept.get(O.CURVE_SERVERKEY)
+    if secret and kept.get(O.CURVE_SERVER):
+        # Whom to let in is a matter of ZAP there, and without it everybody.
+        return {"curve_server": (secret, None)}
+    if secret and server:
+        return {"curve_client": (server, secret)}
+    return {}
+
+
+def check_security(kept: dict[int, Any]) -> None:
+    """Refuses to go on in clear where CURVE was begun and keys are missing."""
+    if any(kept.get(option) for option in _CURVE) and not _curve(kept):
+        raise SecurityUnavailable(
+            "CURVE needs a secret key, and curve_server or the server's key"
+        )
+    public, secret = kept.get(O.CURVE_PUBLICKEY), kept.get(O.CURVE_SECRETKEY)
+    if public and secret:
+        given = public.encode() if isinstance(public, str) else public
+        if given != _native.curve_public(secret) and len(given) == 40:
+            raise OptionError("curve_publickey is not the key of curve_secretkey")
 
 
 def from_ours(option: int, get: Callable[[str], Any], kept: dict[int, Any]) -> Any:

@@ -12,7 +12,7 @@ from .._native import Frame, Tracker
 from .._poller import Poller as _Poller
 from . import _constants as c
 from ._constants import SocketOption
-from ._options import from_ours, to_ours
+from ._options import check_security, from_ours, to_ours
 
 _PATIENT = {"linger": None, "send_bytes_limit": None}
 """libzmq's defaults where ours differ: linger for ever, no limit in bytes."""
@@ -210,7 +210,7 @@ class Socket(_socket.Socket):
         """Receives a pickle, which can run any code here: refused from a peer on
         another machine that has not proved who it is."""
         frame = self.recv(flags, copy=False)
-        if not _socket._is_trustworthy(frame.peer):
+        if not _socket._is_trustworthy(self, frame.peer):
             self._keep([frame])
             raise PermissionError("a pickle from a peer that has not proved who it is")
         return pickle.loads(frame.bytes)
@@ -223,11 +223,13 @@ class Socket(_socket.Socket):
 
     def bind(self, addr: str) -> Any:
         """Binds; the real endpoint is ``LAST_ENDPOINT``."""
+        check_security(self.__dict__["_kept"])
         object.__setattr__(self, "_last", super().bind(addr).encode())
         return Bound(self, addr)
 
     def connect(self, addr: str) -> Any:
         """Connects."""
+        check_security(self.__dict__["_kept"])
         super().connect(addr)
         object.__setattr__(self, "_last", addr.encode())
         return Bound(self, addr)

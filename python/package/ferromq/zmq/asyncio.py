@@ -100,7 +100,7 @@ class Socket(_sockets.Socket):
     async def recv_pyobj(self, flags: int = 0) -> Any:  # type: ignore[override]
         """Receives a pickle from a peer that can be trusted."""
         frame = await self.recv(flags, copy=False)
-        if not _is_trustworthy(frame.peer):
+        if not _is_trustworthy(self, frame.peer):
             raise PermissionError("a pickle from a peer that has not proved who it is")
         return pickle.loads(frame.bytes)
 
