@@ -60,6 +60,8 @@ The last line is `N passed, N failed, N skipped`, counting groups.")]
     },
     /// Run the example that is firmware of a Cortex-M4 under QEMU.
     Firmware,
+    /// Build the Python package's wheel into target/wheels.
+    Wheel,
     /// Fuzz each target for a while (needs a C++ compiler).
     #[command(after_help = "\
 Examples:
@@ -117,6 +119,8 @@ pub(crate) enum GroupName {
     Examples,
     /// The example that is firmware, under QEMU.
     Firmware,
+    /// The Python package: built, tested against pyzmq, its types checked.
+    Python,
 }
 
 #[cfg(test)]

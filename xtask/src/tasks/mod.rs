@@ -8,6 +8,7 @@ mod freestanding;
 mod fuzz;
 mod interop;
 mod loom;
+mod python;
 mod manual;
 mod test;
 
@@ -39,6 +40,11 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
         Task::Examples { filter } => {
             let mut tally = Tally::default();
             tally.run("examples", || examples::check(filter.as_deref()));
+            Ok(tally.finish())
+        }
+        Task::Wheel => {
+            let mut tally = Tally::default();
+            tally.run("wheel", python::wheel);
             Ok(tally.finish())
         }
         Task::Firmware => {

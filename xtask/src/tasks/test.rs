@@ -8,11 +8,12 @@ use crate::cli::GroupName;
 use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
-use crate::tasks::{examples, freestanding, interop, loom, manual};
+use crate::tasks::{examples, freestanding, interop, loom, manual, python};
 use crate::workspace;
 
 /// Packages with a manifest of their own, outside the workspace.
-const OUTSIDERS: [&str; 5] = [
+const OUTSIDERS: [&str; 6] = [
+    "python",
     "bench",
     "fuzz",
     "freestanding",
@@ -46,6 +47,7 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Interop => interop::check(None),
         GroupName::Examples => examples::check(None),
         GroupName::Firmware => examples::check_firmware(),
+        GroupName::Python => python::check(),
     }
 }
 
