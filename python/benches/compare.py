@@ -1,0 +1,168 @@
+"""The same messages through this package and pyzmq, in turn, in one run.
+
+    python benches/compare.py [--rounds 5]
+
+Each figure is the median of the rounds, with the lowest and highest behind it:
+how far they are apart is how noisy the machine was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ferromq
+import ferromq.asyncio
+import ferromq.zmq
+import zmq
+import zmq.asyncio
+
+
+
+def sockets(module: Any, kinds: tuple[int, int]) -> tuple[Any, Any, Any]:
+    context = module.Context()
+    a, b = context.socket(kinds[0]), context.socket(kinds[1])
+    for socket in (a, b):
+        socket.linger = 0
+    port = a.bind_to_random_port("tcp://127.0.0.1")
+    b.connect(f"tcp://127.0.0.1:{port}")
+    return context, a, b
+
+
+def rate(module: Any, size: int, count: int, batch: int = 0) -> float:
+    """Messages a second from a thread to another."""
+    context, pull, push = sockets(module, (zmq.PULL, zmq.PUSH))
+    data = bytes(size)
+
+    def send() -> None:
+        if batch:
+            for _ in range(count // batch):
+                push.send_batch([data] * batch)
+        else:
+            for _ in range(count):
+                push.send(data)
+
+    thread = threading.Thread(target=send)
+    push.send(data)
+    pull.recv()
+    started = time.perf_counter()
+    thread.start()
+    if batch:
+        left = count
+        while left:
+            left -= len(pull.recv_batch(batch))
+    elif size >= 1 << 20:
+        for _ in range(count):
+            pull.recv(copy=False)
+    else:
+        for _ in range(count):
+            pull.recv()
+    took = time.perf_counter() - started
+    thread.join()
+    context.destroy(linger=0)
+    return count / took
+
+
+def round_trip(module: Any, count: int, timeouts: bool) -> float:
+    """Microseconds of a request and its reply, a thread each."""
+    context, rep, req = sockets(module, (zmq.REP, zmq.REQ))
+    if timeouts:
+        for socket in (rep, req):
+            socket.rcvtimeo = socket.sndtimeo = 60_000
+
+    def serve() -> None:
+        for _ in range(count + 1):
+            rep.send(rep.recv())
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    req.send(b"x" * 64)
+    req.recv()
+    started = time.perf_counter()
+    for _ in range(count):
+        req.send(b"x" * 64)
+        req.recv()
+    took = time.perf_counter() - started
+    thread.join()
+    context.destroy(linger=0)
+    return took / count * 1e6
+
+
+def awaited(ours: bool, count: int, trip: bool) -> float:
+    """asyncio: messages a second, or microseconds of a round trip, in one loop."""
+
+    async def main() -> float:
+        context: Any = ferromq.asyncio.Context() if ours else zmq.asyncio.Context()
+        kinds = (zmq.REP, zmq.REQ) if trip else (zmq.PULL, zmq.PUSH)
+        a, b = context.socket(kinds[0]), context.socket(kinds[1])
+        endpoint = "tcp://127.0.0.1:*"
+        real = a.bind(endpoint) if ours else (a.bind(endpoint), a.last_endpoint.decode())[1]
+        b.connect(real)
+        data = b"x" * 64
+        started = time.perf_counter()
+        if trip:
+            for _ in range(count):
+                await b.send(data)
+                await a.send(await a.recv())
+                await b.recv()
+        else:
+
+            async def send() -> None:
+                for _ in range(count):
+                    await b.send(data)
+
+            sender = asyncio.ensure_future(send())
+            for _ in range(count):
+                await a.recv()
+            await sender
+        took = time.perf_counter() - started
+        a.close(0)
+        b.close(0)
+        context.term()
+        return took / count * 1e6 if trip else count / took
+
+    return asyncio.run(main())
+
+
+CASES: dict[str, tuple[Callable[[bool], float], str]] = {
+    "64 B one by one": (lambda o: rate(ferromq.zmq if o else zmq, 64, 200_000), "msg/s"),
+    "64 B by batches": (
+        lambda o: rate(ferromq.zmq, 64, 400_000, 500) if o else rate(zmq, 64, 200_000),
+        "msg/s",
+    ),
+    "10 MiB": (lambda o: rate(ferromq.zmq if o else zmq, 10 << 20, 60) * 10.485760, "MB/s"),
+    "round trip": (lambda o: round_trip(ferromq.zmq if o else zmq, 5_000, False), "us"),
+    "round trip, time-outs": (lambda o: round_trip(ferromq.zmq if o else zmq, 5_000, True), "us"),
+    "asyncio 64 B": (lambda o: awaited(o, 50_000 if o else 20_000, False), "msg/s"),
+    "asyncio round trip": (lambda o: awaited(o, 3_000, True), "us"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    for name, (measure, unit) in CASES.items():
+        if arguments.only not in name:
+            continue
+        found: dict[bool, list[float]] = {True: [], False: []}
+        for _ in range(arguments.rounds):
+            for ours in (True, False):
+                found[ours].append(measure(ours))
+        texts = []
+        for ours in (True, False):
+            values = sorted(found[ours])
+            text = f"{statistics.median(values):>12,.0f} ({values[0]:,.0f}..{values[-1]:,.0f})"
+            texts.append(text)
+        ratio = statistics.median(found[True]) / statistics.median(found[False])
+        print(f"{name:<24} {unit:<6} ferromq {texts[0]}  pyzmq {texts[1]}  x{ratio:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
