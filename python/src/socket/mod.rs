@@ -38,6 +38,11 @@ pub(crate) struct Socket {
     kept: Mutex<VecDeque<Message>>,
     /// Whether there are any.
     keeps: AtomicBool,
+    /// Messages come without waiting, and are short: the GIL is not given away for
+    /// them, which costs more than they do, and a switch of threads if another
+    /// one wants it. Who waits for each message gives it away at once instead,
+    /// also while sending, for the answer may be a thread's of this process.
+    brisk: AtomicBool,
 }
 
 #[derive(Default)]
@@ -74,6 +79,7 @@ impl Socket {
             places: Mutex::default(),
             kept: Mutex::default(),
             keeps: AtomicBool::new(false),
+            brisk: AtomicBool::new(true),
         })
     }
 
@@ -274,6 +280,10 @@ impl Socket {
 
     fn connected_to(&self, endpoint: &str) {
         lock(&self.places).connected.push(endpoint.to_owned());
+    }
+
+    pub(crate) fn is_brisk(&self) -> bool {
+        self.brisk.load(Ordering::Relaxed)
     }
 
     /// Whether a message waits here rather than in the runtime.

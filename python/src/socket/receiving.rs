@@ -1,6 +1,7 @@
 //! Receiving: as bytes, or as frames in place.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ferromq::{AnySocket, Error, Message};
 use pyo3::prelude::*;
@@ -11,6 +12,11 @@ use crate::context::lock;
 use crate::frame::Frame;
 use crate::wait::{Wait, in_slices};
 use crate::{errors, lent};
+
+/// Messages up to this size are received with the GIL held.
+const SHORT: usize = 32 << 10;
+/// What a receive takes that waits for nothing, and no more.
+const AT_ONCE: Duration = Duration::from_micros(3);
 
 #[pymethods]
 impl Socket {
@@ -107,6 +113,17 @@ impl Socket {
         Ok(list)
     }
 
+    /// Receives a message as bytes if it is one frame, else as a list: what needs no
+    /// list costs none.
+    #[pyo3(signature = (*, timeout = None))]
+    fn _recv_any<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let message = self.receive(py, timeout)?;
+        match message.parts() {
+            [frame] => Ok(PyBytes::new(py, frame).into_any()),
+            _ => Ok(as_bytes_list(py, &message)?.into_any()),
+        }
+    }
+
     /// Puts a message back, to be the next that is received. For who looked at a
     /// message and found that it is somebody else's.
     fn _keep(&self, parts: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -128,9 +145,37 @@ impl Socket {
         if let Some(message) = self.take_kept() {
             return Ok(message);
         }
-        let wait = self.receive_wait(timeout)?;
         let socket = self.open(py)?;
-        in_slices(py, wait, || receive_slice(&socket, wait))
+        if let Some(message) = self.receive_briskly(&socket) {
+            return Ok(message);
+        }
+        let wait = self.receive_wait(timeout)?;
+        let mut waited = Duration::ZERO;
+        let message = in_slices(py, wait, || {
+            let started = Instant::now();
+            let message = receive_slice(&socket, wait);
+            waited = started.elapsed();
+            message
+        })?;
+        self.received(&message, waited);
+        Ok(message)
+    }
+
+    /// A message that is there, without giving the GIL away. What goes wrong is
+    /// told by the call that follows.
+    #[inline]
+    fn receive_briskly(&self, socket: &AnySocket) -> Option<Message> {
+        if !self.is_brisk() {
+            return None;
+        }
+        let message = socket.try_recv().ok()?;
+        self.received(&message, Duration::ZERO);
+        Some(message)
+    }
+
+    fn received(&self, message: &Message, waited: Duration) {
+        let brisk = message.body_len() <= SHORT && waited < AT_ONCE;
+        self.brisk.store(brisk, Ordering::Relaxed);
     }
 
     fn take(&self, py: Python<'_>) -> PyResult<Option<Message>> {
@@ -138,8 +183,15 @@ impl Socket {
             return Ok(Some(message));
         }
         let socket = self.open(py)?;
-        match py.detach(|| socket.try_recv()) {
-            Ok(message) => Ok(Some(message)),
+        let found = match self.is_brisk() {
+            true => socket.try_recv(),
+            false => py.detach(|| socket.try_recv()),
+        };
+        match found {
+            Ok(message) => {
+                self.received(&message, Duration::ZERO);
+                Ok(Some(message))
+            }
             Err(Error::WouldBlock) => Ok(None),
             Err(error) => Err(errors::raise(py, &error)),
         }

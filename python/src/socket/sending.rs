@@ -15,6 +15,8 @@ use crate::tracker::{State as TrackerState, Tracker};
 use crate::wait::{Wait, in_slices};
 use crate::{errors, frame};
 
+/// Messages up to this size are sent with the GIL held, if there is room.
+const SHORT: usize = 4 << 10;
 /// Messages of this size and more are not copied to be retried.
 const LONG: usize = 8 << 10;
 
@@ -27,11 +29,12 @@ impl Socket {
         let py = data.py();
         let wait = self.send_wait(timeout)?;
         let socket = self.open(py)?;
+        let brisk = self.is_brisk();
         if let Ok(bytes) = data.cast_exact::<PyBytes>() {
-            return send_one(py, &socket, bytes.as_bytes(), wait);
+            return send_one(py, &socket, bytes.as_bytes(), wait, brisk);
         }
         let bytes = Bytes::of(data)?;
-        let result = send_one(py, &socket, bytes.as_ref(), wait);
+        let result = send_one(py, &socket, bytes.as_ref(), wait, brisk);
         bytes.release(py);
         result
     }
@@ -149,15 +152,29 @@ fn accepted(py: Python<'_>, result: Result<(), SendError>) -> PyResult<bool> {
     }
 }
 
-fn send_one(py: Python<'_>, socket: &AnySocket, bytes: &[u8], wait: Wait) -> PyResult<()> {
+fn send_one(
+    py: Python<'_>,
+    socket: &AnySocket,
+    bytes: &[u8],
+    wait: Wait,
+    brisk: bool,
+) -> PyResult<()> {
+    if brisk && bytes.len() <= SHORT {
+        // Not worth giving the GIL away for, as long as there is room. What goes
+        // wrong is told by the call that follows.
+        if socket.try_send(bytes).is_ok() {
+            return Ok(());
+        }
+    }
     match wait {
         Wait::Not => {
             let result = py.detach(|| socket.try_send(bytes));
             result.map_err(|refused| errors::raise(py, &refused.error))
         }
-        _ => in_slices(py, wait, || match wait.slice() {
-            // The runtime's own time-out is a slice, and this is shorter.
-            (deadline, true) if wait != Wait::Endless => late(socket, bytes.into(), deadline),
+        // The runtime's own time-out is a slice.
+        Wait::Endless => in_slices(py, wait, || socket.send_bytes(bytes)),
+        Wait::Until(_) => in_slices(py, wait, || match wait.slice() {
+            (deadline, true) => late(socket, bytes.into(), deadline),
             _ => socket.send_bytes(bytes),
         }),
     }
@@ -226,10 +243,13 @@ impl Parts {
         let all = left.len();
         let sent = in_slices(py, wait, || {
             while let Some(next) = left.front() {
-                match wait.slice() {
-                    (_, true) if wait == Wait::Not => socket.try_send(*next)?,
-                    (deadline, true) => late(socket, (*next).into(), deadline)?,
-                    _ => socket.send_bytes(next)?,
+                match wait {
+                    Wait::Endless => socket.send_bytes(next)?,
+                    Wait::Not => socket.try_send(*next)?,
+                    Wait::Until(_) => match wait.slice() {
+                        (deadline, true) => late(socket, (*next).into(), deadline)?,
+                        _ => socket.send_bytes(next)?,
+                    },
                 }
                 left.pop_front();
             }

@@ -118,6 +118,13 @@ fn module(python: &PathBuf, arguments: &[&str]) -> Command {
     command.current_dir(workspace::root());
     command.env("CARGO_TARGET_DIR", workspace::target_dir());
     command.env("PYTHONDONTWRITEBYTECODE", "1");
+    // pip calls maturin by its name.
+    let own = python.parent().map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = own.into_iter().chain(std::env::split_paths(&path));
+    if let Ok(path) = std::env::join_paths(folders) {
+        command.env("PATH", path);
+    }
     command
 }
 

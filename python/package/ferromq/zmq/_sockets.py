@@ -167,12 +167,14 @@ class Socket(_socket.Socket):
         if not self._rest:
             timeout = 0 if flags & c.NOBLOCK else None
             if copy:
-                frames: Any = _native_recv_multipart(self, timeout=timeout)
+                found: Any = _native_recv_any(self, timeout=timeout)
+                if type(found) is bytes:
+                    return found
             else:
-                frames = self.recv_frames(timeout=timeout)
-            if len(frames) == 1:
-                return frames[0]
-            self._rest.extend(frames)
+                found = self.recv_frames(timeout=timeout)
+                if len(found) == 1:
+                    return found[0]
+            self._rest.extend(found)
         frame = self._rest.popleft()
         return bytes(frame) if copy else frame if isinstance(frame, Frame) else Frame(frame)
 
@@ -358,6 +360,7 @@ class Poller(_Poller):
 _native_send = _native.Socket.send
 _native_send_multipart = _native.Socket.send_multipart
 _native_recv_multipart = _native.Socket.recv_multipart
+_native_recv_any = _native.Socket._recv_any
 _NAMES = {
     **{name.lower(): int(option) for name, option in SocketOption.__members__.items()},
     "identity": int(SocketOption.ROUTING_ID),
