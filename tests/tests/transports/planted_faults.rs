@@ -44,7 +44,7 @@ faults! {
     a_byte_kept_back: KeepsTheLastByteBack is noticed by messages_wait_for_a_connection: "timed out";
     a_mute_descriptor: NeverWakes is noticed by messages_arrive_whole_and_in_order: "timed out";
     emptiness_that_is_claimed: ClaimsToBeEmpty is noticed by a_reply_reaches_who_asked: "timed out";
-    endless_buffers: TakesEverything is noticed by a_full_queue_would_block_and_loses_nothing: "other bytes";
+    endless_buffers: TakesEverything is noticed by a_full_queue_would_block_and_loses_nothing: "message";
     a_listener_that_stays: NeverStopsListening is noticed by an_unbound_endpoint_can_be_bound_by_another: "in use";
     an_endpoint_bound_twice: BindsTwice is noticed by an_endpoint_in_use_is_an_error_that_names_it: "bound twice";
 }
