@@ -20,9 +20,10 @@ use crate::memory::Memory;
 ///   `wait_direct` waits on the ring's futex.
 /// - **RDMA verbs**: both directions are rings in registered memory. `write`
 ///   copies into the send ring and posts it, spending credits for the peer's
-///   receive ring; `read` polls the completion queue and copies out. `fd` is
-///   the completion channel, armed by `prepare_wait` and drained by
-///   `after_wake`; `wait_direct` spins on the completion queue.
+///   receive ring; `read` polls the completion queue and copies out. `fd` stands
+///   for the completion channel, which tells of room too but is only ever
+///   readable, armed by `prepare_wait` and drained by `after_wake`;
+///   `wait_direct` spins on the completion queue.
 ///
 /// These copies are the price of a stream. What is to cross without copies goes
 /// through [`Link::memory`].
@@ -33,9 +34,10 @@ use crate::memory::Memory;
 ///   the next edge: input makes `fd` readable, room makes it writable. (An epoll
 ///   over several descriptors never becomes writable; `Joined`, with the feature
 ///   of this name, does.)
-/// - So does a read that leaves room in its (first) buffer: bytes that are left or come later, and
-///   the end, make `fd` readable once more, unless `fd` itself announced the
-///   hang-up before (EPOLLRDHUP). A short write promises nothing: write on.
+/// - So does a read that leaves room in its (first) buffer: bytes that are left
+///   or come later, and the end, make `fd` readable once more, unless `fd` itself
+///   announced the hang-up before (EPOLLRDHUP). A short write promises nothing:
+///   write on.
 /// - A write of something answers `WouldBlock`, never 0.
 ///   `ErrorKind::Interrupted` is never returned.
 /// - A read of 0 bytes into a non-empty buffer is the end of the stream.
