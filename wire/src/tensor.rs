@@ -4,12 +4,16 @@
 //! fit there, dimensions beyond eight and strides, follows. Nothing here touches
 //! a payload.
 
-use core::fmt;
-
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::checksum;
+
+mod element;
+mod error;
+
+pub use element::{TensorFlags, TensorType};
+pub use error::TensorError;
 
 /// The first four bytes.
 pub const TENSOR_MAGIC: [u8; 4] = *b"ZTN1";
@@ -52,98 +56,6 @@ struct Layout {
 
 const _: () = assert!(FIXED_LEN == 128);
 
-/// What a tensor's elements are: a code of DLPack's, and their size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TensorType {
-    /// DLPack's `DLDataTypeCode`.
-    pub code: u8,
-    /// Bits of one element's lane.
-    pub bits: u8,
-    /// Lanes of one element; 1 unless it is a vector.
-    pub lanes: u16,
-}
-
-impl TensorType {
-    /// Whether DLPack knows the code, in this size. Unknown ones are refused, for
-    /// whoever guessed would read other numbers than were sent.
-    #[must_use]
-    pub const fn is_known(self) -> bool {
-        let size = match self.code {
-            // Signed and unsigned integers.
-            0 | 1 => matches!(self.bits, 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128),
-            // IEEE floats; complex numbers of two of them.
-            2 => matches!(self.bits, 16 | 32 | 64 | 80 | 128),
-            5 => matches!(self.bits, 32 | 64 | 128),
-            // bfloat, bool.
-            4 => self.bits == 16,
-            6 => matches!(self.bits, 1 | 8),
-            // The floats of eight, six and four bits.
-            7..=14 => self.bits == 8,
-            15 | 16 => self.bits == 6,
-            17 => self.bits == 4,
-            _ => false,
-        };
-        size && self.lanes > 0
-    }
-
-    /// Bytes of one element; sub-byte types take a byte each unless packed.
-    const fn element_len(self) -> u64 {
-        (self.bits as u64)
-            .div_ceil(8)
-            .saturating_mul(self.lanes as u64)
-    }
-}
-
-/// What a flag of a header says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TensorFlags(u16);
-
-impl TensorFlags {
-    /// None of them.
-    pub const NONE: Self = Self(0);
-    /// Strides follow the shape.
-    pub const STRIDED: Self = Self(1);
-    /// `payload_crc` holds the payload's CRC-32.
-    pub const CHECKSUM: Self = Self(1 << 1);
-    /// The sender's memory is read-only.
-    pub const READ_ONLY: Self = Self(1 << 2);
-    /// Elements of less than a byte lie without gaps, the first in the low bits.
-    pub const PACKED: Self = Self(1 << 3);
-    /// Elements are big-endian.
-    pub const BIG_ENDIAN: Self = Self(1 << 4);
-    /// Further parts of the tensor follow in messages of their own.
-    pub const MORE_PARTS: Self = Self(1 << 5);
-
-    const KNOWN: u16 = 0x3f;
-
-    /// Both.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` are among them.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The bits on the wire.
-    #[must_use]
-    pub const fn bits(self) -> u16 {
-        self.0
-    }
-
-    /// The flags of these bits; `None` if one has no meaning.
-    #[must_use]
-    pub const fn from_bits(bits: u16) -> Option<Self> {
-        match bits & !Self::KNOWN {
-            0 => Some(Self(bits)),
-            _ => None,
-        }
-    }
-}
-
 /// A tensor's header without its dimensions, which are beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TensorHeader {
@@ -177,99 +89,6 @@ pub struct TensorView<'a> {
     header: TensorHeader,
     shape: &'a [I64],
     strides: &'a [I64],
-}
-
-/// Why bytes are no tensor header, or a header none that could be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TensorError {
-    /// Fewer bytes than a header has.
-    Short {
-        /// Bytes that are there.
-        len: usize,
-        /// Bytes that are needed.
-        needed: usize,
-    },
-    /// The first four bytes are not the magic.
-    Magic {
-        /// What they are.
-        found: [u8; 4],
-    },
-    /// The length field does not fit the dimensions.
-    Length {
-        /// Bytes that it says.
-        len: usize,
-        /// Bytes that the dimensions need.
-        needed: usize,
-    },
-    /// The CRC-32 of the header differs.
-    Checksum {
-        /// As it says.
-        said: u32,
-        /// As it is.
-        found: u32,
-    },
-    /// A flag without a meaning.
-    Flags {
-        /// All flags.
-        bits: u16,
-    },
-    /// An element type that DLPack does not know.
-    UnknownType(TensorType),
-    /// More dimensions than fit.
-    Dimensions {
-        /// How many.
-        ndim: usize,
-    },
-    /// A negative length of a dimension, or a word that must be zero and is not.
-    Field,
-    /// The elements do not lie inside the payload.
-    Outside {
-        /// Bytes of the payload.
-        payload_len: u64,
-    },
-}
-
-impl core::error::Error for TensorError {}
-
-impl fmt::Display for TensorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Short { len, needed } => {
-                write!(f, "{len} bytes are no tensor header: {needed} are needed")
-            }
-            Self::Magic { found } => {
-                write!(
-                    f,
-                    "no tensor header: it starts with {}",
-                    found.escape_ascii()
-                )
-            }
-            Self::Length { len, needed } => {
-                write!(
-                    f,
-                    "tensor header of {len} bytes where its dimensions need {needed}"
-                )
-            }
-            Self::Checksum { said, found } => write!(
-                f,
-                "tensor header with the checksum {found:#010x}, not {said:#010x} as it says"
-            ),
-            Self::Flags { bits } => write!(f, "tensor header with unknown flags {bits:#06x}"),
-            Self::UnknownType(TensorType { code, bits, lanes }) => write!(
-                f,
-                "unknown tensor element: code {code} of {bits} bits in {lanes} lanes"
-            ),
-            Self::Dimensions { ndim } => {
-                write!(f, "{ndim} dimensions do not fit a tensor header")
-            }
-            Self::Field => f.write_str("tensor header with a field that cannot be"),
-            Self::Outside { payload_len } => write!(
-                f,
-                "tensor whose elements lie outside its payload of {payload_len} bytes"
-            ),
-        }
-    }
 }
 
 impl TensorHeader {
@@ -311,10 +130,10 @@ impl TensorHeader {
 
     fn layout(&self, ndim: u8, len8: u8, strided: bool) -> Layout {
         let strided = match strided {
-            true => TensorFlags::STRIDED.0,
+            true => TensorFlags::STRIDED.bits(),
             false => 0,
         };
-        let flags = self.flags.0 & !TensorFlags::STRIDED.0 | strided;
+        let flags = self.flags.bits() & !TensorFlags::STRIDED.bits() | strided;
         Layout {
             magic: TENSOR_MAGIC,
             len8,
