@@ -8,8 +8,8 @@ mod freestanding;
 mod fuzz;
 mod interop;
 mod loom;
-mod python;
 mod manual;
+mod python;
 mod test;
 
 use std::io;
