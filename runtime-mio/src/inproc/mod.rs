@@ -139,6 +139,8 @@ impl Transport for Inproc {
             fd: ours.fd(),
             end: Some(ours),
             met,
+            names: self.names.clone(),
+            endpoint: route.endpoint.clone(),
         }))
     }
 }
@@ -178,6 +180,26 @@ struct Meeting {
     fd: RawFd,
     end: Option<End>,
     met: Arc<AtomicBool>,
+    names: Arc<Mutex<HashMap<String, Name>>>,
+    endpoint: Endpoint,
+}
+
+impl Drop for Meeting {
+    /// Who gives up waits no longer: names come and go, and each that waits
+    /// costs two descriptors.
+    fn drop(&mut self) {
+        if self.end.take().is_none() {
+            return;
+        }
+        let mut names = lock_unpoisoned(&self.names);
+        let name = self.endpoint.to_string();
+        if let Some(Name::Awaited(waiting)) = names.get_mut(&name) {
+            waiting.retain(|other| other.end.has_peer());
+            if waiting.is_empty() {
+                names.remove(&name);
+            }
+        }
+    }
 }
 
 impl Connecting for Meeting {

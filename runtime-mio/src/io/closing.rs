@@ -8,8 +8,8 @@ use super::watch::Watch;
 use super::{SocketId, deregister};
 
 /// First and longest pause between two looks at a closed socket.
-const CLOSING_PAUSE: Duration = Duration::from_millis(2);
-const CLOSING_PAUSE_MAX: Duration = Duration::from_secs(1);
+pub(super) const CLOSING_PAUSE: Duration = Duration::from_millis(2);
+pub(super) const CLOSING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Reactor {
     /// The socket takes no calls any more: its endpoints go, and itself when

@@ -1,9 +1,10 @@
 //! The reactor connects, and connects again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferromq_transport::{Route, TransportError};
 
+use super::closing::{CLOSING_PAUSE, CLOSING_PAUSE_MAX};
 use super::connector::Stage;
 use super::handshake::Origin;
 use super::reactor::{Attempt, Reactor};
@@ -154,6 +155,17 @@ impl Reactor {
         let linger = connector.core.settings.linger();
         if let Some(at) = linger.and_then(|linger| Instant::now().checked_add(linger)) {
             self.timers.set(at, Timer::Departure(id));
+        }
+        self.look_at_departing(id, CLOSING_PAUSE);
+    }
+
+    /// What was written last may still be on its way, and no event tells when
+    /// it has arrived.
+    pub(super) fn look_at_departing(&mut self, id: ConnectorId, pause: Duration) {
+        let core = self.connectors.get(&id).map(|c| c.core.clone());
+        if core.is_some_and(|core| core.is_departing(id)) {
+            let timer = Timer::Departing(id, (pause * 2).min(CLOSING_PAUSE_MAX));
+            self.timers.set(Instant::now() + pause, timer);
         }
     }
 

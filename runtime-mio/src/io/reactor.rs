@@ -210,6 +210,7 @@ impl Reactor {
             }
             Timer::Heartbeat(socket) => self.heartbeat(socket),
             Timer::Departure(id) => self.departure_over(id),
+            Timer::Departing(id, pause) => self.look_at_departing(id, pause),
             Timer::Linger(socket) => self.linger_over(socket),
             Timer::Closing(socket, pause) => self.look_at_closing(socket, pause),
             Timer::Accept(key) => self.accept(key),

@@ -18,6 +18,9 @@ pub(super) enum Timer {
     Heartbeat(SocketId),
     /// A connection that was given up with messages queued gives up sending.
     Departure(ConnectorId),
+    /// Time to look whether such a one has sent everything; the pause before
+    /// the next look.
+    Departing(ConnectorId, Duration),
     /// A closed socket gives up sending.
     Linger(SocketId),
     /// Time to look whether a closed socket has sent everything; the pause

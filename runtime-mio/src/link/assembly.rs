@@ -16,6 +16,8 @@ use crate::{Frame, Message};
 pub(super) struct Assembly {
     pub(super) frames: Vec<Frame>,
     pub(super) envelope: Vec<Frame>,
+    /// Frames that nobody gets, for an owner to drop where no lock is held.
+    pub(super) refused: Vec<Frame>,
     /// The rest of a refused message is being skipped.
     pub(super) skipping: bool,
 }
@@ -32,6 +34,7 @@ impl Assembly {
     ) -> Option<Decoded> {
         if self.skipping {
             self.skipping = more;
+            self.refused.push(frame);
             return None;
         }
         match machine.accept(id, &frame, more) {
@@ -60,8 +63,9 @@ impl Assembly {
             }
             Accept::Refuse(reason) => {
                 self.skipping = more;
-                self.frames.clear();
-                self.envelope.clear();
+                self.refused.push(frame);
+                self.refused.append(&mut self.frames);
+                self.refused.append(&mut self.envelope);
                 return Some(Decoded::Refused(match reason {
                     Reason::NotSubscribed => DropCause::Unsubscribed,
                     _ => DropCause::Refused,

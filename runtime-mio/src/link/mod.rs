@@ -287,7 +287,9 @@ impl Link {
 
     /// Moves what has already come of a long body into its buffer.
     fn start_body(&mut self, len: u64, pools: &Pools) -> Result<(), OutOfMemory> {
-        if self.output.hands_over {
+        // What follows the header in the block is the body: then it was written.
+        let ahead = self.block.as_ref().is_some_and(|block| !block.is_empty());
+        if self.output.hands_over && !ahead {
             self.handed_over = End::of(&mut *self.transport).and_then(|end| end.take_body(len));
             if self.handed_over.is_some() {
                 self.receiver.body_handed_over();
@@ -421,10 +423,25 @@ impl Link {
             .payloads()
             .chain(self.handed_over.take())
             .collect();
+        frames.append(&mut self.assembly.frames);
+        frames.append(&mut self.assembly.envelope);
+        frames.append(&mut self.assembly.refused);
         if let Some(end) = End::of(&mut *self.transport) {
             frames.append(&mut end.take_undelivered());
         }
         frames
+    }
+
+    /// Whether frames were refused that nobody has dropped yet.
+    #[inline]
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.assembly.refused.is_empty()
+    }
+
+    /// Gives those to an owner who drops them where no lock is held.
+    #[cold]
+    pub(crate) fn take_refused(&mut self, into: &mut Vec<Frame>) {
+        into.append(&mut self.assembly.refused);
     }
 
     /// Whether bytes were read that are not decoded.

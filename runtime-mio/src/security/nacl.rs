@@ -26,10 +26,14 @@ impl Crypto for NaCl {
         )
     }
 
-    fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> SharedKey {
+    fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> Result<SharedKey, Forged> {
         let point = MontgomeryPoint(theirs.0).mul_clamped(*ours.expose());
+        // As libsodium does: a point of low order gives a key that all know.
+        if point.0 == [0; 32] {
+            return Err(Forged);
+        }
         let key = salsa20::hsalsa::<U10>((&point.0).into(), &Default::default());
-        SharedKey::new(key.into())
+        Ok(SharedKey::new(key.into()))
     }
 
     fn seal(&self, key: &SharedKey, nonce: &[u8; 24], data: &mut [u8]) -> [u8; 16] {
@@ -77,9 +81,10 @@ mod tests {
         let boxed = whole.encrypt(&nonce.into(), &b"a message"[..]).unwrap();
 
         let mut data = *b"a message";
-        let tag = NaCl.seal(&NaCl.agree(&bob, &alice_secret), &nonce, &mut data);
+        let tag = NaCl.seal(&NaCl.agree(&bob, &alice_secret).unwrap(), &nonce, &mut data);
         assert_eq!([&tag[..], &data[..]].concat(), boxed);
-        let key = NaCl.agree(&alice, &bob_secret);
+        let key = NaCl.agree(&alice, &bob_secret).unwrap();
+        assert!(NaCl.agree(&PublicKey([0; 32]), &bob_secret).is_err());
         NaCl.open(&key, &nonce, &tag, &mut data).unwrap();
         assert_eq!(&data, b"a message");
         data[3] ^= 1;

@@ -13,7 +13,7 @@ use crate::link::{Link, LinkError, Sealing};
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::statistics::DropCause;
-use crate::{Error, Options, PeerInfo};
+use crate::{Error, Message, Options, PeerInfo};
 
 /// A connection whose handshake is complete.
 pub(crate) struct Established {
@@ -277,9 +277,10 @@ impl State {
     /// not be told from the next.
     pub(crate) fn abandon(&mut self, core: &Core, id: PeerId) {
         let Some(pipe) = self.pipe(id) else { return };
-        let late = pipe.inbound.len() as u64;
-        while pipe.take_inbound().is_some() {}
-        self.drop_messages(Some(id), DropCause::Refused, late);
+        let late: Vec<_> = std::iter::from_fn(|| pipe.take_inbound()).collect();
+        self.drop_messages(Some(id), DropCause::Refused, late.len() as u64);
+        self.finished
+            .extend(late.into_iter().flat_map(Message::into_frames));
         if !core.settings.current().req_correlate {
             self.link_lost(core, id, &LinkError::Refused("its request was abandoned"));
         }

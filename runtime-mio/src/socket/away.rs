@@ -7,6 +7,7 @@ use ferromq_wire::{Command as WireCommand, HeartbeatAction, Instant as WireInsta
 
 use super::core::Core;
 use super::state::{Phase, State};
+use crate::Message;
 use crate::hand_over::Awaited;
 use crate::io::Command;
 use crate::link::LinkError;
@@ -151,6 +152,10 @@ impl Core {
     /// Lets go of every peer. What still waits is counted and told.
     pub(crate) fn discard(&self) {
         let mut guard = self.enter_foreign();
+        let peeked = guard.peeked.take();
+        guard
+            .finished
+            .extend(peeked.into_iter().flat_map(Message::into_frames));
         let mut messages = 0;
         for id in guard.ids() {
             messages += guard
@@ -223,7 +228,7 @@ impl State {
     /// Reads and throws away what has come, for a descriptor that is closed
     /// with unread bytes resets the connection, and the peer may lose what we
     /// sent last.
-    fn drain_input(&mut self, id: ferromq_patterns::PeerId) {
+    pub(super) fn drain_input(&mut self, id: ferromq_patterns::PeerId) {
         let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) else {
             return;
         };

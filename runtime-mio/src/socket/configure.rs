@@ -19,7 +19,9 @@ impl Core {
         new.check(self.socket_type)?;
         let mut guard = self.enter();
         guard.check_open()?;
-        if let Some(option) = new.settled_option_changed(&old) {
+        // As they are by now: the machine has to be what the options say.
+        let now = self.settings.current();
+        if let Some(option) = new.settled_option_changed(&now) {
             if guard.in_use {
                 return Err(Error::Option {
                     option,

@@ -23,6 +23,18 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Whether a departing peer still has something on its way.
+    pub(crate) fn is_departing(&self, connector: ConnectorId) -> bool {
+        let mut guard = self.enter_foreign();
+        let Some(&id) = guard.connectors.get(&connector) else {
+            return false;
+        };
+        guard.finish_departure(self, id);
+        guard.connectors.contains_key(&connector)
+    }
+}
+
 impl State {
     /// Takes a peer out of routing; it ends when what is queued for it has
     /// left.
@@ -43,23 +55,31 @@ impl State {
 
     /// Ends a departing peer once nothing waits for it, or nothing may linger.
     pub(crate) fn finish_departure(&mut self, core: &Core, id: PeerId) {
-        let Some(pipe) = self.pipe(id).filter(|pipe| pipe.departing) else {
+        if !self.pipe(id).is_some_and(|pipe| pipe.departing) {
             return;
-        };
+        }
         let lingers = core
             .settings
             .linger()
             .is_none_or(|linger| !linger.is_zero());
-        if pipe.waiting_messages() == 0 || !lingers {
+        if !lingers || self.has_left(id) {
             self.departed(core, id);
         }
     }
 
-    fn departed(&mut self, core: &Core, id: PeerId) {
+    /// Whether nothing waits for this peer any more, nor is on its way.
+    pub(super) fn has_left(&mut self, id: PeerId) -> bool {
+        self.pipe(id)
+            .is_none_or(|pipe| pipe.waiting_messages() == 0 && pipe.unsent() == 0)
+    }
+
+    pub(super) fn departed(&mut self, core: &Core, id: PeerId) {
         if let Some(connector) = self.pipe(id).and_then(|pipe| pipe.connector) {
             self.connectors.remove(&connector);
             core.io.send(Command::Disconnect(connector));
         }
+        // Unread input would make the close a reset.
+        self.drain_input(id);
         self.detach(core, id);
     }
 }

@@ -68,6 +68,7 @@ impl State {
             self.leaves_subscriptions();
         }
         match connector {
+            Some(_) if departing && self.has_left(id) => self.departed(core, id),
             Some(connector) if named || !self.machine.needs_identity() => {
                 self.wait_for_link(core, id);
                 core.io.reconnect(connector);
@@ -125,6 +126,7 @@ impl State {
         self.finished.extend(
             pipe.queue
                 .iter()
+                .chain(&pipe.inbound)
                 .flat_map(|message| message.iter().cloned()),
         );
         let cause = match self.phase {

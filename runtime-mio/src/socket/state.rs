@@ -226,7 +226,10 @@ impl State {
     fn newest(&mut self, core: &Core, id: PeerId, mut newest: Message) -> Message {
         loop {
             match self.step(core, id) {
-                Step::Message(message) => newest = message,
+                Step::Message(message) => {
+                    let older = std::mem::replace(&mut newest, message);
+                    self.finished.extend(older.into_frames());
+                }
                 Step::Again => continue,
                 Step::Empty => return newest,
             }
@@ -250,7 +253,11 @@ impl State {
             }
             return Step::Empty;
         };
-        let found = match link.decode(id, &mut self.machine, &self.pools) {
+        let decoded = link.decode(id, &mut self.machine, &self.pools);
+        if link.has_refused() {
+            link.take_refused(&mut self.finished);
+        }
+        let found = match decoded {
             Ok(Decoded::Message(mut message)) => {
                 if self.machine.keeps_envelopes() {
                     pipe.envelopes.push_back(link.take_envelope());
@@ -350,9 +357,10 @@ impl State {
 
     /// Whether what a peer sent stays with it until it is asked for. A peer in
     /// this process has a queue that is bounded already, and sends nothing that
-    /// must be seen before, but to publishers; unless it is about to go.
+    /// must be seen before, but to publishers, and to a REQ, which forgets what
+    /// came unasked; unless it is about to go.
     fn leaves_unread(&mut self, id: PeerId) -> bool {
-        let eager = self.machine.reads_eagerly();
+        let eager = self.machine.reads_eagerly() || self.machine.forgets_before_asking();
         let link = self.pipe(id).and_then(|pipe| pipe.link.as_deref());
         link.is_some_and(|link| link.output.hands_over && !link.hangup && !link.drained) && !eager
     }
@@ -366,12 +374,15 @@ impl State {
 
     fn keep(&mut self, core: &Core, id: PeerId, message: Message) {
         if !self.machine.receives() {
+            self.finished.extend(message.into_frames());
             return self.drop_messages(Some(id), DropCause::Refused, 1);
         }
         let Some(pipe) = self.pipe(id) else { return };
         pipe.keep_inbound(message);
         if core.settings.conflate() && pipe.inbound.len() > 1 {
-            pipe.take_inbound();
+            let older = pipe.take_inbound();
+            self.finished
+                .extend(older.into_iter().flat_map(Message::into_frames));
             self.drop_messages(Some(id), DropCause::Conflated, 1);
         }
         self.news = true;

@@ -207,6 +207,7 @@ fn what_waited_for_a_lost_link_arrives_over_the_next() {
     while push.try_send(&long[..]).is_ok() {
         sent += 1;
     }
+    pull.unbind(&real).unwrap();
     drop(pull);
     let (pull, _) = bound(&context, SocketType::Pull, keys.server(), &real);
     push.send("last").unwrap();
@@ -238,4 +239,26 @@ fn garbage_instead_of_a_message_ends_the_connection() {
         matches!(event.kind, EventKind::HandshakeFailed { .. })
     });
     peer.await_end();
+}
+
+/// A frame that no message may have is refused at its header, sealed or not.
+#[test]
+fn a_limit_on_messages_is_one_on_sealed_frames_before_they_come() {
+    let _watchdog = Watchdog::start();
+    let keys = Keys::new();
+    let (pull, push) = linked(
+        &context(),
+        "tcp://127.0.0.1:*",
+        (SocketType::Pull, keys.server().max_message_size(1 << 20)),
+        (SocketType::Push, keys.client()),
+    );
+    let monitor = pull.monitor();
+    push.send(vec![7; 64 << 20]).unwrap();
+    let event = await_event(&monitor, "of the end", |event| {
+        matches!(event.kind, EventKind::Disconnected { .. })
+    });
+    let EventKind::Disconnected { cause } = event.kind else {
+        unreachable!("filtered above")
+    };
+    assert!(cause.contains("exceeds the limit of 1048560"), "{cause}");
 }

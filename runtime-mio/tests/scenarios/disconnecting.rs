@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ferromq_mio::{AnySocket, Context, DropCause, EventKind, Options, SocketType};
 
+use crate::common::raw::RawPeer;
 use crate::common::*;
 
 /// An endpoint at which nobody listens.
@@ -99,4 +100,48 @@ fn a_departing_peer_gets_nothing_new() {
         assert_eq!(recv_parts(&staying), [b"new"]);
     }
     assert!(reader.join().unwrap().try_recv().is_err());
+}
+
+/// A peer that reads slowly, and has answered: closing with its answer unread
+/// would reset the connection and throw away what is on its way.
+#[test]
+fn h91_what_is_on_its_way_arrives_although_an_answer_lies_unread() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let real = format!("tcp://{}", listener.local_addr().unwrap());
+    let dealer = connected(&context, SocketType::Dealer, Options::new(), &real);
+    let mut peer = RawPeer::accept(&listener, "DEALER");
+    await_peers(&dealer, 1);
+    peer.send(&[b"an answer that nobody reads"]);
+    for _ in 0..20 {
+        dealer.send(vec![7; 100_000]).unwrap();
+    }
+    dealer.disconnect(&real).unwrap();
+    for received in 0..20 {
+        let message = peer.next_message();
+        assert!(message.is_some(), "lost after {received}");
+    }
+}
+
+/// What a link took with it is not waited for over another one.
+#[test]
+fn h91_a_departing_peer_that_is_lost_with_nothing_left_is_given_up() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let real = format!("tcp://{}", listener.local_addr().unwrap());
+    let push = push_to(&context, &real, None);
+    let monitor = push.monitor();
+    let peer = RawPeer::accept(&listener, "PULL");
+    await_peers(&push, 1);
+    push.send(vec![7; 32 << 20]).unwrap();
+    push.disconnect(&real).unwrap();
+    assert_eq!(push.statistics().peers.len(), 1, "it is half written");
+    drop(peer);
+    await_event(&monitor, "of the end", |event| {
+        event.kind == EventKind::Closed
+    });
+    assert_eq!(push.statistics().drops.of(DropCause::LinkLost), 1);
+    assert_eq!(push.statistics().peers.len(), 0);
 }

@@ -294,3 +294,113 @@ fn request_and_reply_go_back_and_forth() {
     }
     server.join().unwrap();
 }
+
+/// F55: a second reply to the last question is no reply to the next one.
+#[test]
+fn what_came_before_the_request_is_not_its_reply() {
+    let _watchdog = Watchdog::start();
+    let (router, req) = linked(
+        &context(),
+        "inproc://twice",
+        (SocketType::Router, Options::new()),
+        (SocketType::Req, Options::new()),
+    );
+    for round in 0..3_u8 {
+        req.send(&[round]).unwrap();
+        let asked = recv_parts(&router);
+        let reply = [&asked[0][..], b"", &[round]];
+        router.send(&reply[..]).unwrap();
+        assert_eq!(recv_parts(&req), [[round]]);
+        router.send(&reply[..]).unwrap();
+    }
+}
+
+/// Whatever becomes of a message, its frames are dropped where no lock is held:
+/// their release may call the socket.
+#[test]
+fn what_is_conflated_refused_or_left_is_released_where_no_lock_is_held() {
+    let _watchdog = Watchdog::start();
+    let conflating = Options::new().conflate(true);
+    for (bound, connected, parts) in [
+        (SocketType::Pull, SocketType::Push, 1),
+        (SocketType::Dealer, SocketType::Dealer, 1),
+        // Refused: an answer without an identity, of two long frames.
+        (SocketType::Rep, SocketType::Dealer, 2),
+    ] {
+        let options = match parts {
+            1 => conflating.clone(),
+            _ => Options::new(),
+        };
+        let ends = ((bound, options), (connected, Options::new()));
+        let (server, client) = linked(&context(), "inproc://released", ends.0, ends.1);
+        let releases = Arc::new(AtomicUsize::new(0));
+        let frame = || {
+            let (counted, calls) = (releases.clone(), [server.clone(), client.clone()]);
+            Frame::with_release(vec![7; 100_000], move || {
+                calls.iter().for_each(|socket| drop(socket.statistics()));
+                counted.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        for _ in 0..5 {
+            let message: Message = (0..parts).map(|_| frame()).collect();
+            client.send(message).unwrap();
+        }
+        let _ = server.recv_timeout(AWAY);
+        // Decoded by the readiness query, and never received.
+        for _ in 0..2 {
+            let message: Message = (0..parts).map(|_| frame()).collect();
+            client.send(message).unwrap();
+        }
+        let _ = server.readiness();
+        client.close();
+        let _ = server.readiness();
+        server.close();
+        drop((client, server));
+        until("all are released", || {
+            (releases.load(Ordering::SeqCst) == 7 * parts).then_some(())
+        });
+    }
+}
+
+/// A welcome that is as long as the message behind it is not taken for it.
+#[test]
+fn a_long_welcome_comes_before_a_message_of_its_length() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let welcome = vec![b'w'; 8192];
+    let options = Options::new().welcome_message(welcome.clone());
+    let (publisher, _) = bound(&context, SocketType::XPub, options, "inproc://welcome");
+    for _ in 0..20 {
+        let sub = connected(
+            &context,
+            SocketType::Sub,
+            Options::new(),
+            "inproc://welcome",
+        );
+        sub.subscribe("").unwrap();
+        assert_eq!(recv_parts(&publisher), [b"\x01"]);
+        publisher.send(vec![b'm'; 8192]).unwrap();
+        assert!(recv_parts(&sub) == [welcome.clone()]);
+        assert!(recv_parts(&sub) == [vec![b'm'; 8192]]);
+        drop(sub);
+        assert_eq!(recv_parts(&publisher), [b"\x00"]);
+    }
+}
+
+/// Who gives up waiting for a name leaves no descriptors behind.
+#[test]
+fn names_that_nobody_binds_cost_nothing_once_given_up() {
+    let _watchdog = Watchdog::start();
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let context = context();
+    let before = descriptors();
+    for number in 0..2_000 {
+        let name = format!("inproc://job-{number}");
+        let options = Options::new().linger(Some(std::time::Duration::ZERO));
+        drop(connected(&context, SocketType::Push, options, &name));
+    }
+    // Other tests of this process have descriptors too, but not thousands.
+    until("the descriptors are back", || {
+        (descriptors() < before + 1_500).then_some(())
+    });
+}

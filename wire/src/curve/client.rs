@@ -75,7 +75,7 @@ impl<C: Crypto> CurveClient<C> {
         let welcome = Welcome::mut_from_bytes(data);
         let welcome = welcome.map_err(|_| HandshakeError::MalformedCommand { len })?;
         let (_, secret) = self.transient.as_ref().ok_or(HandshakeError::Forged)?;
-        let key = self.crypto.agree(&self.server, secret);
+        let key = self.crypto.agree(&self.server, secret)?;
         let nonce = long_nonce(b"WELCOME-", &welcome.nonce);
         let sealed = welcome.sealed.as_mut_bytes();
         self.crypto.open(&key, &nonce, &welcome.tag, sealed)?;
@@ -97,7 +97,7 @@ impl<C: Crypto> CurveClient<C> {
         let full = HandshakeError::OutputFull { len };
         let vouch = self.vouch(server_transient)?;
         let (_, secret) = self.transient.as_ref().ok_or(HandshakeError::Forged)?;
-        let session = self.crypto.agree(&server_transient, secret);
+        let session = self.crypto.agree(&server_transient, secret)?;
         let (head, sealed) = Initiate::mut_from_prefix(room).map_err(|_| full)?;
         let (inner, rest) = InitiateBox::mut_from_prefix(sealed).map_err(|_| full)?;
         inner.client = self.public.0;
@@ -123,7 +123,7 @@ impl<C: Crypto> CurveClient<C> {
             },
         };
         self.crypto.random(&mut vouch.nonce);
-        let key = self.crypto.agree(&server_transient, &self.secret);
+        let key = self.crypto.agree(&server_transient, &self.secret)?;
         let nonce = long_nonce(b"VOUCH---", &vouch.nonce);
         vouch.tag = self.crypto.seal(&key, &nonce, vouch.sealed.as_mut_bytes());
         Ok(vouch)
@@ -157,7 +157,7 @@ impl<C: Crypto> Mechanism for CurveClient<C> {
 
     fn start(&mut self, out: &mut Outbox<'_>) -> Result<Step, HandshakeError> {
         let (public, secret) = self.crypto.key_pair();
-        let key = self.crypto.agree(&self.server, &secret);
+        let key = self.crypto.agree(&self.server, &secret)?;
         let counter = self.next_nonce();
         let room = out.reserve(HELLO, size_of::<Hello>())?;
         let len = room.len();

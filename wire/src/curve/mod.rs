@@ -47,7 +47,11 @@ pub trait Crypto {
     fn key_pair(&mut self) -> (PublicKey, SecretKey);
 
     /// `crypto_box_beforenm`: X25519, then HSalsa20.
-    fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> SharedKey;
+    ///
+    /// # Errors
+    /// [`Forged`] for a public key that leads to the same point whatever the
+    /// secret key is: nobody's.
+    fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> Result<SharedKey, Forged>;
 
     /// `crypto_secretbox_detached`: encrypts `data` in place and gives its tag.
     fn seal(&self, key: &SharedKey, nonce: &[u8; 24], data: &mut [u8]) -> [u8; 16];

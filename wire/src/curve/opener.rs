@@ -66,7 +66,10 @@ impl<C: Crypto> Opener<C> {
             key: session.key.clone(),
             peer: session.side.peer(),
             received: session.received,
-            frame_max: limits.frame,
+            // A message of one frame; of several, the receiver keeps count.
+            frame_max: limits
+                .frame
+                .min(limits.message.saturating_sub(Limits::FRAME_COST)),
             inline_max: limits.command.max(inline_max as u64),
         }
     }

@@ -92,7 +92,7 @@ impl<C: Crypto> CurveServer<C> {
             return Err(HandshakeError::CurveVersion { major, minor });
         }
         let client = PublicKey(hello.transient);
-        let key = self.crypto.agree(&client, &self.secret);
+        let key = self.crypto.agree(&client, &self.secret)?;
         let counter = hello.nonce.get();
         let nonce = short_nonce(b"CurveZMQHELLO---", counter);
         self.crypto
@@ -162,7 +162,7 @@ impl<C: Crypto> CurveServer<C> {
         if counter <= self.received {
             return Err(HandshakeError::NonceReused { nonce: counter });
         }
-        let session = self.crypto.agree(&greeted.client, &greeted.secret);
+        let session = self.crypto.agree(&greeted.client, &greeted.secret)?;
         let nonce = short_nonce(b"CurveZMQINITIATE", counter);
         self.crypto.open(&session, &nonce, &head.tag, sealed)?;
         let (inner, _) = InitiateBox::mut_from_prefix(sealed).map_err(|_| malformed)?;
@@ -194,7 +194,9 @@ impl<C: Crypto> CurveServer<C> {
         greeted: &Greeted,
         inner: &mut InitiateBox,
     ) -> Result<(), HandshakeError> {
-        let key = self.crypto.agree(&PublicKey(inner.client), &greeted.secret);
+        let key = self
+            .crypto
+            .agree(&PublicKey(inner.client), &greeted.secret)?;
         let vouch = &mut inner.vouch;
         let nonce = long_nonce(b"VOUCH---", &vouch.nonce);
         let sealed = vouch.sealed.as_mut_bytes();

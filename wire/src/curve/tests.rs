@@ -37,9 +37,14 @@ impl Crypto for TestCrypto {
         (PublicKey(public), SecretKey::from_bytes(&bytes).unwrap())
     }
 
-    fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> SharedKey {
+    fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> Result<SharedKey, Forged> {
         let point = MontgomeryPoint(theirs.0).mul_clamped(*ours.expose());
-        SharedKey::new(salsa20::hsalsa::<U10>((&point.0).into(), &Default::default()).into())
+        if point.0 == [0; 32] {
+            return Err(Forged);
+        }
+        Ok(SharedKey::new(
+            salsa20::hsalsa::<U10>((&point.0).into(), &Default::default()).into(),
+        ))
     }
 
     fn seal(&self, key: &SharedKey, nonce: &[u8; 24], data: &mut [u8]) -> [u8; 16] {

@@ -50,7 +50,7 @@ impl Crypto for NoCrypto {
         match *self {}
     }
 
-    fn agree(&self, _: &PublicKey, _: &SecretKey) -> SharedKey {
+    fn agree(&self, _: &PublicKey, _: &SecretKey) -> Result<SharedKey, Forged> {
         match *self {}
     }
 
