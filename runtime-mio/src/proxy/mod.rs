@@ -142,7 +142,9 @@ impl Proxy {
     pub fn run(&mut self) -> Result<(), ProxyError> {
         let (stations, shared) = (self.stations.clone(), self.shared.clone());
         let mut watch = Watch::begin(&stations, shared.bell());
-        let ran = self.turn_until_stopped(&mut watch);
+        let ran = watch
+            .attend_to_all()
+            .and_then(|()| self.turn_until_stopped(&mut watch));
         let finished = self.finish();
         self.shared.end(&self.counted, ran.is_ok());
         ran.and(finished)

@@ -37,6 +37,12 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Attends to all sockets: what happened before the watch began, a close
+    /// above all, may have been told to others.
+    pub(super) fn attend_to_all(&self) -> Result<(), ProxyError> {
+        self.stations.iter().try_for_each(Station::attend)
+    }
+
     /// Sleeps until there is news, unless only a glance is wanted, and attends
     /// to the sockets that have some. True: the bell rang.
     ///

@@ -3,6 +3,7 @@
 mod chains;
 mod kinds;
 mod pressure;
+mod quiet;
 mod steering;
 
 use std::thread::JoinHandle;

@@ -15,18 +15,23 @@ struct Steered {
     steering: AnySocket,
 }
 
+/// What is left when a test is over is for nobody.
+fn hasty() -> Options {
+    Options::new().linger(Some(std::time::Duration::ZERO))
+}
+
 fn steered(context: &Context, control: SocketType, steering: SocketType) -> Steered {
-    let (frontend, front) = bound(context, SocketType::Pull, Options::new(), TCP);
-    let (backend, back) = bound(context, SocketType::Push, Options::new(), TCP);
-    let (control, words) = bound(context, control, Options::new(), TCP);
+    let (frontend, front) = bound(context, SocketType::Pull, hasty(), TCP);
+    let (backend, back) = bound(context, SocketType::Push, hasty(), TCP);
+    let (control, words) = bound(context, control, hasty(), TCP);
     if control.socket_type() == SocketType::Sub {
         control.subscribe("").unwrap();
     }
     let builder = Proxy::builder(frontend, backend).control(control);
     let proxy = Running::start(builder.build().unwrap());
-    let push = connected(context, SocketType::Push, Options::new(), &front);
-    let pull = connected(context, SocketType::Pull, Options::new(), &back);
-    let steering = connected(context, steering, Options::new(), &words);
+    let push = connected(context, SocketType::Push, hasty(), &front);
+    let pull = connected(context, SocketType::Pull, hasty(), &back);
+    let steering = connected(context, steering, hasty(), &words);
     await_peers(&steering, 1);
     Steered {
         proxy,
