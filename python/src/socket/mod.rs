@@ -212,7 +212,14 @@ impl Socket {
     /// Counts of this moment.
     fn _statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let socket = self.open(py)?;
-        statistics::as_dict(py, &py.detach(|| socket.statistics()))
+        let counts = py.detach(|| {
+            // To ask for counts is a call like others, which keeps the I/O thread
+            // off: who asks all the time must take notice himself, or he is never
+            // told that a peer has gone. An error is the next call's.
+            let _ = socket.readiness();
+            socket.statistics()
+        });
+        statistics::as_dict(py, &counts)
     }
 
     /// Waits until `count` peers are connected; raises TimedOut.
