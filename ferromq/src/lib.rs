@@ -40,6 +40,7 @@
 //!
 //! and the draft types: [`Client`] ↔ [`Server`], [`Peer`] ↔ [`Peer`],
 //! [`Scatter`] → [`Gather`], [`Radio`] → [`Dish`], [`Channel`] ↔ [`Channel`].
+//! A [`Proxy`] passes messages on between two sockets, alone or in a chain.
 //!
 //! # The layers
 //! This crate puts them together and adds nothing of its own but the choice of

@@ -206,8 +206,10 @@ impl Proxy {
     }
 
     fn flush(&self) -> Result<(), ProxyError> {
-        self.lanes.iter().try_for_each(Lane::flush)?;
-        self.capture.iter().try_for_each(Station::flush)
+        let lanes = self.lanes.iter().map(Lane::flush);
+        let capture = self.capture.iter().map(Station::flush);
+        // Each of them, whatever becomes of the others.
+        lanes.chain(capture).fold(Ok(()), Result::and)
     }
 }
 
