@@ -5,11 +5,12 @@
 //! message is decoded when somebody asks for it.
 
 mod assembly;
+mod body;
 mod output;
 mod parts;
 mod sealing;
 
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use ferromq_wire::{
 };
 
 use assembly::{Assembly, asked};
+use body::Body;
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
 pub(crate) use sealing::Sealing;
@@ -30,13 +32,6 @@ use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool, OutOfMemory, PayloadBuffer, ReceiveBlock};
 use crate::statistics::DropCause;
 use crate::{Frame, Message, PeerInfo};
-
-/// Bodies that miss this much are waited for in large pieces.
-const PATIENT_FROM: usize = 1 << 20;
-/// Bytes of such a body that are worth waking for.
-const LOW_WATER: usize = 256 << 10;
-/// Bytes that a read of a body's end may fetch beyond it.
-const SPILL: usize = 4 << 10;
 
 /// Frames up to this length are decoded from the receive block, longer ones
 /// are read into a buffer of their own.
@@ -109,14 +104,6 @@ pub(crate) struct Link {
     pub(crate) heard: bool,
     /// Readiness to write is registered, because the transport was full.
     pub(crate) write_interest: bool,
-}
-
-/// A long body on its way into its own buffer.
-struct Body {
-    buffer: PayloadBuffer,
-    /// Bytes that the transport was told to wait for. Without, reading 10 MiB
-    /// took 77 reads, and the sender's core had to wake ours for half of them.
-    low_water: usize,
 }
 
 impl Link {
@@ -285,35 +272,6 @@ impl Link {
         }
     }
 
-    /// Moves what has already come of a long body into its buffer.
-    fn start_body(&mut self, len: u64, pools: &Pools) -> Result<(), OutOfMemory> {
-        // What follows the header in the block is the body: then it was written.
-        let ahead = self.block.as_ref().is_some_and(|block| !block.is_empty());
-        if self.output.hands_over && !ahead {
-            self.handed_over = End::of(&mut *self.transport).and_then(|end| end.take_body(len));
-            if self.handed_over.is_some() {
-                self.receiver.body_handed_over();
-                return Ok(());
-            }
-        }
-        let mut body = Body {
-            buffer: pools.buffers.buffer(len)?,
-            low_water: 1,
-        };
-        if let Some(block) = self.block.as_mut() {
-            while body.buffer.missing() > 0 && !block.is_empty() {
-                let have = block.undecoded_mut();
-                let space = body.buffer.space_mut()?;
-                let len = space.len().min(have.len());
-                space[..len].copy_from_slice(&have[..len]);
-                self.receiver.body_received(body.buffer.filled(len));
-                block.consume(len);
-            }
-        }
-        self.body = Some(body);
-        Ok(())
-    }
-
     /// Reads once. `Ok(false)`: nothing came, and `drained` is set.
     #[inline]
     pub(crate) fn fill(&mut self, pools: &Pools) -> Result<bool, LinkError> {
@@ -335,64 +293,6 @@ impl Link {
                 Ok(true)
             }
             Err(cause) => self.nothing_read(cause),
-        }
-    }
-
-    fn fill_body(&mut self) -> Result<bool, LinkError> {
-        let tells_by_count = self.tells_by_count();
-        let (Some(body), Some(block)) = (&mut self.body, &mut self.block) else {
-            return Ok(false);
-        };
-        let missing = body.buffer.missing();
-        let space = body.buffer.space_mut()?;
-        let asked = space.len();
-        // The block may take what follows the body, but only behind its end.
-        let read = if asked == missing {
-            let spill = block.space_mut();
-            let spill_len = spill.len().min(SPILL);
-            let mut slices = [
-                IoSliceMut::new(space),
-                IoSliceMut::new(&mut spill[..spill_len]),
-            ];
-            self.transport.read_vectored(&mut slices)
-        } else {
-            self.transport.read(space)
-        };
-        match read {
-            Ok(0) => Err(LinkError::Closed),
-            Ok(len) => {
-                let of_body = len.min(asked);
-                self.receiver.body_received(body.buffer.filled(of_body));
-                block.filled(len - of_body);
-                self.heard = true;
-                self.drained = len < asked && tells_by_count;
-                self.wait_for_more();
-                Ok(true)
-            }
-            Err(cause) => {
-                let nothing = self.nothing_read(cause);
-                // What is still to come may be less than was asked for before.
-                self.wait_for_more();
-                nothing
-            }
-        }
-    }
-
-    /// Tells the transport how much of a long body is worth waking for. Not
-    /// with heartbeats: there, any byte is a sign of life.
-    fn wait_for_more(&mut self) {
-        let Some(body) = self.body.as_mut().filter(|_| self.heartbeats.is_none()) else {
-            return;
-        };
-        let missing = body.buffer.missing();
-        let wanted = match missing {
-            0 => 1,
-            _ if body.low_water > 1 || missing >= PATIENT_FROM => missing.min(LOW_WATER),
-            _ => 1,
-        };
-        if wanted != body.low_water && (self.drained || missing == 0) {
-            body.low_water = wanted;
-            self.transport.set_read_low_water(wanted);
         }
     }
 
@@ -457,11 +357,6 @@ impl Link {
                 .body
                 .as_ref()
                 .map_or(0, |body| body.buffer.filled_len())
-    }
-
-    /// Whether a long body is under way: what comes next is no message yet.
-    pub(crate) fn awaits_body(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.low_water > 1)
     }
 
     #[cold]

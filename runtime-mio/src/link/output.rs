@@ -12,6 +12,7 @@
 
 mod buffer;
 mod hand_over;
+mod lent;
 mod sealed;
 mod walk;
 
@@ -23,13 +24,12 @@ use ferromq_transport as transport;
 use ferromq_wire::{FRAME_OVERHEAD, Sealer, Transmitter};
 
 pub(crate) use buffer::Buffer;
-use walk::Walk;
 
 use super::parts::Parts;
+use crate::Frame;
 use crate::clock::Ticks;
 use crate::memory::BufferPool;
 use crate::security::NaCl;
-use crate::{Frame, Message};
 
 /// Frames from this length travel as handles; shorter ones are copied, which
 /// is cheaper than another element in the vectored write.
@@ -255,91 +255,6 @@ impl Output {
         self.commands += 1;
     }
 
-    /// Writes one long part straight from the caller's memory. What the
-    /// transport refused of it stays there: [`lent`](Self::lent) says how much,
-    /// and the caller goes on with [`write_lent`](Self::write_lent), or gives up
-    /// with [`keep_lent`](Self::keep_lent). Behind other output it is copied.
-    pub(crate) fn write_through(
-        &mut self,
-        tx: &mut Transmitter,
-        link: &mut dyn transport::Link,
-        pool: &Arc<BufferPool>,
-        envelope: &[Frame],
-        body: &[u8],
-    ) -> Flushed {
-        for frame in envelope {
-            self.append_part(tx, true, frame, Some(frame));
-        }
-        let header = tx.header(false, body.len() as u64);
-        let trailer = tx.trailer(&header, body);
-        self.append_bytes(header.as_ref());
-        let (mut done, mut result) = (0, Flushed::Done);
-        while done < body.len() && self.lent == 0 && self.segments.is_empty() {
-            let head = self.tail.waiting();
-            let piece = &body[done..body.len().min(done + WRITE_MAX)];
-            match link.write_vectored(&[IoSlice::new(head), IoSlice::new(piece)]) {
-                Ok(written) => {
-                    let of_head = written.min(head.len());
-                    self.tail.start += of_head;
-                    self.total_written += of_head as u64;
-                    done += written - of_head;
-                }
-                Err(cause) => {
-                    result = refused(cause);
-                    break;
-                }
-            }
-        }
-        // The part of the body that left was never in the queue.
-        self.total_written += done as u64;
-        self.total_appended += body.len() as u64;
-        self.recycle_tail();
-        let rest = body.get(done..).unwrap_or_default();
-        if matches!(result, Flushed::Blocked) && self.tail.is_empty() {
-            self.lent = rest.len();
-        } else if !rest.is_empty() {
-            self.seal_tail();
-            self.segments.push_back(Segment::copied(pool, rest));
-        }
-        self.append_bytes(trailer.as_ref());
-        self.ends.push_back(End(self.total_appended));
-        match result {
-            Flushed::Done => self.flush(link),
-            _ => {
-                self.forget_written();
-                self.blocked |= matches!(result, Flushed::Blocked);
-                result
-            }
-        }
-    }
-
-    /// Bytes at the end of the sender's `body` that are to be written first.
-    pub(crate) fn lent(&self) -> usize {
-        self.lent
-    }
-
-    /// Goes on writing what [`write_through`](Self::write_through) had to leave
-    /// in `body`, then what waits behind it.
-    pub(crate) fn write_lent(&mut self, link: &mut dyn transport::Link, body: &[u8]) -> Flushed {
-        while self.lent > 0 {
-            let rest = &body[body.len() - self.lent..];
-            match link.write(&rest[..rest.len().min(WRITE_MAX)]) {
-                Ok(written) => {
-                    self.lent -= written;
-                    self.total_written += written as u64;
-                }
-                Err(cause) => return self.stopped(cause),
-            }
-        }
-        self.flush(link)
-    }
-
-    /// Copies what is left of `body`: its sender waits no longer.
-    pub(crate) fn keep_lent(&mut self, pool: &Arc<BufferPool>, body: &[u8]) {
-        let rest = &body[body.len() - std::mem::take(&mut self.lent)..];
-        self.segments.push_front(Segment::copied(pool, rest));
-    }
-
     /// Writes until nothing is left or the transport takes no more.
     #[inline]
     pub(crate) fn flush(&mut self, link: &mut dyn transport::Link) -> Flushed {
@@ -481,34 +396,6 @@ impl Output {
             Segment::Payload { frame, .. } => Some(frame.clone()),
             Segment::Bytes(_) => None,
         })
-    }
-
-    /// Takes apart the output of a link that died: the messages of which
-    /// nothing was written, and the number of those that were cut.
-    ///
-    /// What was sealed for one link means nothing on the next: it is cut too.
-    pub(crate) fn recover(mut self, trailer_len: usize) -> (VecDeque<Message>, u64) {
-        self.forget_written();
-        if self.sealer.is_some() {
-            return (VecDeque::new(), self.messages() as u64);
-        }
-        self.seal_tail();
-        let mut walk = Walk {
-            segments: self.segments,
-        };
-        let unfinished = self.ends.len() - self.commands;
-        let first = self.ends.front();
-        let begun = first.filter(|_| self.total_written > self.boundary);
-        if let Some(end) = begun {
-            // What is lent was not here, and belongs to what is cut.
-            walk.skip((end.position() - self.total_written) as usize - self.lent);
-        }
-        let cut = usize::from(begun.is_some_and(|end| !end.is_command()));
-        let messages: VecDeque<_> = (cut..unfinished)
-            .map_while(|_| walk.message(trailer_len))
-            .collect();
-        let lost = unfinished - messages.len();
-        (messages, lost as u64)
     }
 }
 

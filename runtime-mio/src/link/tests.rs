@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
@@ -7,6 +7,7 @@ use ferromq_patterns::PeerId;
 use ferromq_transport::PeerAddress;
 use ferromq_wire::{Config, Connection, Limits, Null, Scratch, SocketType};
 
+use super::body::LOW_WATER;
 use super::*;
 use crate::Options;
 

@@ -5,6 +5,7 @@ use ferromq_transport::{Link, PeerAddress};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Message;
 
 /// Takes as many bytes as it was allowed, then would block.
 struct Sink {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ferromq_wire::peek_header;
 
-use super::Segment;
+use super::{Output, Segment};
 use crate::{Frame, Message};
 
 /// Reads back what we encoded ourselves. Headers, and bodies that were copied,
@@ -61,5 +61,35 @@ impl Walk {
         };
         self.skip(len);
         Some(body)
+    }
+}
+
+impl Output {
+    /// Takes apart the output of a link that died: the messages of which
+    /// nothing was written, and the number of those that were cut.
+    ///
+    /// What was sealed for one link means nothing on the next: it is cut too.
+    pub(crate) fn recover(mut self, trailer_len: usize) -> (VecDeque<Message>, u64) {
+        self.forget_written();
+        if self.sealer.is_some() {
+            return (VecDeque::new(), self.messages() as u64);
+        }
+        self.seal_tail();
+        let mut walk = Walk {
+            segments: self.segments,
+        };
+        let unfinished = self.ends.len() - self.commands;
+        let first = self.ends.front();
+        let begun = first.filter(|_| self.total_written > self.boundary);
+        if let Some(end) = begun {
+            // What is lent was not here, and belongs to what is cut.
+            walk.skip((end.position() - self.total_written) as usize - self.lent);
+        }
+        let cut = usize::from(begun.is_some_and(|end| !end.is_command()));
+        let messages: VecDeque<_> = (cut..unfinished)
+            .map_while(|_| walk.message(trailer_len))
+            .collect();
+        let lost = unfinished - messages.len();
+        (messages, lost as u64)
     }
 }
