@@ -21,9 +21,7 @@ impl Core {
         drop(guard);
         self.tell(&endpoint, None, || EventKind::LingerExpired { messages });
     }
-}
 
-impl Core {
     /// Whether a departing peer still has something on its way.
     pub(crate) fn is_departing(&self, connector: ConnectorId) -> bool {
         let mut guard = self.enter_foreign();
