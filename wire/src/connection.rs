@@ -227,9 +227,14 @@ impl<M: Mechanism> Connection<M> {
     }
 
     /// The peer's identity; empty if it has none, or until its metadata is in.
+    /// While a decision is awaited it is what the peer claims so far.
     #[must_use]
     pub fn peer_identity<'s>(&self, scratch: &'s Scratch) -> &'s [u8] {
-        metadata::identity(self.peer_metadata(scratch)).unwrap_or_default()
+        let metadata = match self.state {
+            State::AwaitingDecision => self.kept(scratch),
+            _ => self.peer_metadata(scratch),
+        };
+        metadata::identity(metadata).unwrap_or_default()
     }
 
     /// The peer's properties, its own as well as ZMTP's; none until its
@@ -296,7 +301,13 @@ impl<M: Mechanism> Connection<M> {
                 scratch.input.clear();
                 State::Commands
             }
-            Step::Pending => State::AwaitingDecision,
+            Step::Pending => {
+                let metadata = self.mechanism.pending_metadata().unwrap_or_default();
+                let start = self.data_start.saturating_add(metadata.start);
+                let end = self.data_start.saturating_add(metadata.end);
+                self.kept = start..end;
+                State::AwaitingDecision
+            }
             Step::Metadata(range) => {
                 let start = self.data_start.saturating_add(range.start);
                 let end = self.data_start.saturating_add(range.end);

@@ -172,8 +172,8 @@ pub use heartbeat::{HeartbeatAction, HeartbeatConfig, Heartbeats, PongContext};
 pub use instant::Instant;
 pub use limits::Limits;
 pub use mechanism::{
-    Credentials, Decision, Mechanism, NoCrypto, Null, Outbox, PlainClient, PlainServer, Protection,
-    Role, Security, Step,
+    Credentials, Decision, Mechanism, NoCrypto, Null, NullServer, Outbox, PlainClient, PlainServer,
+    Protection, Role, Security, Step,
 };
 pub use metadata::Properties;
 pub use offer::{Features, Offer};

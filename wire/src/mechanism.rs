@@ -4,7 +4,7 @@ mod null;
 mod plain;
 mod security;
 
-pub use null::Null;
+pub use null::{Null, NullServer};
 pub use plain::{PlainClient, PlainServer};
 pub use security::{Credentials, NoCrypto, Security};
 
@@ -73,6 +73,13 @@ pub trait Mechanism {
         data: &mut [u8],
         out: &mut Outbox<'_>,
     ) -> Result<Step, HandshakeError>;
+
+    /// Where in the `data` of the last command the peer's metadata lies while
+    /// [`Step::Pending`] is unanswered; `None` where it has not sent any yet.
+    /// Nobody has checked it by then.
+    fn pending_metadata(&self) -> Option<Range<usize>> {
+        None
+    }
 
     /// [`Step::Pending`] was answered and the peer is let in. (When it is not,
     /// the connection queues the ERROR and ends, without asking here.)

@@ -26,6 +26,15 @@ pub struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
+    /// The properties that `metadata` is, as a handshake carries them and a
+    /// reply of 27/ZAP does. O(properties^2 + bytes).
+    ///
+    /// # Errors
+    /// What is too large, overruns, or names a property twice or not at all.
+    pub fn parse(metadata: &'a [u8]) -> Result<Self, HandshakeError> {
+        check(metadata).map(|()| Self::new(metadata))
+    }
+
     /// Walks `metadata`; ends early where it is malformed.
     pub(crate) fn new(metadata: &'a [u8]) -> Self {
         Self { rest: metadata }

@@ -555,3 +555,73 @@ fn peers_without_our_offer_or_with_a_later_one_get_plain_zmtp() {
         }
     }
 }
+
+fn null_server(socket_type: SocketType) -> Side {
+    Side::new(
+        &Config::new(socket_type),
+        Security::NullServer(NullServer::new()),
+    )
+}
+
+#[test]
+fn a_null_server_says_nothing_before_somebody_has_decided() {
+    let mut side = null_server(SocketType::Router);
+    let metadata = [
+        property("Socket-Type", b"DEALER"),
+        property("Identity", b"ann"),
+    ]
+    .concat();
+    side.feed(&greeting("NULL", 0)).unwrap();
+    assert_eq!(side.output().len(), 64, "our greeting, and no READY");
+    assert_eq!(side.identity(), b"");
+    side.feed(&command("READY", &metadata)).unwrap();
+    assert_eq!(side.status(), Status::AwaitingDecision);
+    assert_eq!(side.identity(), b"ann");
+    assert_eq!(side.property("Socket-Type"), None, "nobody has checked it");
+    assert_eq!(side.feed(b"more"), Ok(0));
+    assert!(side.output().is_empty());
+    side.authenticate(Decision::Allow).unwrap();
+    assert!(side.output().starts_with(b"\x04"));
+    assert_eq!(side.status(), Status::Established);
+    assert_eq!(side.property("Socket-Type"), Some(&b"DEALER"[..]));
+}
+
+#[test]
+fn a_null_server_tells_those_whom_nobody_lets_in() {
+    for (decision, words) in [
+        (Decision::Deny, command("ERROR", b"\x03400")),
+        (Decision::Fail, command("ERROR", b"\x03500")),
+        (Decision::TryLater, Vec::new()),
+    ] {
+        let mut side = null_server(SocketType::Pull);
+        let input = [greeting("NULL", 0), ready("PUSH")].concat();
+        side.feed(&input).unwrap();
+        side.output();
+        let status = decision.status();
+        let denied = Err(HandshakeError::Denied { status });
+        assert_eq!(side.authenticate(decision), denied);
+        assert_eq!(side.output(), words);
+        assert_eq!(side.status(), Status::Failed);
+    }
+}
+
+#[test]
+fn the_identity_that_is_pending_may_be_malformed() {
+    for metadata in [&b"\x08Iden"[..], b"", b"\xff"] {
+        let mut side = null_server(SocketType::Router);
+        side.feed(&greeting("NULL", 0)).unwrap();
+        side.feed(&command("READY", metadata)).unwrap();
+        assert_eq!(side.identity(), b"");
+        let refused = side.authenticate(Decision::Allow);
+        assert_eq!(refused.is_err(), !metadata.is_empty());
+    }
+}
+
+#[test]
+fn metadata_is_checked_where_it_does_not_come_in_a_handshake() {
+    let good = property("X-Team", b"blue");
+    let found: Vec<_> = Properties::parse(&good).unwrap().collect();
+    assert_eq!(found, [(&b"X-Team"[..], &b"blue"[..])]);
+    assert!(Properties::parse(&good[..good.len() - 1]).is_err());
+    assert!(Properties::parse(&[good.clone(), good].concat()).is_err());
+}

@@ -175,7 +175,7 @@ impl core::error::Error for KeyError {}
 
 /// Overwrites what nobody is to find in memory. The compiler may not see that
 /// nobody reads it afterwards; that is as much as there is without `unsafe`.
-pub(super) fn wipe(bytes: &mut [u8]) {
+pub(crate) fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     black_box(bytes);
 }

@@ -28,6 +28,7 @@ mod sealer;
 mod server;
 
 pub use client::CurveClient;
+pub(crate) use keys::wipe;
 pub use keys::{KeyError, PublicKey, SecretKey, SharedKey};
 pub use opener::{Opened, Opener, Opening};
 pub use sealer::Sealer;

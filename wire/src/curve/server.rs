@@ -1,5 +1,7 @@
 //! The side whose key is known, and that decides on its clients'.
 
+use core::ops::Range;
+
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::keys::wipe;
@@ -11,6 +13,9 @@ use super::{
 };
 use crate::mechanism::{READY, WELCOME, unexpected};
 use crate::{HandshakeError, Mechanism, MechanismName, Outbox, Protection, Role, Step};
+
+/// Where the metadata starts in the data of an INITIATE that was opened.
+const METADATA_START: usize = size_of::<Initiate>() + size_of::<InitiateBox>();
 
 /// The server's side of CURVE. It lets nobody in by itself: after INITIATE it is
 /// [`Step::Pending`] until somebody has looked at the client's key.
@@ -246,13 +251,19 @@ impl<C: Crypto> Mechanism for CurveServer<C> {
         }
     }
 
+    fn pending_metadata(&self) -> Option<Range<usize>> {
+        match self.state {
+            State::AwaitingDecision { len } => Some(METADATA_START..len),
+            _ => None,
+        }
+    }
+
     fn authenticated(&mut self, _out: &mut Outbox<'_>) -> Result<Step, HandshakeError> {
         let State::AwaitingDecision { len } = self.state else {
             return Err(HandshakeError::NoDecisionAwaited);
         };
         self.state = State::AwaitingVerdict;
-        let fixed = size_of::<Initiate>().saturating_add(size_of::<InitiateBox>());
-        Ok(Step::Metadata(fixed..len))
+        Ok(Step::Metadata(METADATA_START..len))
     }
 
     fn metadata_accepted(&mut self, out: &mut Outbox<'_>) -> Result<(), HandshakeError> {

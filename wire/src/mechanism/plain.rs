@@ -9,6 +9,7 @@
 //! ```
 
 use super::{HELLO, INITIATE, Mechanism, Outbox, READY, Role, Step, WELCOME, unexpected};
+use crate::curve::wipe;
 use crate::{ConfigError, HandshakeError, MechanismName};
 use core::fmt;
 use heapless::Vec;
@@ -189,6 +190,7 @@ impl Mechanism for PlainServer {
             return Err(HandshakeError::NoDecisionAwaited);
         }
         out.command(WELCOME, &[])?;
+        wipe(&mut self.password);
         self.password.clear();
         self.state = ServerState::AwaitingInitiate;
         Ok(Step::Continue)
@@ -199,6 +201,19 @@ impl Mechanism for PlainServer {
         out.command(READY, &[metadata])?;
         self.state = ServerState::Complete;
         Ok(())
+    }
+}
+
+// A password is not to be found in memory later.
+impl Drop for PlainClient {
+    fn drop(&mut self) {
+        wipe(&mut self.password);
+    }
+}
+
+impl Drop for PlainServer {
+    fn drop(&mut self) {
+        wipe(&mut self.password);
     }
 }
 

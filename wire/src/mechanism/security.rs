@@ -1,6 +1,10 @@
 //! The mechanisms of this crate behind one type, chosen at run time.
 
-use super::{Mechanism, Null, Outbox, PlainClient, PlainServer, Protection, Role, Step};
+use super::{
+    Mechanism, Null, NullServer, Outbox, PlainClient, PlainServer, Protection, Role, Step,
+};
+use core::ops::Range;
+
 use crate::curve::{Crypto, CurveClient, CurveServer, Forged, Session};
 use crate::{HandshakeError, MechanismName, PublicKey, SecretKey, SharedKey};
 
@@ -10,6 +14,8 @@ use crate::{HandshakeError, MechanismName, PublicKey, SecretKey, SharedKey};
 pub enum Security<C = NoCrypto> {
     /// No security.
     Null(Null),
+    /// No security, but somebody decides on the peer.
+    NullServer(NullServer),
     /// PLAIN, the side with the password.
     PlainClient(PlainClient),
     /// PLAIN, the side that checks it.
@@ -73,7 +79,9 @@ impl<C: Crypto> Security<C> {
                 password: server.password(),
             }),
             Self::CurveServer(server) => server.client_key().map(|key| Credentials::Curve { key }),
-            Self::Null(_) | Self::PlainClient(_) | Self::CurveClient(_) => None,
+            Self::Null(_) | Self::NullServer(_) | Self::PlainClient(_) | Self::CurveClient(_) => {
+                None
+            }
         }
     }
 
@@ -82,13 +90,16 @@ impl<C: Crypto> Security<C> {
         match self {
             Self::CurveClient(client) => client.take_session(),
             Self::CurveServer(server) => server.take_session(),
-            Self::Null(_) | Self::PlainClient(_) | Self::PlainServer(_) => None,
+            Self::Null(_) | Self::NullServer(_) | Self::PlainClient(_) | Self::PlainServer(_) => {
+                None
+            }
         }
     }
 
     fn inner(&self) -> &dyn Mechanism {
         match self {
             Self::Null(inner) => inner,
+            Self::NullServer(inner) => inner,
             Self::PlainClient(inner) => inner,
             Self::PlainServer(inner) => inner,
             Self::CurveClient(inner) => inner,
@@ -99,6 +110,7 @@ impl<C: Crypto> Security<C> {
     fn inner_mut(&mut self) -> &mut dyn Mechanism {
         match self {
             Self::Null(inner) => inner,
+            Self::NullServer(inner) => inner,
             Self::PlainClient(inner) => inner,
             Self::PlainServer(inner) => inner,
             Self::CurveClient(inner) => inner,
@@ -131,6 +143,10 @@ impl<C: Crypto> Mechanism for Security<C> {
         out: &mut Outbox<'_>,
     ) -> Result<Step, HandshakeError> {
         self.inner_mut().handle_command(name, data, out)
+    }
+
+    fn pending_metadata(&self) -> Option<Range<usize>> {
+        self.inner().pending_metadata()
     }
 
     fn authenticated(&mut self, out: &mut Outbox<'_>) -> Result<Step, HandshakeError> {

@@ -40,10 +40,9 @@ fn client(state: ClientState) -> PlainClient {
 }
 
 fn server(state: ServerState) -> PlainServer {
-    PlainServer {
-        state,
-        ..PlainServer::new()
-    }
+    let mut server = PlainServer::new();
+    server.state = state;
+    server
 }
 
 #[test]
