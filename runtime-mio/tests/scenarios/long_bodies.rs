@@ -7,7 +7,7 @@ use ferromq_mio::{Options, SocketType};
 use crate::common::raw::RawPeer;
 use crate::common::*;
 
-/// The receiver asks to be woken for 256 KiB and then less is missing: the last
+/// The receiver asks to be woken for 1 MiB and then less is missing: the last
 /// piece must wake it all the same.
 #[test]
 fn the_last_piece_of_a_long_body_wakes_its_receiver() {
