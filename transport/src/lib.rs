@@ -65,8 +65,9 @@
 //!
 //! # Writing a transport
 //! Implement [`Transport`], [`Listener`], [`Connecting`] and [`Link`] to the
-//! contract written at each, and register the transport with the context. What
-//! the grammar does not know arrives as [`Address::Other`]. Then let the suite in
+//! contract written at each, and register the transport with the context. Of the
+//! two in the middle less is left with [`Accepting`] and [`Opening`]. What the grammar does not
+//! know arrives as [`Address::Other`]. Then let the suite in
 //! `ferromq_transport::conformance` (feature `conformance`) tell whether it keeps
 //! the contract; `docs/transports.md` in the repository goes through all of it.
 //!
@@ -88,6 +89,7 @@ mod faulty;
 mod joined;
 mod link;
 mod memory;
+mod opening;
 mod options;
 mod transport;
 
@@ -101,5 +103,6 @@ pub use faulty::{Faults, Faulty, Random};
 pub use joined::Joined;
 pub use link::{Credentials, Link, PeerAddress, Wait};
 pub use memory::{Access, Descriptor, Memory, MemoryError, OperationId, Region};
+pub use opening::{Accepting, Opening, connecting, listening};
 pub use options::{IpVersion, Keepalive, LinkOptions, LocalUsers};
 pub use transport::{Connecting, Listener, Route, Transport};
