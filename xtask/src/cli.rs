@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs the tests, checks and benchmarks of FerroMQ.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ Examples:
   cargo xtask examples tokio            one example, against its peer
   cargo xtask manual                    make a site of docs/, without links to nowhere
   cargo xtask no-std                    build and run the program without std and alloc
+  cargo xtask verify files              5 GiB sent, with kill -9 on the way
   cargo xtask fuzz --minutes 5          five minutes on each fuzz target
   cargo xtask bench --quick             the benchmarks, shortened";
 
@@ -44,6 +45,8 @@ The last line is `N passed, N failed, N skipped`, counting groups.")]
         #[arg(long, value_enum)]
         only: Vec<GroupName>,
     },
+    /// Run the long checks, which take minutes to hours.
+    Verify(Verify),
     /// Make a site of the manual, in target/manual.
     Manual,
     /// Build the freestanding program (no std, no allocator) and run it.
@@ -94,6 +97,69 @@ Examples:
     },
 }
 
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask verify                    all of them
+  cargo xtask verify files              one group
+  cargo xtask verify files --size 512MiB --kills 3
+  TMPDIR=/with/room cargo xtask verify files
+
+The last line is `N passed, N failed, N skipped`, counting groups.")]
+pub(crate) struct Verify {
+    /// Run these groups only.
+    #[arg(value_name = "GROUP")]
+    pub(crate) groups: Vec<LongGroup>,
+    /// Make the same choices as the run that printed this seed.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) files: FilesOptions,
+}
+
+/// The groups of `verify`, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LongGroup {
+    /// A large file arrives whole over tcp and ipc while sender and receiver are
+    /// killed and started again.
+    Files,
+}
+
+/// Options of the group `files`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of files")]
+pub(crate) struct FilesOptions {
+    /// Size of the file: bytes, or with KiB, MiB or GiB. Twice that is needed on
+    /// the disk.
+    #[arg(long, default_value = "5GiB", value_parser = size)]
+    pub(crate) size: u64,
+    /// How often a process is killed in each transfer.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) kills: u32,
+}
+
+/// Bytes, from a number with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1_u64 << 30)];
+    let unit = units
+        .iter()
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number: u64 = number
+        .trim_end()
+        .parse()
+        .map_err(|_| "not a number of bytes, KiB, MiB or GiB")?;
+    let size = number.checked_mul(bytes).ok_or("too large")?;
+    match size {
+        // Less is over before anybody can be killed.
+        0..SIZE_MIN => Err(format!("less than {SIZE_MIN} bytes")),
+        size => Ok(size),
+    }
+}
+
+const SIZE_MIN: u64 = 1 << 20;
+
 /// The groups of `test`, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GroupName {
@@ -131,6 +197,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("5GiB"), Ok(5 << 30));
+        assert_eq!(size("64 MiB"), Ok(64 << 20));
+        assert_eq!(size("2000000"), Ok(2_000_000));
+        for wrong in ["", "GiB", "5GB", "1023KiB", "-1MiB", "99999999999999999999"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(size("18446744073709551615GiB"), Err("too large".into()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod loom;
 mod manual;
 mod python;
 mod test;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use crate::group::Tally;
 pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
     match task {
         Task::Test { only } => Ok(test::run(&only)),
+        Task::Verify(verify) => Ok(verify::run(&verify)),
         Task::Manual => {
             let mut tally = Tally::default();
             tally.run("manual", manual::check);
