@@ -4,11 +4,12 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
-use ferromq_transport::Transport;
+use ferromq_transport::{Endpoint, Transport};
 use ferromq_wire::SocketType;
 
 use crate::inproc::Inproc;
 use crate::io::{Command, ConnectorId, IoHandle, Reactor, SocketId, Transports};
+use crate::security::{Authenticator, Authority, Role, require};
 use crate::sight::SocketList;
 use crate::socket::{AnySocket, Core, Kind, Phase, Socket};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +30,7 @@ pub struct Context {
 #[derive(Default)]
 pub struct ContextBuilder {
     transports: Transports,
+    inproc: Inproc,
 }
 
 pub(crate) struct ContextInner {
@@ -37,6 +39,8 @@ pub(crate) struct ContextInner {
     thread: Mutex<Option<JoinHandle<()>>>,
     sockets: Arc<SocketList>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
+    authority: Arc<Authority>,
+    requires_authentication: AtomicBool,
     terminated: AtomicBool,
     ids: AtomicU64,
 }
@@ -46,7 +50,7 @@ impl Context {
     /// has one with all of them.
     pub fn builder() -> ContextBuilder {
         let mut builder = ContextBuilder::default();
-        builder.transports.add(Arc::new(Inproc::default()));
+        builder.transports.add(Arc::new(builder.inproc.clone()));
         builder
     }
 
@@ -109,6 +113,39 @@ impl Context {
         lock_unpoisoned(&self.inner.kept).push(Box::new(thing));
     }
 
+    /// Decides from now on whether peers are let in, for every socket that asks
+    /// ([`Options::zap_domain`], [`Options::plain_zap_server`],
+    /// [`CurveClients::Zap`](crate::CurveClients::Zap)), instead of the ZAP
+    /// handler. It lives as long as the context: it must hold no handle of it,
+    /// or of a socket.
+    pub fn set_authenticator(&self, authenticator: impl Authenticator + 'static) {
+        let authenticator = Some(Arc::new(authenticator) as Arc<dyn Authenticator>);
+        self.inner.authority.set_authenticator(authenticator);
+    }
+
+    /// Takes [`set_authenticator`](Self::set_authenticator) back: the ZAP
+    /// handler decides, the REP or ROUTER that is bound to
+    /// `inproc://zeromq.zap.01`, and without one nobody is let in.
+    pub fn clear_authenticator(&self) {
+        self.inner.authority.set_authenticator(None);
+    }
+
+    /// From now on no socket binds or connects where its peers would come
+    /// unauthenticated: [`AnySocket::bind`] and [`AnySocket::connect`] answer
+    /// [`Error::Unauthenticated`] instead. There is no way back. The
+    /// environment variable `FERROMQ_REQUIRE_AUTH=1` does it for every context
+    /// from its making.
+    ///
+    /// Who binds must have a list of its own (PLAIN's table, CURVE's keys) or
+    /// ask ([`Options::zap_domain`] and the like); who connects must prove who
+    /// it is (PLAIN, CURVE). `inproc://` needs nothing, nor does `ipc://` among
+    /// processes of one user, for whom the kernel vouches.
+    pub fn require_authentication(&self) {
+        // Relaxed: it says nothing about other memory.
+        let required = &self.inner.requires_authentication;
+        required.store(true, Ordering::Relaxed);
+    }
+
     /// Ends every call on every socket with [`Error::Terminated`], now and from
     /// now on. What waits is sent in the background, within each socket's
     /// linger.
@@ -141,8 +178,9 @@ impl ContextBuilder {
     /// [`Error::System`] when a descriptor or the thread cannot be had.
     pub fn build(self) -> Result<Context, Error> {
         let (io, poll) = IoHandle::new()?;
-        let reactor =
-            Reactor::new(poll, io.clone()).map_err(Error::system("clone the context's epoll"))?;
+        let authority = Authority::new(io.clone(), self.inproc);
+        let reactor = Reactor::new(poll, io.clone(), authority.clone())
+            .map_err(Error::system("clone the context's epoll"))?;
         // Measured once here, so that no call of a user's pays for it.
         crate::clock::ticks(std::time::Duration::from_micros(1));
         let thread = std::thread::Builder::new()
@@ -155,6 +193,8 @@ impl ContextBuilder {
             thread: Mutex::new(Some(thread)),
             sockets: Arc::default(),
             kept: Mutex::default(),
+            authority,
+            requires_authentication: AtomicBool::new(is_required_by_environment()),
             terminated: AtomicBool::new(false),
             ids: AtomicU64::new(0),
         };
@@ -179,6 +219,20 @@ impl ContextInner {
         ConnectorId(self.next_id())
     }
 
+    /// Refuses an endpoint over which nobody is authenticated, if that is
+    /// required.
+    pub(crate) fn check(
+        &self,
+        endpoint: &Endpoint,
+        options: &Options,
+        role: Role,
+    ) -> Result<(), Error> {
+        match self.requires_authentication.load(Ordering::Relaxed) {
+            true => require(endpoint, options, role),
+            false => Ok(()),
+        }
+    }
+
     fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
@@ -186,6 +240,8 @@ impl ContextInner {
 
 impl Drop for ContextInner {
     fn drop(&mut self) {
+        // First: a socket of its own keeps the I/O thread.
+        self.authority.stop();
         self.io.send(Command::Shutdown);
         let thread = lock_unpoisoned(&self.thread).take();
         // A buffer that somebody lent may own the last handle, and be released
@@ -196,6 +252,12 @@ impl Drop for ContextInner {
         if let Some(thread) = thread.filter(elsewhere) {
             // A panic there was reported by the panic hook already.
             let _ = thread.join();
+            self.authority.join();
         }
     }
+}
+
+/// Whether every context of this process requires authentication.
+fn is_required_by_environment() -> bool {
+    std::env::var_os("FERROMQ_REQUIRE_AUTH").is_some_and(|value| value == "1")
 }

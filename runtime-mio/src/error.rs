@@ -104,6 +104,15 @@ pub enum Error {
         /// What is wrong with the value.
         reason: String,
     },
+    /// The context requires authentication, and the socket's options do not
+    /// ask for it.
+    #[error("{endpoint} is refused, for this context requires authentication: {missing}")]
+    Unauthenticated {
+        /// The endpoint as given.
+        endpoint: String,
+        /// What its options lack.
+        missing: &'static str,
+    },
     /// A subscription that cannot be made.
     #[error("cannot subscribe: {cause}")]
     Subscription {

@@ -102,7 +102,10 @@ pub use self::{
     options::Options,
     poller::{Interest, PollEvent, Poller},
     proxy::{Proxy, ProxyBuilder, ProxyError, ProxyHandle, ProxyRole, ProxyStatistics},
-    security::{CurveClients, CurveKeys, KeyError, PublicKey, SecretKey},
+    security::{
+        AddressRange, AddressRangeError, AuthenticationRequest, AuthenticationTable, Authenticator,
+        Claim, CurveClients, CurveKeys, KeyError, Password, PublicKey, SecretKey, Verdict,
+    },
     sight::{
         CallerState, ContextObserver, EndpointSnapshot, EndpointState, SocketSnapshot, SocketState,
     },

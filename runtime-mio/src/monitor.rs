@@ -34,7 +34,7 @@ pub enum EventKind {
         /// The system's answer.
         cause: String,
     },
-    /// A peer was turned away before its handshake.
+    /// A peer was turned away before its handshake, or right after it.
     Refused {
         /// Why.
         cause: String,
@@ -50,6 +50,18 @@ pub enum EventKind {
     },
     /// The connection carries messages from now on.
     HandshakeSucceeded,
+    /// A peer was not let in for who it is, or we were not. The
+    /// [`HandshakeFailed`](Self::HandshakeFailed) that it comes to follows.
+    AuthenticationFailed {
+        /// The status of 27/ZAP, where there is one: 300 for later, 400 for no,
+        /// 500 for an authority in trouble. `None` where nobody decided.
+        status: Option<u16>,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The endpoint was bound without security where other machines can reach
+    /// it: a warning, once an endpoint.
+    Exposed,
     /// The peer did not complete the handshake, and why.
     HandshakeFailed {
         /// What went wrong.

@@ -1,14 +1,16 @@
 //! What can be set on a socket.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod security;
+
 use std::time::Duration;
 
 use ferromq_transport::LinkOptions;
 use ferromq_wire::{Limits, SocketType};
 
+pub(crate) use self::security::{Credentials, PlainUsers};
+
 use crate::Error;
-use crate::security::{CurveClients, CurveKeys, PublicKey};
+use crate::security::AddressRules;
 
 /// The options of one socket, with ZeroMQ's names and defaults except where a
 /// field says otherwise.
@@ -53,6 +55,9 @@ pub struct Options {
     pub(crate) welcome_message: Option<Vec<u8>>,
     pub(crate) invert_matching: bool,
     pub(crate) credentials: Credentials,
+    pub(crate) zap_domain: Option<String>,
+    pub(crate) authentication_timeout: Duration,
+    pub(crate) addresses: AddressRules,
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) crc: bool,
     pub(crate) extensions: bool,
@@ -65,40 +70,6 @@ pub(crate) struct Heartbeat {
     pub(crate) interval: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
-}
-
-/// Who we say we are, or whom we let in.
-#[derive(Clone, Default)]
-pub(crate) enum Credentials {
-    #[default]
-    Null,
-    PlainClient {
-        username: String,
-        password: String,
-    },
-    PlainServer {
-        table: Arc<HashMap<String, String>>,
-    },
-    CurveClient {
-        server: PublicKey,
-        keys: CurveKeys,
-    },
-    CurveServer {
-        keys: CurveKeys,
-        clients: CurveClients,
-    },
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Null => "Null",
-            Self::PlainClient { .. } => "PlainClient",
-            Self::PlainServer { .. } => "PlainServer",
-            Self::CurveClient { .. } => "CurveClient",
-            Self::CurveServer { .. } => "CurveServer",
-        })
-    }
 }
 
 /// Bytes that may wait in one pipe, each way, before it counts as full: 64 MiB.
@@ -135,6 +106,9 @@ impl Default for Options {
             welcome_message: None,
             invert_matching: false,
             credentials: Credentials::Null,
+            zap_domain: None,
+            authentication_timeout: Duration::from_secs(2),
+            addresses: AddressRules::default(),
             properties: Vec::new(),
             crc: false,
             extensions: true,
@@ -177,6 +151,11 @@ impl Options {
         /// Total time a connection has to finish its handshake; no byte
         /// received prolongs it (ZMQ_HANDSHAKE_IVL). Default 10 s.
         handshake_timeout: Duration;
+        /// Time that whoever decides on a peer has for it: an
+        /// [`Authenticator`](crate::Authenticator), or the context's ZAP
+        /// handler. The peer is turned away then. At most the handshake's time, and an hour.
+        /// Default 2 s.
+        authentication_timeout: Duration;
         /// Queue only to connections that stand (ZMQ_IMMEDIATE). Default off.
         immediate: bool;
         /// Keep the last message only, each way (ZMQ_CONFLATE); for PUSH, PULL,
@@ -307,47 +286,6 @@ impl Options {
         self
     }
 
-    /// Says who we are by name and password (24/PLAIN). Both travel in clear.
-    #[must_use]
-    pub fn plain_client(mut self, username: &str, password: &str) -> Self {
-        self.credentials = Credentials::PlainClient {
-            username: username.into(),
-            password: password.into(),
-        };
-        self
-    }
-
-    /// Lets in only who knows a name and its password (24/PLAIN).
-    #[must_use]
-    pub fn plain_server<N: Into<String>, P: Into<String>>(
-        mut self,
-        table: impl IntoIterator<Item = (N, P)>,
-    ) -> Self {
-        let table = table
-            .into_iter()
-            .map(|(name, password)| (name.into(), password.into()));
-        self.credentials = Credentials::PlainServer {
-            table: Arc::new(table.collect()),
-        };
-        self
-    }
-
-    /// Connects encrypted, to the server with this key only, as the owner of
-    /// `keys` (26/CURVEZMQ; ZMQ_CURVE_SERVERKEY, _PUBLICKEY, _SECRETKEY).
-    #[must_use]
-    pub fn curve_client(mut self, server: PublicKey, keys: CurveKeys) -> Self {
-        self.credentials = Credentials::CurveClient { server, keys };
-        self
-    }
-
-    /// Accepts encrypted connections only, from `clients` (26/CURVEZMQ;
-    /// ZMQ_CURVE_SERVER, _SECRETKEY).
-    #[must_use]
-    pub fn curve_server(mut self, keys: CurveKeys, clients: CurveClients) -> Self {
-        self.credentials = Credentials::CurveServer { keys, clients };
-        self
-    }
-
     /// Adds a property to our metadata; its name should start with `X-`
     /// (37/ZMTP). Peers read it from each message.
     #[must_use]
@@ -395,6 +333,9 @@ impl Options {
         }
         if self.identity.first() == Some(&0) {
             return refuse("identity", "starts with a zero byte, which is reserved");
+        }
+        if self.zap_domain.as_ref().is_some_and(|it| it.len() > 255) {
+            return refuse("zap_domain", "longer than 255 bytes");
         }
         let conflates = matches!(
             socket_type,

@@ -189,6 +189,15 @@ pub struct Statistics {
     pub drops: Drops,
     /// Handshakes that failed, both ways.
     pub handshakes_failed: u64,
+    /// Of these, the ones in which a peer was not let in for who it is, or a
+    /// peer did not let us in and told the status.
+    pub authentications_failed: u64,
+    /// Of these in turn, the peers that nobody decided on: no handler was there,
+    /// it did not answer in time, or its reply was malformed.
+    pub authentications_undecided: u64,
+    /// Peers that were turned away for their addresses, before a byte of theirs
+    /// was read.
+    pub addresses_refused: u64,
     /// Peers that were let in without saying which type of socket they are
     /// (37/ZMTP wants a Socket-Type; some that do without are harmless).
     pub untyped_peers: u64,

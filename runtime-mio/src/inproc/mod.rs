@@ -33,7 +33,7 @@ use crate::sync::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock_unpoisoned};
 
 /// The names of one context.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Inproc {
     names: Arc<Mutex<HashMap<String, Name>>>,
 }
@@ -68,6 +68,14 @@ impl Backlog {
         waiting.met.store(true, Ordering::Relaxed);
         waiting.end.ring_peer();
         self.push(waiting.end);
+    }
+}
+
+impl Inproc {
+    /// Whether somebody is bound to this endpoint now.
+    pub(crate) fn is_bound(&self, endpoint: &str) -> bool {
+        let names = lock_unpoisoned(&self.names);
+        matches!(names.get(endpoint), Some(Name::Bound(_)))
     }
 }
 

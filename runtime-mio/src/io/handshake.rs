@@ -1,22 +1,20 @@
 //! A connection on its way to being established.
 
-use std::collections::HashMap;
+mod admission;
+mod opening;
+
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferromq_transport::Link;
-use ferromq_wire::{
-    Config, Connection, Credentials as Asked, CurveClient, CurveServer, Decision, Features,
-    HandshakeError, Null, Offer, PlainClient, PlainServer, Scratch, SocketType, Status,
-};
+use ferromq_wire::{Connection, HandshakeError, Scratch, Status};
 
 use super::ConnectorId;
 use crate::inproc::End;
 use crate::link::Sealing;
-use crate::options::Credentials;
-use crate::security::NaCl;
-use crate::socket::{Core, Established};
+use crate::security::{AuthenticationRequest, NaCl, NoVerdict, Verdict};
+use crate::socket::{Core, Established, Unauthenticated};
 use crate::{Options, PeerInfo};
 
 type Security = ferromq_wire::Security<NaCl>;
@@ -26,6 +24,9 @@ const READ: usize = 4096;
 /// Bytes kept that are not the handshake's. More stay with the transport until
 /// the peer has taken what we still have to write.
 const UNREAD_MAX: usize = 4 * READ;
+
+/// Longest time to decide on a peer: one that has an end.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Where a connection came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(super) enum Origin {
 /// How far a handshake has come.
 pub(super) enum Progress {
     Pending,
+    /// It waits for [`Handshake::answer`] to this.
+    Asks(Box<AuthenticationRequest>),
     Established(Box<Established>),
     Failed(Failure),
 }
@@ -48,6 +51,8 @@ pub(super) struct Failure {
     /// The peer said no to who we are: asking again would not change that
     /// (37/ZMTP, ERROR).
     pub(super) is_final: bool,
+    /// It is about who somebody is: the peer, or we.
+    pub(super) unauthenticated: Option<Unauthenticated>,
 }
 
 impl From<String> for Failure {
@@ -55,8 +60,40 @@ impl From<String> for Failure {
         Self {
             cause,
             is_final: false,
+            unauthenticated: None,
         }
     }
+}
+
+impl From<NoVerdict> for Failure {
+    /// Not the peer's fault: it is told nothing, so that it comes back.
+    fn from(cause: NoVerdict) -> Self {
+        Self {
+            unauthenticated: Some(Unauthenticated::NoVerdict),
+            ..Self::from(cause.to_string())
+        }
+    }
+}
+
+/// How a handshake stands with whoever decides on its peer.
+enum Admission {
+    /// The socket's own list is all there is, or the peer has not yet said who
+    /// it is.
+    Unasked,
+    /// Somebody was asked and has not answered.
+    Asked,
+    /// This was the answer.
+    Answered(Box<Verdict>),
+}
+
+/// What a handshake needs next.
+enum Turn {
+    /// Its peer, or an answer that is under way.
+    Wait,
+    /// An answer to this.
+    Ask(Box<AuthenticationRequest>),
+    /// Nothing.
+    Over,
 }
 
 pub(super) struct Handshake {
@@ -69,6 +106,7 @@ pub(super) struct Handshake {
     pub(super) serial: u64,
     pub(super) deadline: Option<Instant>,
     connection: Connection<Security>,
+    admission: Admission,
     scratch: Box<Scratch>,
     /// Bytes read and not consumed: at the end, the first traffic.
     unread: Vec<u8>,
@@ -91,18 +129,15 @@ impl Handshake {
         let mut scratch = Box::<Scratch>::default();
         let hands_over = End::of(&mut *link).is_some();
         let offered = offer && options.extensions && !hands_over;
-        // In one process there is nobody to keep out.
-        let credentials = match hands_over {
-            true => &Credentials::Null,
-            false => &options.credentials,
-        };
-        let connection = connection(
-            core.socket_type,
-            &options,
-            credentials,
+        let beginning = opening::Beginning {
+            socket_type: core.socket_type,
+            options: &options,
+            // In one process there is nobody to keep out.
+            secured: !hands_over,
+            accepted: origin == Origin::Accepted,
             offered,
-            &mut scratch,
-        )?;
+        };
+        let connection = beginning.connection(&mut scratch)?;
         let deadline = Instant::now().checked_add(options.handshake_timeout);
         Ok(Self {
             core,
@@ -113,6 +148,7 @@ impl Handshake {
             serial,
             deadline,
             connection,
+            admission: Admission::Unasked,
             scratch,
             unread: Vec::new(),
             ended: false,
@@ -120,11 +156,22 @@ impl Handshake {
         })
     }
 
+    /// How long somebody may take to decide on the peer.
+    pub(super) fn authentication_timeout(&self) -> Duration {
+        let Options {
+            handshake_timeout,
+            authentication_timeout,
+            ..
+        } = *self.options;
+        authentication_timeout.min(handshake_timeout).min(LONGEST)
+    }
+
     /// Writes and reads as far as it goes without waiting.
     pub(super) fn drive(mut self) -> (Option<Self>, Progress) {
         match self.step() {
-            Ok(false) => (Some(self), Progress::Pending),
-            Ok(true) => match self.establish() {
+            Ok(Turn::Wait) => (Some(self), Progress::Pending),
+            Ok(Turn::Ask(request)) => (Some(self), Progress::Asks(request)),
+            Ok(Turn::Over) => match self.establish() {
                 Some(established) => (None, Progress::Established(Box::new(established))),
                 None => (
                     None,
@@ -145,23 +192,23 @@ impl Handshake {
         self.offered && self.ended && self.connection.peer().version.major > 0
     }
 
-    fn step(&mut self) -> Result<bool, Failure> {
+    fn step(&mut self) -> Result<Turn, Failure> {
         loop {
             self.decode()?;
             self.write().map_err(|cause| cause.to_string())?;
             match self.connection.status() {
-                Status::Established => return Ok(true),
+                Status::Established => return Ok(Turn::Over),
                 Status::AwaitingDecision => {
-                    let decision = self.decide();
-                    let decided = self.connection.authenticate(decision, &mut self.scratch);
-                    decided.map_err(|cause| cause.to_string())?;
+                    if let Some(turn) = self.admit()? {
+                        return Ok(turn);
+                    }
                 }
                 _ if self.ended => {
                     return Err(String::from("the peer closed the connection").into());
                 }
                 // Traffic before it took our last words: it waits in the kernel.
-                _ if self.unread.len() >= UNREAD_MAX => return Ok(false),
-                _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(false),
+                _ if self.unread.len() >= UNREAD_MAX => return Ok(Turn::Wait),
+                _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(Turn::Wait),
                 _ => {}
             }
         }
@@ -189,7 +236,16 @@ impl Handshake {
         // 300 is the one status that asks to come back (27/ZAP).
         let is_final =
             matches!(error, HandshakeError::RefusedByPeer { status } if status != Some(300));
-        Failure { cause, is_final }
+        let unauthenticated = match error {
+            HandshakeError::RefusedByPeer { status } => status.map(Unauthenticated::Status),
+            HandshakeError::Denied { status } => Some(Unauthenticated::Status(status)),
+            _ => None,
+        };
+        Failure {
+            cause,
+            is_final,
+            unauthenticated,
+        }
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -222,24 +278,6 @@ impl Handshake {
         Ok(true)
     }
 
-    /// Whether the peer's credentials are good.
-    fn decide(&self) -> Decision {
-        let asked = self.connection.mechanism().credentials();
-        let admitted = match (asked, &self.options.credentials) {
-            (Some(Asked::Plain { username, password }), Credentials::PlainServer { table }) => {
-                knows(table, username, password)
-            }
-            (Some(Asked::Curve { key }), Credentials::CurveServer { clients, .. }) => {
-                clients.admits(&key)
-            }
-            _ => false,
-        };
-        match admitted {
-            true => Decision::Allow,
-            false => Decision::Deny,
-        }
-    }
-
     fn establish(mut self) -> Option<Established> {
         let peer = self.connection.peer();
         let socket_type = peer
@@ -247,17 +285,8 @@ impl Handshake {
             .map_or("", |socket_type| socket_type.name());
         let address = self.link.peer().endpoint.to_string();
         let identity = self.connection.peer_identity(&self.scratch);
-        let mut info = PeerInfo::new(socket_type, address).with_identity(identity);
-        for (name, value) in self.connection.peer_properties(&self.scratch) {
-            info = info.with_property(String::from_utf8_lossy(name), value);
-        }
-        match self.connection.mechanism().credentials() {
-            Some(Asked::Plain { username, .. }) => {
-                info = info.with_user_id(String::from_utf8_lossy(username));
-            }
-            Some(Asked::Curve { key }) => info = info.with_user_id(key.to_string()),
-            None => {}
-        }
+        let info = PeerInfo::new(socket_type, address).with_identity(identity);
+        let info = self.with_properties(info);
         let version = peer.version.negotiated();
         let limits = self.options.limits;
         let session = self.connection.mechanism_mut().take_session();
@@ -284,70 +313,4 @@ impl Handshake {
             },
         })
     }
-}
-
-fn connection(
-    socket_type: SocketType,
-    options: &Options,
-    credentials: &Credentials,
-    offered: bool,
-    scratch: &mut Scratch,
-) -> Result<Connection<Security>, String> {
-    let Options {
-        identity,
-        properties,
-        crc,
-        handshake_timeout,
-        ..
-    } = options;
-    let security = match credentials {
-        Credentials::Null => Ok(Security::Null(Null)),
-        Credentials::PlainClient { username, password } => {
-            PlainClient::new(username.as_bytes(), password.as_bytes()).map(Security::PlainClient)
-        }
-        Credentials::PlainServer { .. } => Ok(Security::PlainServer(PlainServer::new())),
-        Credentials::CurveClient { server, keys } => {
-            let (public, secret) = (keys.public, keys.secret.clone());
-            let client = CurveClient::new(NaCl, *server, public, secret);
-            Ok(Security::CurveClient(client))
-        }
-        Credentials::CurveServer { keys, .. } => {
-            let server = CurveServer::new(NaCl, keys.public, keys.secret.clone());
-            Ok(Security::CurveServer(server))
-        }
-    };
-    let properties: Vec<(&str, &[u8])> = properties
-        .iter()
-        .map(|(name, value)| (&name[..], &value[..]))
-        .collect();
-    let features = if *crc { Features::CRC } else { Features::NONE };
-    let config = Config {
-        identity,
-        properties: &properties,
-        offer: offered.then(|| Offer::new(features)),
-        handshake_timeout: *handshake_timeout,
-        ..Config::new(socket_type)
-    };
-    security
-        .and_then(|security| Connection::new(&config, security, scratch, crate::clock::wire_now()))
-        .map_err(|cause| cause.to_string())
-}
-
-/// PLAIN: whether the name and password are in the table. Every name costs the
-/// same comparison, known or not.
-fn knows(table: &HashMap<String, String>, username: &[u8], password: &[u8]) -> bool {
-    let known = std::str::from_utf8(username)
-        .ok()
-        .and_then(|name| table.get(name));
-    let expected = known.map_or(&b""[..], |password| password.as_bytes());
-    same(expected, password) && known.is_some()
-}
-
-/// Compares in a time that depends on the lengths only.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let differences = a
-        .iter()
-        .zip(b)
-        .fold(0, |differences, (a, b)| differences | (a ^ b));
-    std::hint::black_box(differences) == 0 && a.len() == b.len()
 }

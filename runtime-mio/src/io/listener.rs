@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ferromq_transport::Link;
+
 use super::handshake::Origin;
 use super::reactor::Reactor;
 use super::timers::Timer;
 use super::{Source, deregister, register};
 use crate::Options;
 use crate::monitor::EventKind;
+use crate::security::ip_of;
 use crate::socket::Core;
 
 /// Connections accepted in one turn, so that a storm of them leaves the rest
@@ -71,6 +74,13 @@ impl Reactor {
             let options = listening.options.clone();
             match listening.listener.accept() {
                 Ok(None) => return,
+                Ok(Some(link)) if !is_admitted(&*link, &options) => {
+                    core.address_refused();
+                    let address = link.peer().endpoint.to_string();
+                    core.tell(&endpoint, None, || EventKind::Refused {
+                        cause: format!("{address} is not allowed to connect"),
+                    });
+                }
                 Ok(Some(link)) => {
                     listening.accepted += 1;
                     core.tell(&endpoint, None, || EventKind::Accepted);
@@ -107,4 +117,9 @@ impl Reactor {
             .core
             .tell(&listening.endpoint, None, || EventKind::Closed);
     }
+}
+
+/// Whether the peer's address may connect. Who has none may.
+fn is_admitted(link: &dyn Link, options: &Options) -> bool {
+    ip_of(&link.peer().endpoint).is_none_or(|ip| options.addresses.admit(ip))
 }

@@ -32,6 +32,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 
 use crate::hand_over::{Flags, Mode};
+use crate::security::{Outcome, Ticket};
 use crate::socket::{After, Core};
 use crate::sync::{Mutex, lock_unpoisoned};
 use crate::{Error, Options};
@@ -82,6 +83,11 @@ pub(crate) enum Command {
     Resolved {
         id: ConnectorId,
         result: Result<Route, TransportError>,
+    },
+    /// Somebody has decided on the peer of a handshake, or could not.
+    Authenticated {
+        ticket: Ticket,
+        outcome: Box<Outcome>,
     },
     /// The socket was closed: send what is left, then forget it.
     Close(SocketId),

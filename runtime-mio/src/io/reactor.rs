@@ -14,6 +14,8 @@ use super::listener::Listening;
 use super::resolver::Resolver;
 use super::timers::{Timer, Timers};
 use super::watch::{Rhythm, Watch};
+use crate::security::{Authority, NoVerdict, Ticket};
+
 use super::{Command, ConnectorId, IoHandle, SocketId, Source, WAKE};
 
 /// Events taken from the kernel at once.
@@ -34,6 +36,7 @@ pub(crate) struct Reactor {
     pub(super) connecting: Slab<Attempt>,
     pub(super) handshakes: Slab<Handshake>,
     pub(super) resolver: Resolver,
+    pub(super) authority: Arc<Authority>,
     pub(super) timers: Timers,
     pub(super) rhythm: Rhythm,
     pub(super) serial: u64,
@@ -48,7 +51,11 @@ pub(super) struct Attempt {
 }
 
 impl Reactor {
-    pub(crate) fn new(poll: Poll, handle: Arc<IoHandle>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        poll: Poll,
+        handle: Arc<IoHandle>,
+        authority: Arc<Authority>,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             registry: poll.registry().try_clone()?,
             poll,
@@ -59,6 +66,7 @@ impl Reactor {
             connecting: Slab::new(),
             handshakes: Slab::new(),
             resolver: Resolver::new(handle.clone()),
+            authority,
             timers: Timers::default(),
             rhythm: Rhythm::new(),
             serial: 0,
@@ -160,6 +168,7 @@ impl Reactor {
             Command::Disconnect(id) => self.disconnect(id),
             Command::Reconnect(id) => self.reconnect(id),
             Command::Resolved { id, result } => self.resolved(id, result),
+            Command::Authenticated { ticket, outcome } => self.authenticated(ticket, *outcome),
             Command::Close(socket) => self.close(socket),
             Command::Heartbeat(socket) => self.heartbeat_asked(socket),
             Command::Describe(answer) => self.describe(&answer),
@@ -181,6 +190,9 @@ impl Reactor {
                         String::from("the handshake timed out").into(),
                     );
                 }
+            }
+            Timer::Authentication(key, serial) => {
+                self.authenticated(Ticket { key, serial }, Err(NoVerdict::TimedOut));
             }
             Timer::Connecting(key, serial) => {
                 let Some(attempt) = self.connecting.get_mut(key) else {

@@ -1,6 +1,7 @@
 //! The reactor drives handshakes to their end.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ferromq_transport::Link;
 
@@ -11,6 +12,7 @@ use super::timers::Timer;
 use super::{Source, deregister, register};
 use crate::Options;
 use crate::monitor::EventKind;
+use crate::security::{AuthenticationRequest, Outcome, Question, Ticket};
 use crate::socket::Core;
 
 impl Reactor {
@@ -91,7 +93,12 @@ impl Reactor {
                 let again = self.handshakes.insert(handshake);
                 debug_assert_eq!(again, key);
             }
-            (_, Progress::Pending) => {}
+            (Some(handshake), Progress::Asks(request)) => {
+                let again = self.handshakes.insert(handshake);
+                debug_assert_eq!(again, key);
+                self.ask_about(key, *request);
+            }
+            (None, Progress::Pending | Progress::Asks(_)) => {}
             (_, Progress::Established(established)) => {
                 deregister(&self.registry, fd);
                 if let Origin::Connected(id) = origin
@@ -113,10 +120,60 @@ impl Reactor {
         }
     }
 
+    /// Has somebody decide on the peer of a handshake, which is left alone until
+    /// then, or until the time for it is over.
+    fn ask_about(&mut self, key: usize, request: AuthenticationRequest) {
+        let Some(handshake) = self.handshakes.get(key) else {
+            return;
+        };
+        let serial = handshake.serial;
+        let deadline = Instant::now() + handshake.authentication_timeout();
+        let ticket = Ticket { key, serial };
+        let question = Question {
+            ticket,
+            request,
+            deadline,
+        };
+        match self.authority.ask(question) {
+            Ok(()) => self
+                .timers
+                .set(deadline, Timer::Authentication(key, serial)),
+            Err(cause) => self.authenticated(ticket, Err(cause)),
+        }
+    }
+
+    /// What somebody has decided; of no interest when the handshake is over, or
+    /// was answered before.
+    pub(super) fn authenticated(&mut self, ticket: Ticket, outcome: Outcome) {
+        let Ticket { key, serial } = ticket;
+        let handshake = self.handshakes.get_mut(key);
+        let asking =
+            |handshake: &&mut Handshake| handshake.serial == serial && handshake.is_asking();
+        let Some(handshake) = handshake.filter(asking) else {
+            return;
+        };
+        match handshake.answer(outcome) {
+            // Also reads what came meanwhile: its events went unheeded.
+            Ok(()) => self.drive_handshake(key),
+            Err(failure) => {
+                let handshake = self.handshakes.remove(key);
+                self.handshake_failed(handshake, failure);
+            }
+        }
+    }
+
     pub(super) fn handshake_failed(&mut self, mut handshake: Handshake, failure: Failure) {
         deregister(&self.registry, handshake.link.fd());
         let core = handshake.core.clone();
-        core.handshake_failed();
+        core.handshake_failed(failure.unauthenticated);
+        if let Some(unauthenticated) = failure.unauthenticated {
+            core.tell(&handshake.endpoint, None, || {
+                EventKind::AuthenticationFailed {
+                    status: unauthenticated.status(),
+                    cause: failure.cause.clone(),
+                }
+            });
+        }
         core.tell(&handshake.endpoint, None, || EventKind::HandshakeFailed {
             cause: failure.cause.clone(),
         });
@@ -139,7 +196,7 @@ impl Reactor {
 
     /// A handshake that consumed itself without giving a link.
     pub(super) fn give_handshake_up(&mut self, core: &Core, origin: Origin, failure: &Failure) {
-        core.handshake_failed();
+        core.handshake_failed(failure.unauthenticated);
         if let Origin::Connected(id) = origin {
             self.retry(id, Some(failure.cause.clone()));
         }

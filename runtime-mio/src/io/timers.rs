@@ -10,6 +10,9 @@ use super::{ConnectorId, SocketId};
 pub(super) enum Timer {
     /// A handshake's total time is over, by its key and serial number.
     Handshake(usize, u64),
+    /// Nobody has decided on a handshake's peer in time, by its key and serial
+    /// number.
+    Authentication(usize, u64),
     /// An attempt to connect took too long, by its key and serial number.
     Connecting(usize, u64),
     /// Time to connect again.

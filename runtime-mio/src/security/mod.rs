@@ -1,13 +1,29 @@
-//! Who may connect: keys, and the cryptography behind CURVE.
+//! Who may connect: keys, passwords, addresses, whoever decides on them, and the
+//! cryptography behind CURVE.
 
+mod address;
+mod authenticator;
+mod authority;
 mod nacl;
+mod password;
+mod requirement;
+mod table;
+mod zap;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use ferromq_wire::{KeyError, PublicKey, SecretKey};
 
+pub use self::address::{AddressRange, AddressRangeError};
+pub use self::authenticator::{AuthenticationRequest, Authenticator, Claim, Verdict};
+pub use self::password::Password;
+pub use self::table::AuthenticationTable;
+
+pub(crate) use self::address::{AddressRules, ip_of};
+pub(crate) use self::authority::{Authority, NoVerdict, Outcome, Question, Ticket};
 pub(crate) use self::nacl::NaCl;
+pub(crate) use self::requirement::{Role, is_exposed, require};
 
 use ferromq_wire::Crypto;
 
@@ -56,6 +72,8 @@ pub enum CurveClients {
     /// The owners of these keys, whose public key in Z85 is then the user id of
     /// their messages.
     Keys(Arc<HashSet<PublicKey>>),
+    /// Whomever the context's [`Authenticator`] or ZAP handler lets in.
+    Zap,
 }
 
 impl CurveClients {
@@ -65,9 +83,10 @@ impl CurveClients {
         Self::Keys(Arc::new(keys.into_iter().collect()))
     }
 
-    pub(crate) fn admits(&self, key: &PublicKey) -> bool {
+    /// Whether a key is let in, or at least may be asked about.
+    pub(crate) fn admit(&self, key: &PublicKey) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any | Self::Zap => true,
             Self::Keys(keys) => keys.contains(key),
         }
     }

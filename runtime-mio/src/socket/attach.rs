@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferromq_patterns::{AttachError, PeerId, ResendCursor, Subscription};
+use ferromq_transport::Endpoint;
 use ferromq_wire::{HeartbeatConfig, Heartbeats, Receiver, Transmitter, Version};
 
 use super::core::Core;
@@ -12,6 +13,7 @@ use crate::io::{Command, ConnectorId};
 use crate::link::{Link, LinkError, Sealing};
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
+use crate::security::is_exposed;
 use crate::statistics::DropCause;
 use crate::{Error, Message, Options, PeerInfo};
 
@@ -29,6 +31,24 @@ pub(crate) struct Established {
     pub(crate) first_bytes: Vec<u8>,
     pub(crate) endpoint: Arc<str>,
     pub(crate) connector: Option<ConnectorId>,
+}
+
+/// Why somebody is not believed to be who he says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unauthenticated {
+    /// A status of 27/ZAP says so: ours to a peer, or a peer's to us.
+    Status(u16),
+    /// Nobody has decided on it.
+    NoVerdict,
+}
+
+impl Unauthenticated {
+    pub(crate) fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(status),
+            Self::NoVerdict => None,
+        }
+    }
 }
 
 impl Core {
@@ -55,8 +75,27 @@ impl Core {
     }
 
     /// A handshake came to nothing.
-    pub(crate) fn handshake_failed(&self) {
-        self.enter_foreign().handshakes_failed += 1;
+    pub(crate) fn handshake_failed(&self, unauthenticated: Option<Unauthenticated>) {
+        let mut guard = self.enter_foreign();
+        guard.handshakes_failed += 1;
+        guard.authentications_failed += u64::from(unauthenticated.is_some());
+        let no_verdict = unauthenticated == Some(Unauthenticated::NoVerdict);
+        guard.authentications_undecided += u64::from(no_verdict);
+    }
+
+    /// Somebody was turned away for his address.
+    pub(crate) fn address_refused(&self) {
+        self.enter_foreign().addresses_refused += 1;
+    }
+
+    /// Tells of an endpoint that everybody can reach and use.
+    pub(crate) fn warn_if_exposed(&self, bound: &Endpoint, options: &Options) {
+        if !is_exposed(bound, options) {
+            return;
+        }
+        #[cfg(feature = "tracing")]
+        tracing::warn!(endpoint = %bound, "bound without security where other machines can connect");
+        self.tell(&bound.to_string(), None, || EventKind::Exposed);
     }
 
     /// Makes the pipe of a new connector, so that messages may wait in it.

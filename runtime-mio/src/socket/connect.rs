@@ -6,6 +6,7 @@ use ferromq_wire::SocketType;
 use super::AnySocket;
 use crate::Error;
 use crate::io::{Command, ConnectorId};
+use crate::security::Role;
 
 impl AnySocket {
     /// PEER: as [`connect`](Self::connect), and answers the routing id that
@@ -49,8 +50,11 @@ impl AnySocket {
         if shares && core.is_connected_to(&text) {
             return Ok(None);
         }
-        let id = self.handle.context.next_connector();
         let options = core.settings.current();
+        self.handle
+            .context
+            .check(&endpoint, &options, Role::Connected)?;
+        let id = self.handle.context.next_connector();
         core.connecting(&text, id, &options)?;
         core.io.send(Command::Connect {
             core: core.clone(),

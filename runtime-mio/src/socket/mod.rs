@@ -27,7 +27,7 @@ use ferromq_patterns::Subscription;
 use ferromq_transport::Endpoint;
 use ferromq_wire::SocketType;
 
-pub(crate) use self::attach::Established;
+pub(crate) use self::attach::{Established, Unauthenticated};
 pub(crate) use self::away::Turn;
 pub(crate) use self::core::Core;
 pub(crate) use self::send::After;
@@ -41,6 +41,7 @@ pub use typed::{
 use crate::context::ContextInner;
 use crate::hand_over::Looker;
 use crate::io::Command;
+use crate::security::Role;
 use crate::{Error, Message, Monitor, Options, SendError, Statistics};
 
 /// A socket of a type chosen at run time.
@@ -101,15 +102,20 @@ impl AnySocket {
     ///
     /// # Errors
     /// [`Error::Endpoint`], [`Error::UnknownScheme`], or [`Error::Transport`]
-    /// with the system's reason; [`Error::Closed`], [`Error::Terminated`].
+    /// with the system's reason; [`Error::Unauthenticated`]; [`Error::Closed`],
+    /// [`Error::Terminated`].
     pub fn bind(&self, endpoint: &str) -> Result<Endpoint, Error> {
         self.core().enter().check_open()?;
         let endpoint: Endpoint = endpoint.parse()?;
         let transport = self.handle.context.transports().of(&endpoint)?;
         let options = self.core().settings.current();
+        self.handle
+            .context
+            .check(&endpoint, &options, Role::Bound)?;
         let listener = transport.bind(&endpoint, &options.link)?;
         let real = listener.local_endpoint().clone();
         self.core().enter().in_use = true;
+        self.core().warn_if_exposed(&real, &options);
         self.core().io.send(Command::Listen {
             core: self.core().clone(),
             options,
@@ -127,8 +133,8 @@ impl AnySocket {
     ///
     /// # Errors
     /// [`Error::Endpoint`], [`Error::UnknownScheme`]; [`Error::Connect`] when
-    /// the pattern has no room for another peer; [`Error::Closed`],
-    /// [`Error::Terminated`].
+    /// the pattern has no room for another peer; [`Error::Unauthenticated`];
+    /// [`Error::Closed`], [`Error::Terminated`].
     pub fn connect(&self, endpoint: &str) -> Result<(), Error> {
         self.connect_to(endpoint).map(|_| ())
     }

@@ -77,6 +77,9 @@ pub(crate) struct State {
     pub(crate) totals: Traffic,
     pub(crate) drops: Drops,
     pub(crate) handshakes_failed: u64,
+    pub(crate) authentications_failed: u64,
+    pub(crate) authentications_undecided: u64,
+    pub(crate) addresses_refused: u64,
     pub(crate) untyped_peers: u64,
     pub(crate) violations: u64,
 }
@@ -122,6 +125,9 @@ impl State {
             totals: Traffic::default(),
             drops: Drops::default(),
             handshakes_failed: 0,
+            authentications_failed: 0,
+            authentications_undecided: 0,
+            addresses_refused: 0,
             untyped_peers: 0,
             violations: 0,
         }

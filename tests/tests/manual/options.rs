@@ -31,6 +31,8 @@ const OF_LIBZMQ: &str = "
 
 const PAGE: &str = "docs/manual/options.md";
 const SOURCE: &str = "runtime-mio/src/options.rs";
+/// The setters of security are in a file of their own.
+const SECURITY: &str = "runtime-mio/src/options/security.rs";
 
 /// The rows of the large table: libzmq's name, ours, both defaults, a remark.
 fn table() -> Vec<Vec<String>> {
@@ -43,14 +45,14 @@ fn table() -> Vec<Vec<String>> {
 
 /// The names of the public setters in the source of `Options`.
 fn setters() -> BTreeSet<String> {
-    let source = read(SOURCE);
-    let setters = source
-        .split_once("impl Options {")
-        .expect("the setters are there")
-        .1;
+    let sources = [SOURCE, SECURITY].map(read);
+    let setters = sources.iter().flat_map(|source| {
+        let setters = source.split_once("impl Options {");
+        setters.expect("the setters are there").1.lines()
+    });
     let mut in_macro = false;
     let mut found = BTreeSet::new();
-    for line in setters.lines() {
+    for line in setters {
         let text = line.trim();
         match text {
             "setters! {" => in_macro = true,
@@ -91,7 +93,7 @@ fn link_options() -> BTreeSet<String> {
 fn every_option_of_ours_is_in_the_table_and_no_other() {
     let ours: BTreeSet<String> = setters().union(&link_options()).cloned().collect();
     assert!(
-        ours.contains("linger") && ours.contains("heartbeat"),
+        ours.contains("linger") && ours.contains("heartbeat") && ours.contains("zap_domain"),
         "{ours:?}"
     );
     let rows = table();
