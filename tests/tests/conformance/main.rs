@@ -20,5 +20,6 @@ mod h_reconnecting;
 mod hostile;
 mod hostile_patience;
 mod i_drafts;
+mod security;
 mod table;
 mod x_extensions;
