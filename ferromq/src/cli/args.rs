@@ -15,9 +15,11 @@ use super::completion::{self, CompletionArgs};
 use super::files::{ReceiveFilesArgs, SendFilesArgs};
 use super::help;
 use super::inspect::{self, InspectArgs};
+use super::keygen::{self, KeygenArgs};
 use super::man::{self, ManArgs};
 use super::output::Format;
 use super::proxy::ProxyArgs;
+use super::security::SecurityArgs;
 use super::text;
 use crate::demo::{DemoArgs, PeerArgs};
 
@@ -103,6 +105,9 @@ pub(crate) enum Verb {
     /// Show the sockets of a running process, their peers, queues and drops
     #[command(after_help = inspect::HELP)]
     Inspect(InspectArgs),
+    /// Make a pair of keys for encrypted connections (CURVE)
+    #[command(after_help = keygen::HELP)]
+    Keygen(KeygenArgs),
     /// Show all patterns at work between processes on this machine
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
@@ -151,6 +156,8 @@ pub(crate) struct SocketArgs {
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) security: SecurityArgs,
 }
 
 /// At least one of either.

@@ -55,6 +55,9 @@ pub(crate) enum Failure {
     /// A file that cannot be written.
     #[error("cannot write {file}: {cause}")]
     File { file: String, cause: io::Error },
+    /// Keys, users or passwords that cannot be used, or are missing.
+    #[error("{0}")]
+    Security(String),
     /// The command for replies does not run.
     #[error("cannot run sh -c {command:?}: {cause}")]
     Command { command: String, cause: io::Error },

@@ -17,13 +17,16 @@ for bytes that a line cannot hold.
 Examples:
   seq 1000 | ferromq push --connect tcp://127.0.0.1:5555
   ferromq push --bind ipc:///tmp/work --file photo.jpg
-  ferromq push --connect tcp://127.0.0.1:5555 --size 1M --repeat 100";
+  ferromq push --connect tcp://127.0.0.1:5555 --size 1M --repeat 100
+  ferromq push --connect tcp://host:5555 --curve-server-key server.pub";
 
 pub(crate) const PULL: &str = "\
 Examples:
   ferromq pull --bind tcp://*:5555
   ferromq pull --connect ipc:///tmp/work --format raw --count 1 > photo.jpg
-  ferromq pull --bind tcp://127.0.0.1:5555 --format json | jq .frames";
+  ferromq pull --bind tcp://127.0.0.1:5555 --format json | jq .frames
+  ferromq pull --bind tcp://*:5555 --curve-secret-file server --curve-allow clients
+  ferromq pull --bind tcp://127.0.0.1:5555 --plain-allow users";
 
 pub(crate) const PUB: &str = "\
 A published message reaches those who have subscribed by then and keep up:
@@ -38,7 +41,8 @@ pub(crate) const SUB: &str = "\
 Examples:
   ferromq sub --connect tcp://127.0.0.1:5556
   ferromq sub --connect tcp://127.0.0.1:5556 --topic time --topic log
-  ferromq sub --bind tcp://*:5556 --count 10 --timeout 5";
+  ferromq sub --bind tcp://*:5556 --count 10 --timeout 5
+  ferromq sub --connect tcp://host:5556 --plain-user ann --plain-password-file password";
 
 pub(crate) const XPUB: &str = "\
 What comes are subscriptions: \\x01 and a topic, and \\x00 and a topic when the
@@ -193,7 +197,9 @@ are).
 
 Examples:
   ferromq send photo.jpg notes.txt --to tcp://server:5560
-  ferromq send backup.tar --to ipc:///tmp/files --timeout 30";
+  ferromq send backup.tar --to ipc:///tmp/files --timeout 30
+  ferromq send photo.jpg --to tcp://server:5560 --curve-server-key server.pub \\
+      --curve-secret-file client";
 
 pub(crate) const RECEIVE: &str = "\
 A file has its name only when it is whole, has the sender's SHA-256, and is on
@@ -201,11 +207,14 @@ disk; until then it is .NAME.….ferromq-part, which a later run goes on with an
 which may be deleted at any time. A file that is there already stays, unless
 --force is given; sending the same one again is no error. Several senders may
 send at once. Whoever reaches the endpoint may send files, as with every
-receiving verb: loopback and ipc are for this machine only, tcp://* is for all.
+receiving verb: loopback and ipc are for this machine only, tcp://* is for all,
+unless keys or passwords keep them out.
 
 Examples:
   ferromq receive --at tcp://*:5560 --into inbox
-  ferromq receive --at ipc:///tmp/files --into inbox --count 1 --force";
+  ferromq receive --at ipc:///tmp/files --into inbox --count 1 --force
+  ferromq receive --at tcp://*:5560 --into inbox --curve-secret-file server \\
+      --curve-allow clients";
 
 pub(crate) const DEMO: &str = "\
 Starts two processes for each row, sends through tcp:// and ipc://, checks with

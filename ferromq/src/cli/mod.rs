@@ -8,9 +8,11 @@ mod help;
 mod input;
 mod inspect;
 mod interrupt;
+mod keygen;
 mod man;
 mod output;
 mod proxy;
+mod security;
 mod session;
 mod text;
 mod trouble;
@@ -57,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Receive(args) => files::receive(args),
         Verb::Proxy(args) => proxy::run(args),
         Verb::Inspect(args) => inspect::run(args),
+        Verb::Keygen(args) => keygen::run(args),
         Verb::Completion(args) => completion::print(args),
         Verb::Man(args) => man::print(args),
         Verb::Demo(args) => crate::demo::run(args),

@@ -8,6 +8,7 @@ use ferromq::{AnySocket, Context, DropCause, Error, Message, Options, SocketType
 
 use super::args::SocketArgs;
 use super::error::Failure;
+use super::security::Security;
 use super::{interrupt, trouble};
 
 /// A socket that is bound and connected as the command line says.
@@ -34,6 +35,7 @@ impl Session {
         options: Options,
         prepare: impl FnOnce(&AnySocket) -> Result<(), Error>,
     ) -> Result<Self, Failure> {
+        let security = args.security.load()?;
         let context = Context::new()?;
         if let Some(place) = &args.status {
             context.serve_status(place)?;
@@ -51,7 +53,7 @@ impl Session {
             timeout: args.timeout,
             place,
         };
-        match session.start(args, prepare) {
+        match session.start(args, &security, prepare) {
             Ok(()) => Ok(session),
             Err(failure) => Err(session.abandon(failure)),
         }
@@ -60,6 +62,7 @@ impl Session {
     fn start(
         &self,
         args: &SocketArgs,
+        security: &Security,
         prepare: impl FnOnce(&AnySocket) -> Result<(), Error>,
     ) -> Result<(), Failure> {
         let (socket, bound) = (self.socket.clone(), self.bound.clone());
@@ -68,6 +71,7 @@ impl Session {
             close_now(&socket, &bound);
         })?;
         prepare(&self.socket)?;
+        security.before_bind(&self.socket, &args.endpoints.bind)?;
         for given in &args.endpoints.bind {
             let bound = self.socket.bind(given)?.to_string();
             if bound != *given && !args.verbose {
@@ -75,6 +79,7 @@ impl Session {
             }
             lock(&self.bound).push(bound);
         }
+        security.before_connect(&self.socket, &args.endpoints.connect)?;
         for endpoint in &args.endpoints.connect {
             self.connect(endpoint)?;
         }

@@ -101,6 +101,12 @@ impl fmt::Display for Described<'_> {
             }
             EventKind::HandshakeSucceeded => write!(f, "{at}ready to carry messages"),
             EventKind::HandshakeFailed { cause } => write!(f, "{at}the handshake failed: {cause}"),
+            EventKind::AuthenticationFailed { cause, .. } => {
+                write!(f, "{at}not authenticated: {cause}")
+            }
+            EventKind::Exposed => {
+                write!(f, "{at}without security, and other machines can connect")
+            }
             EventKind::Disconnected { cause } => write!(f, "{at}disconnected: {cause}"),
             EventKind::Closed => write!(f, "{at}closed"),
             EventKind::LingerExpired { messages } => {

@@ -10,3 +10,4 @@ mod papers;
 mod patterns;
 mod program;
 mod proxy;
+mod security;

@@ -13,6 +13,7 @@ use ferromq::AnySocket;
 
 use super::args::{endpoint, seconds};
 use super::error::Failure;
+use super::security::SecurityArgs;
 use super::{interrupt, text};
 
 pub(crate) use receive::receive;
@@ -34,6 +35,8 @@ pub(crate) struct SendFilesArgs {
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     verbose: bool,
+    #[command(flatten)]
+    security: SecurityArgs,
 }
 
 /// Arguments of `ferromq receive`.
@@ -59,6 +62,8 @@ pub(crate) struct ReceiveFilesArgs {
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     verbose: bool,
+    #[command(flatten)]
+    security: SecurityArgs,
 }
 
 /// Closes the socket on a signal, after its endpoints: an `ipc://` endpoint

@@ -18,9 +18,11 @@ pub(crate) fn receive(args: &ReceiveFilesArgs) -> Result<(), Failure> {
     // A file beyond the limit of this process is to be refused, not to end us.
     let caught = signal_hook::flag::register(SIGXFSZ, Arc::default());
     caught.map_err(Failure::system("catch a signal"))?;
+    let security = args.security.load()?;
     let mut receiver = open(args)?;
     let socket = receiver.socket().clone();
     let observer = trouble::observe(socket.monitor(), args.verbose)?;
+    security.before_bind(socket.as_ref(), &args.at)?;
     let mut bound = Vec::new();
     for given in &args.at {
         match socket.bind(given) {

@@ -13,11 +13,13 @@ use crate::cli::{interrupt, trouble};
 
 /// Sends all files that can be sent; what fails is told, a line each.
 pub(crate) fn send(args: &SendFilesArgs) -> Result<(), Failure> {
+    let security = args.security.load()?;
     let context = Context::new()?;
     let mut sender = Sender::new(&context, SenderOptions::new().timeout(args.timeout))?;
     let socket = sender.socket().clone();
     let observer = trouble::observe(socket.monitor(), args.verbose)?;
     close_on_signal(socket.as_ref(), &[])?;
+    security.before_connect(socket.as_ref(), std::slice::from_ref(&args.to))?;
     socket.connect(&args.to)?;
     let done = send_all(&mut sender, args);
     socket.close();

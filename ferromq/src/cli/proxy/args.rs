@@ -7,6 +7,7 @@ use ferromq::SocketType;
 use ferromq::status::StatusPlace;
 
 use crate::cli::args::{endpoint, seconds, status_place};
+use crate::cli::security::SecurityArgs;
 
 /// Arguments of `ferromq proxy`.
 #[derive(Debug, Args)]
@@ -62,6 +63,8 @@ pub(crate) struct ProxyArgs {
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     pub(super) verbose: bool,
+    #[command(flatten)]
+    pub(super) security: SecurityArgs,
 }
 
 /// Where the frontend is.

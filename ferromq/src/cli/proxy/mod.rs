@@ -13,10 +13,12 @@ pub(crate) use self::args::ProxyArgs;
 use self::part::Part;
 use super::args::Cli;
 use super::error::Failure;
+use super::security::Security;
 use super::{interrupt, trouble};
 
 /// Passes messages on until a signal or the word TERMINATE, and says how many.
 pub(crate) fn run(args: &ProxyArgs) -> Result<(), Failure> {
+    let security = args.security.load()?;
     let context = Context::new()?;
     if let Some(place) = &args.status {
         context.serve_status(place)?;
@@ -27,7 +29,7 @@ pub(crate) fn run(args: &ProxyArgs) -> Result<(), Failure> {
     // Before there is an endpoint: it is taken away in order, then.
     interrupt::on_signal_within(args.linger, move || handle.stop())?;
     let ran = parts
-        .open(args)
+        .open(args, &security)
         .and_then(|()| proxy.run().map_err(Failure::from));
     for (role, _) in proxy.take_held() {
         let line = "1 message was taken and found no room, and is lost: it was for the";
@@ -95,20 +97,20 @@ impl Parts {
         })
     }
 
-    fn open(&mut self, args: &ProxyArgs) -> Result<(), Failure> {
+    fn open(&mut self, args: &ProxyArgs, security: &Security) -> Result<(), Failure> {
         let (front, back, capture) = (&args.frontend, &args.backend, &args.capture);
-        let verbose = args.verbose;
+        let manner = (security, args.verbose);
         // Who takes comes before who gives.
         if let Some(control) = &mut self.control {
-            control.open(&args.control_bind, &[], verbose)?;
+            control.open(&args.control_bind, &[], manner)?;
         }
         if let Some(part) = &mut self.capture {
-            part.open(&capture.capture_bind, &capture.capture_connect, verbose)?;
+            part.open(&capture.capture_bind, &capture.capture_connect, manner)?;
         }
         self.backend
-            .open(&back.backend_bind, &back.backend_connect, verbose)?;
+            .open(&back.backend_bind, &back.backend_connect, manner)?;
         self.frontend
-            .open(&front.frontend_bind, &front.frontend_connect, verbose)
+            .open(&front.frontend_bind, &front.frontend_connect, manner)
     }
 
     /// Closes all, waits until they have lingered, and answers the first loss.

@@ -6,6 +6,7 @@ use ferromq::{AnySocket, Context, Options, SocketType};
 
 use super::ProxyArgs;
 use crate::cli::error::Failure;
+use crate::cli::security::Security;
 use crate::cli::{session, trouble};
 
 /// A socket with its part in the proxy.
@@ -47,14 +48,16 @@ impl Part {
         })
     }
 
-    /// Listens and connects, and tells where it listens if that was not said.
+    /// Listens and connects, secured, and tells where it listens if that was
+    /// not said and is not told anyway.
     pub(super) fn open(
         &mut self,
         bind: &[String],
         connect: &[String],
-        verbose: bool,
+        (security, verbose): (&Security, bool),
     ) -> Result<(), Failure> {
         self.place = [bind, connect].concat().join(", ");
+        security.before_bind(&self.socket, bind)?;
         for given in bind {
             let bound = self.socket.bind(given)?.to_string();
             if bound != *given && !verbose {
@@ -62,6 +65,7 @@ impl Part {
             }
             self.bound.push(bound);
         }
+        security.before_connect(&self.socket, connect)?;
         for endpoint in connect {
             self.socket.connect(endpoint)?;
         }
