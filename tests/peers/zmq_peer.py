@@ -12,6 +12,7 @@ Bytes travel as hexadecimal digits. What goes wrong is answered as
 {"error": "text"}. The peer ends at the end of its input.
 """
 
+import asyncio
 import hashlib
 import json
 import random
@@ -19,6 +20,7 @@ import sys
 import threading
 
 import zmq
+from zmq.auth import Authenticator
 from zmq.auth.thread import ThreadAuthenticator
 
 # Long enough for any machine; a test that waits so long has failed.
@@ -72,6 +74,59 @@ class Flow(threading.Thread):
         return self.sent
 
 
+class Keys:
+    """Knows these keys, in Z85."""
+
+    def __init__(self, keys):
+        self.keys = {key.encode() for key in keys}
+
+    def callback(self, domain, key):
+        return key in self.keys
+
+
+class Zap(threading.Thread):
+    """A ZAP handler with one answer for all."""
+
+    def __init__(self, context, status):
+        super().__init__(daemon=True)
+        self.socket = context.socket(zmq.REP)
+        self.socket.linger = 0
+        self.socket.bind("inproc://zeromq.zap.01")
+        self.status, self.requests = status, 0
+
+    def run(self):
+        while True:
+            try:
+                version, number, *_ = self.socket.recv_multipart()
+                self.requests += 1
+                reply = [version, number, self.status.encode(), b"because", b"ann", b""]
+                self.socket.send_multipart(reply)
+            except zmq.ZMQError:
+                return
+
+
+class ServedZap(threading.Thread):
+    """pyzmq's own handler, for whoever connects."""
+
+    def __init__(self, context, passwords, keys):
+        super().__init__(daemon=True)
+        self.handler = Authenticator(context)
+        self.handler.start()
+        self.handler.configure_plain(domain="tests", passwords=passwords)
+        self.handler.configure_curve_callback("tests", Keys(keys))
+        self.handler.zap_socket.linger = 0
+        self.handler.zap_socket.bind("tcp://127.0.0.1:*")
+        self.endpoint = self.handler.zap_socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def run(self):
+        while True:
+            try:
+                request = self.handler.zap_socket.recv_multipart()
+            except zmq.ZMQError:
+                return
+            asyncio.run(self.handler.handle_zap_message(request))
+
+
 class Peer:
     """One method an operation; sockets and flows are known by number."""
 
@@ -80,6 +135,7 @@ class Peer:
         self.sockets = []
         self.flows = {}
         self.authenticator = None
+        self.zap = None
 
     def socket(self, type, options=None):
         socket = self.context.socket(getattr(zmq, type))
@@ -189,6 +245,28 @@ class Peer:
         self.authenticator = ThreadAuthenticator(self.context)
         self.authenticator.start()
         self.authenticator.configure_plain(domain="tests", passwords={username: password})
+
+    def authenticate_curve(self, keys, denied=()):
+        """Lets the owners of these CURVE keys into the ZAP domain `tests`."""
+        self.authenticator = ThreadAuthenticator(self.context)
+        self.authenticator.start()
+        if denied:
+            self.authenticator.deny(*denied)
+        self.authenticator.configure_curve_callback("tests", Keys(keys))
+
+    def reply_to_zap(self, status):
+        """Answers every ZAP request with this status; counts them."""
+        self.zap = Zap(self.context, status)
+        self.zap.start()
+
+    def zap_requests(self):
+        return self.zap.requests
+
+    def serve_zap(self, passwords, keys):
+        """Decides on ZAP requests that come over tcp; where."""
+        served = ServedZap(self.context, passwords, keys)
+        served.start()
+        return served.endpoint
 
     def version(self):
         return zmq.zmq_version()

@@ -101,6 +101,34 @@ impl ZmqPeer {
         self.call(json!({"op": "authenticate", "username": username, "password": password}));
     }
 
+    /// Lets CURVE clients with these keys (in Z85) into the ZAP domain `tests`,
+    /// unless they are at one of these addresses.
+    pub fn authenticate_curve(&self, keys: &[String], denied: &[&str]) {
+        self.call(json!({"op": "authenticate_curve", "keys": keys, "denied": denied}));
+    }
+
+    /// Answers every ZAP request with this status, as user `ann`.
+    pub fn reply_to_zap(&self, status: &str) {
+        self.call(json!({"op": "reply_to_zap", "status": status}));
+    }
+
+    /// How many ZAP requests that were.
+    #[must_use]
+    pub fn zap_requests(&self) -> u64 {
+        let count = self.call(json!({"op": "zap_requests"}));
+        count.as_u64().expect("a count")
+    }
+
+    /// Has pyzmq's own ZAP handler serve whoever connects with a DEALER; where.
+    /// It knows one user, by a password, and the owners of these keys (in Z85),
+    /// in the domain `tests`.
+    #[must_use]
+    pub fn serve_zap(&self, (username, password): (&str, &str), keys: &[String]) -> String {
+        let passwords = json!({username: password});
+        let at = self.call(json!({"op": "serve_zap", "passwords": passwords, "keys": keys}));
+        at.as_str().expect("an endpoint").to_owned()
+    }
+
     /// Passes messages on between two sockets from now on, as libzmq's
     /// `zmq_proxy_steerable` does; nothing else may be done with them.
     pub fn proxy(

@@ -14,4 +14,5 @@ mod plain;
 mod proxy;
 mod raw_peer;
 mod reconnect;
+mod security;
 mod subscriptions;
