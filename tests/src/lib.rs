@@ -21,6 +21,7 @@
 mod ours;
 mod program;
 mod raw;
+mod relay;
 mod via;
 mod watchdog;
 mod zmq_peer;
@@ -45,6 +46,7 @@ pub use program::Program;
 pub use raw::{
     COMMAND, Greeting, LONG, MORE, RawFrame, RawListener, RawPeer, command_body, metadata,
 };
+pub use relay::Downgrade;
 pub use via::{Place, Via};
 pub use watchdog::{PATIENCE, Watchdog, until};
 pub use zmq_peer::{ZmqPeer, ZmqSocket, payload, sha256};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferromq::{CurveClients, CurveKeys, EventKind, Options, SocketType};
-use ferromq_tests::{Ours, Via, ZmqPeer};
+use ferromq_tests::{Downgrade, Ours, Via, ZmqPeer};
 use serde_json::{Value, json};
 
 use crate::join::{Binder, EVERY_WAY, Way, join};
@@ -138,4 +138,29 @@ fn d38_another_server_than_the_one_expected_is_not_talked_to() {
     let theirs = peer.socket_with("PUSH", keys.their_client());
     theirs.connect(ours.endpoint());
     let _ = ours.await_handshake_failure();
+}
+
+// D40 (23): both take each other for 3.0.
+#[test]
+fn d40_libzmq_and_we_talk_3_0_inside_messages() {
+    let Some(peer) = ZmqPeer::start() else { return };
+    let keys = Keys::new();
+    let theirs = peer.socket_with("XPUB", keys.their_server());
+    let relay = Downgrade::to(&theirs.bind("tcp://127.0.0.1:*"));
+    let options = keys.our_client().heartbeat(BEAT, None, None);
+    let ours = Ours::connected(SocketType::Sub, options, relay.endpoint());
+    ours.subscribe("topic").expect("subscribe");
+    assert_eq!(theirs.recv(), [b"\x01topic"]);
+    theirs.send(&["topic", "yes"]);
+    assert_eq!(ours.recv_parts(), [&b"topic"[..], b"yes"]);
+
+    let options = keys.our_server().heartbeat(BEAT, None, None);
+    let ours = Ours::bound(SocketType::XPub, options, Via::Tcp);
+    let relay = Downgrade::to(ours.endpoint());
+    let theirs = peer.socket_with("SUB", keys.their_client());
+    theirs.set_bytes("SUBSCRIBE", b"topic");
+    theirs.connect(relay.endpoint());
+    assert_eq!(ours.recv_parts(), [b"\x01topic"]);
+    ours.send(["topic", "yes"]).expect("send");
+    assert_eq!(theirs.recv(), [&b"topic"[..], b"yes"]);
 }

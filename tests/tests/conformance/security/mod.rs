@@ -3,6 +3,7 @@
 
 mod addresses;
 mod authenticator;
+mod older_peers;
 mod requirement;
 mod verdicts;
 mod without_verdict;
