@@ -175,8 +175,19 @@ impl Core {
     }
 
     /// Begins a call of the application.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> Entered<'_> {
+        match self.state.lock_owned() {
+            Some(inside) => {
+                self.io.call_made(&self.flags);
+                Entered::new(inside.guard())
+            }
+            None => self.enter_contended(),
+        }
+    }
+
+    #[cold]
+    fn enter_contended(&self) -> Entered<'_> {
         let guard = self.state.lock();
         self.io.call_made(&self.flags);
         Entered::new(guard)

@@ -20,6 +20,14 @@ impl Core {
         self.receive_slow(guard, patience)
     }
 
+    /// The error is boxed so that the short way's result is not built where this
+    /// one's is: it stays in registers then.
+    #[cold]
+    fn receive_waiting(&self, guard: Entered<'_>) -> Result<Message, Box<Error>> {
+        self.receive_slow(guard, Patience::of(self.settings.receive_timeout()))
+            .map_err(Box::new)
+    }
+
     #[cold]
     fn receive_slow<'a>(
         &'a self,
@@ -84,14 +92,14 @@ impl Core {
     }
 
     /// Takes the next message within the socket's own timeout.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive_default(&self) -> Result<Message, Error> {
         let mut guard = self.enter();
         if let Some(frame) = guard.pop_short(self) {
             return Ok(Message::from(frame));
         }
         // The clock is read only now that there may be something to wait for.
-        self.receive_slow(guard, Patience::of(self.settings.receive_timeout()))
+        self.receive_waiting(guard).map_err(|error| *error)
     }
 
     /// Whether a receive or a send would wait.
