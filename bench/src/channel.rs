@@ -1,5 +1,5 @@
 //! What the coordinator and its workers tell each other: JSON lines over the
-//! workers' standard input and output.
+//! workers' standard input and output, or, between threads, the same words.
 //!
 //! ```text
 //! coordinator                server                client
@@ -7,26 +7,33 @@
 //!      │◀───────────── Bound ──│                      │
 //!      │  spawn ───────────────┼─────────────────────▶│
 //!      │  Connect ─────────────┼─────────────────────▶│
+//!      │◀──────────────────────┼───────────── Ready ──│   once or twice, where
+//!      │  Begin ──────────────▶│                      │   one side must wait
 //!      │                       │◀══ the messages ════▶│
 //!      │◀────────────── Done ──│                      │
 //!      │  Finish ──────────────┼─────────────────────▶│
 //!      │◀──────────────────────┼────────────── Done ──│
 //! ```
 //!
-//! Of `req-rep` it is the client who is done first. Both keep their sockets
-//! until the coordinator closes their input, so that closing loses nothing.
+//! Either may be done first. Both keep their sockets until the coordinator
+//! closes their input, so that closing loses nothing.
 
 use std::io::{self, BufRead, Write};
+use std::sync::mpsc;
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::Role;
 use crate::peers::Failure;
 
 /// To a worker.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// Connect to this endpoint and begin.
     Connect(String),
+    /// The other side is ready: begin.
+    Begin,
     /// Everything arrived: report, and end.
     Finish,
     /// Idle servers only: report what your memory holds now.
@@ -44,12 +51,14 @@ pub(crate) enum Answer {
     Bound(String),
     /// The job's figures.
     Done(Report),
+    /// The figures of a process whose threads play all the roles.
+    AllDone(Vec<(Role, Report)>),
     /// It could not be done, for this reason.
     Failed(String),
     /// Answers [`Order::Weigh`].
     Weight(Weight),
-    /// Answers [`Order::Receive`] and [`Order::SendEach`]; from an idle client
-    /// also that its connections are established.
+    /// Answers [`Order::Receive`] and [`Order::SendEach`]; from a client
+    /// also that its connections are established, and that they were heard.
     Ready,
 }
 
@@ -60,7 +69,11 @@ pub(crate) struct Report {
     /// User and system time of all threads.
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_rss_bytes: u64,
-    /// Of the requester only.
+    /// What the process held before the clock started.
+    pub(crate) resident_bytes: u64,
+    /// From the first connection until all peers were heard.
+    pub(crate) setup_seconds: f64,
+    /// Of whoever asks only.
     pub(crate) round_trip: Option<RoundTrip>,
 }
 
@@ -81,17 +94,59 @@ pub(crate) struct Weight {
     pub(crate) heap: u64,
 }
 
-/// A worker's end of its standard input and output.
-pub(crate) struct Channel;
+/// A worker's end: orders come in, answers go out.
+pub(crate) struct Channel {
+    orders: mpsc::Receiver<Order>,
+    answers: Answers,
+}
+
+enum Answers {
+    Output,
+    Thread(Role, mpsc::Sender<(Role, Answer)>),
+}
 
 impl Channel {
+    /// Over standard input and output.
+    pub(crate) fn over_pipes() -> Self {
+        let (sender, orders) = mpsc::channel();
+        thread::spawn(move || {
+            // What is no order ends it, like the end of the input.
+            for line in io::stdin().lock().lines().map_while(Result::ok) {
+                let Ok(order) = serde_json::from_str(&line) else {
+                    return;
+                };
+                if sender.send(order).is_err() {
+                    return;
+                }
+            }
+        });
+        let answers = Answers::Output;
+        Self { orders, answers }
+    }
+
+    /// To a coordinator in this process.
+    pub(crate) fn between_threads(
+        role: Role,
+        orders: mpsc::Receiver<Order>,
+        answers: mpsc::Sender<(Role, Answer)>,
+    ) -> Self {
+        let answers = Answers::Thread(role, answers);
+        Self { orders, answers }
+    }
+
     /// Waits for the next order.
     pub(crate) fn order(&mut self) -> Result<Order, Failure> {
-        let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
-            return Err("the coordinator is gone".into());
+        let order = self.orders.recv();
+        order.map_err(|_| "the coordinator is gone".into())
+    }
+
+    /// The next order, if it is there.
+    pub(crate) fn try_order(&mut self) -> Result<Option<Order>, Failure> {
+        match self.orders.try_recv() {
+            Ok(order) => Ok(Some(order)),
+            Err(mpsc::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::TryRecvError::Disconnected) => Err("the coordinator is gone".into()),
         }
-        Ok(serde_json::from_str(&line)?)
     }
 
     /// Waits until the coordinator wants nothing more.
@@ -101,8 +156,12 @@ impl Channel {
     }
 
     /// Tells the coordinator.
-    pub(crate) fn answer(&mut self, answer: &Answer) -> Result<(), Failure> {
-        let mut line = serde_json::to_string(answer)?;
+    pub(crate) fn answer(&mut self, answer: Answer) -> Result<(), Failure> {
+        if let Answers::Thread(role, answers) = &self.answers {
+            let told = answers.send((*role, answer));
+            return told.map_err(|_| "the coordinator is gone".into());
+        }
+        let mut line = serde_json::to_string(&answer)?;
         line.push('\n');
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes())?;

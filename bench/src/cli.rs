@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::job::{Contender, Job, Placement, Role, Via, Workload};
+use crate::job::{Cell, Contender, Job, Placement, Role, Shape, Via, Workload};
 use crate::measure::Effort;
 
-/// Measures FerroMQ beside plain sockets and libzmq, in turn, in one run.
+/// Measures FerroMQ beside plain sockets and other libraries, in turn, in one run.
 ///
-/// Without a subcommand everything is measured: the workloads, the memory of
-/// idle connections, and the system calls of a round trip.
+/// Without a subcommand everything but growth is measured: the workloads, the
+/// memory of idle connections, and the system calls of a round trip.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -30,6 +30,18 @@ pub(crate) enum Command {
     Idle(Selection),
     /// Only the system calls of a round trip.
     Syscalls(Selection),
+    /// Time and memory as peers, subscriptions, sizes and queues grow.
+    Growth(Selection),
+    /// Makes tables and charts of results that were written with --json; of what
+    /// several files have, the last one's counts.
+    Render {
+        /// The results.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where the tables and charts go.
+        #[arg(long)]
+        docs: Option<PathBuf>,
+    },
     /// One side of a job; the coordinator starts it.
     #[command(hide = true)]
     Worker {
@@ -83,14 +95,14 @@ pub(crate) struct Selection {
     /// --quick 3].
     #[arg(long)]
     rounds: Option<usize>,
-    /// Seconds that a run should measure [default: 0.5, with --quick 0.2].
+    /// Seconds that a run should measure [default: 0.3, with --quick 0.1].
     #[arg(long)]
     seconds: Option<f64>,
-    /// Fewer and shorter rounds.
+    /// Fewer and shorter rounds of fewer workloads: those that goals are about.
     #[arg(long)]
-    quick: bool,
-    /// Numbers of idle connections.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
+    pub(crate) quick: bool,
+    /// Numbers of idle connections [default: 1000,10000, with --quick 10000].
+    #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
     /// Round trips whose system calls are counted.
     #[arg(long, default_value_t = 10_000)]
@@ -98,35 +110,69 @@ pub(crate) struct Selection {
     /// Writes the results to this file as well.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Writes tables in Markdown and charts in SVG to this directory as well.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) docs: Option<PathBuf>,
 }
 
 impl Selection {
     pub(crate) fn effort(&self) -> Effort {
-        let (rounds, seconds) = if self.quick { (3, 0.2) } else { (5, 0.5) };
+        let (rounds, seconds) = if self.quick { (3, 0.1) } else { (5, 0.3) };
         Effort {
             rounds: self.rounds.unwrap_or(rounds).max(1),
             seconds: self.seconds.unwrap_or(seconds),
+            quick: self.quick,
         }
     }
 
-    pub(crate) fn workloads(&self) -> Vec<Workload> {
-        all_unless_named(&self.workload)
+    /// The selected cells, in the order of the table.
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for workload in all_unless_named(&self.workload) {
+            let vias = self.vias().into_iter();
+            for via in vias.filter(|via| workload.runs_over(*via)) {
+                for shape in self.shapes(workload, via) {
+                    for placement in self.placements(workload) {
+                        cells.push(Cell {
+                            workload,
+                            shape,
+                            via,
+                            placement,
+                        });
+                    }
+                }
+            }
+        }
+        cells
     }
 
-    pub(crate) fn sizes(&self, workload: Workload) -> Vec<usize> {
+    /// The usual shapes, or those of the sizes that were named.
+    fn shapes(&self, workload: Workload, via: Via) -> Vec<Shape> {
+        let usual = workload.shapes(via, self.quick);
         if self.size.is_empty() {
-            workload.sizes().to_vec()
-        } else {
-            self.size.clone()
+            return usual.to_vec();
         }
+        let mut shapes = Vec::new();
+        for size in self.size.iter().copied() {
+            for shape in usual {
+                let shape = Shape { size, ..*shape };
+                if !shapes.contains(&shape) {
+                    shapes.push(shape);
+                }
+            }
+        }
+        shapes
+    }
+
+    fn placements(&self, workload: Workload) -> Vec<Placement> {
+        if !self.placement.is_empty() {
+            return self.placement.clone();
+        }
+        workload.placements(self.quick).to_vec()
     }
 
     pub(crate) fn vias(&self) -> Vec<Via> {
         all_unless_named(&self.via)
-    }
-
-    pub(crate) fn placements(&self) -> Vec<Placement> {
-        all_unless_named(&self.placement)
     }
 
     pub(crate) fn contenders(&self) -> Vec<Contender> {
@@ -134,7 +180,11 @@ impl Selection {
     }
 
     pub(crate) fn connections(&self) -> &[usize] {
-        &self.connections
+        match (self.connections.is_empty(), self.quick) {
+            (false, _) => &self.connections,
+            (true, true) => &[10_000],
+            (true, false) => &[1_000, 10_000],
+        }
     }
 
     pub(crate) fn round_trips(&self) -> u64 {
@@ -192,8 +242,19 @@ mod tests {
     fn everything_is_selected_unless_something_is_named() {
         let cli = Cli::parse_from(["ferromq-bench", "--via", "ipc", "--rounds", "0"]);
         assert_eq!(cli.selection.vias(), [Via::Ipc]);
-        assert_eq!(cli.selection.placements().len(), 3);
-        assert_eq!(cli.selection.sizes(Workload::ReqRep), [64]);
         assert_eq!(cli.selection.effort().rounds, 1);
+        let cells = cli.selection.cells();
+        assert!(cells.iter().all(|cell| cell.via == Via::Ipc));
+        let round_trips = cells
+            .iter()
+            .filter(|cell| cell.workload == Workload::ReqRep);
+        assert_eq!(round_trips.count(), 3, "one for each placement");
+    }
+
+    #[test]
+    fn a_named_size_is_measured_once_in_each_placement() {
+        let arguments = ["ferromq-bench", "--size", "32", "--workload", "push-pull"];
+        let cli = Cli::parse_from([&arguments[..], &["--via", "tcp"]].concat());
+        assert_eq!(cli.selection.cells().len(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! Starts the two processes of a job, introduces them, collects their figures.
+//! Starts the processes of a job, introduces them, collects their figures.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -7,22 +7,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::channel::{Answer, Order, Report};
-use crate::job::{Job, Role};
+use crate::channel::{Answer, Channel, Order, Report};
+use crate::job::{Job, Role, Via, Workload};
 use crate::peers::Failure;
 
 /// A job that takes longer than this lost a message.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What both processes of a job measured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) server: Report,
-    pub(crate) client: Report,
-}
+/// What the processes of a job measured, each by its role.
+pub(crate) type Reports = BTreeMap<Role, Report>;
 
-/// Runs `job` in two processes of this program.
-pub(crate) fn run(job: &Job) -> Result<Outcome, Failure> {
+/// Runs `job` in processes of this program.
+pub(crate) fn run(job: &Job) -> Result<Reports, Failure> {
     run_under(job, |_| this_program())
 }
 
@@ -31,7 +27,7 @@ pub(crate) fn run(job: &Job) -> Result<Outcome, Failure> {
 pub(crate) fn run_under(
     job: &Job,
     launcher: impl Fn(Role) -> Result<Command, Failure>,
-) -> Result<Outcome, Failure> {
+) -> Result<Reports, Failure> {
     let encoded = serde_json::to_string(job)?;
     let mut pair = Pair::new(PATIENCE);
     let start = |pair: &mut Pair, role: Role| -> Result<(), Failure> {
@@ -39,28 +35,73 @@ pub(crate) fn run_under(
         let arguments = ["worker", "--role", &role_name, "--job", &encoded];
         pair.spawn(role, launcher(role)?.args(arguments))
     };
-    start(&mut pair, Role::Server)?;
-    let endpoint = match pair.next_answer()? {
-        (_, Answer::Bound(endpoint)) => endpoint,
-        (role, answer) => return Err(unexpected(role, &answer)),
-    };
-    start(&mut pair, Role::Client)?;
-    pair.order(Role::Client, &Order::Connect(endpoint))?;
-    // One side knows when all is done; the other one is told.
-    let (first, first_report) = pair.next_report()?;
-    pair.order(first.other(), &Order::Finish)?;
-    let (_, second_report) = pair.next_report()?;
+    if job.cell.via == Via::Inproc {
+        start(&mut pair, Role::Both)?;
+        let reports = match pair.next_answer()? {
+            (_, Answer::AllDone(reports)) => reports.into_iter().collect(),
+            (role, answer) => return Err(unexpected(role, &answer)),
+        };
+        pair.end()?;
+        return Ok(reports);
+    }
+    let reports = introduce(job, &mut pair, start)?;
     pair.end()?;
-    Ok(match first {
-        Role::Server => Outcome {
-            server: first_report,
-            client: second_report,
-        },
-        Role::Client => Outcome {
-            server: second_report,
-            client: first_report,
-        },
-    })
+    Ok(reports)
+}
+
+/// Those who play the roles: processes, or threads.
+pub(crate) trait Company {
+    fn order(&mut self, role: Role, order: &Order) -> Result<(), Failure>;
+    /// What any of them says next. A failure of theirs is one here.
+    fn next_answer(&mut self) -> Result<(Role, Answer), Failure>;
+}
+
+/// Has `job` done by a company whose players `start` brings in.
+pub(crate) fn introduce<C: Company>(
+    job: &Job,
+    company: &mut C,
+    start: impl Fn(&mut C, Role) -> Result<(), Failure>,
+) -> Result<Reports, Failure> {
+    start(company, Role::Server)?;
+    let mut endpoint = next_endpoint(company)?;
+    if job.cell.workload == Workload::Proxy {
+        start(company, Role::Middle)?;
+        company.order(Role::Middle, &Order::Connect(endpoint))?;
+        endpoint = next_endpoint(company)?;
+    }
+    start(company, Role::Client)?;
+    company.order(Role::Client, &Order::Connect(endpoint))?;
+    let mut reports = Reports::new();
+    // One side knows when all is done; the others are told.
+    let first = loop {
+        match company.next_answer()? {
+            (role, Answer::Ready) => company.order(role.other(), &Order::Begin)?,
+            (role, Answer::Done(report)) => {
+                reports.insert(role, report);
+                break role;
+            }
+            (role, answer) => return Err(unexpected(role, &answer)),
+        }
+    };
+    company.order(first.other(), &Order::Finish)?;
+    if job.cell.workload == Workload::Proxy {
+        company.order(Role::Middle, &Order::Finish)?;
+    }
+    let players = 2 + usize::from(job.cell.workload == Workload::Proxy);
+    while reports.len() < players {
+        match company.next_answer()? {
+            (role, Answer::Done(report)) => reports.insert(role, report),
+            (role, answer) => return Err(unexpected(role, &answer)),
+        };
+    }
+    Ok(reports)
+}
+
+fn next_endpoint(company: &mut impl Company) -> Result<String, Failure> {
+    match company.next_answer()? {
+        (_, Answer::Bound(endpoint)) => Ok(endpoint),
+        (role, answer) => Err(unexpected(role, &answer)),
+    }
 }
 
 /// This program, to be started once more.
@@ -68,7 +109,7 @@ pub(crate) fn this_program() -> Result<Command, Failure> {
     Ok(Command::new(std::env::current_exe()?))
 }
 
-/// Two processes and what they say, in the order in which they say it.
+/// A job's processes and what they say, in the order in which they say it.
 ///
 /// Dropping it kills them.
 pub(crate) struct Pair {
@@ -89,7 +130,7 @@ enum Heard {
 }
 
 impl Pair {
-    /// `patience` is for all that the two do.
+    /// `patience` is for all that they do.
     pub(crate) fn new(patience: Duration) -> Self {
         let (tell, heard) = mpsc::channel();
         Self {
@@ -120,34 +161,7 @@ impl Pair {
         Ok(())
     }
 
-    pub(crate) fn order(&mut self, role: Role, order: &Order) -> Result<(), Failure> {
-        let process = self.processes.get_mut(&role).ok_or("no such process")?;
-        let input = process.input.as_mut().ok_or("its input is closed")?;
-        let mut line = serde_json::to_string(order)?;
-        line.push('\n');
-        Ok(input.write_all(line.as_bytes())?)
-    }
-
-    /// What either of them says next. A failure of theirs is one here.
-    pub(crate) fn next_answer(&mut self) -> Result<(Role, Answer), Failure> {
-        let (role, heard) = self.listen()?;
-        let Heard::Line(line) = heard else {
-            return Err(format!("the {role} ended before its work").into());
-        };
-        match serde_json::from_str(&line)? {
-            Answer::Failed(reason) => Err(format!("the {role} failed: {reason}").into()),
-            answer => Ok((role, answer)),
-        }
-    }
-
-    fn next_report(&mut self) -> Result<(Role, Report), Failure> {
-        match self.next_answer()? {
-            (role, Answer::Done(report)) => Ok((role, report)),
-            (role, answer) => Err(unexpected(role, &answer)),
-        }
-    }
-
-    /// Lets both end, and waits until they did.
+    /// Lets all end, and waits until they did.
     pub(crate) fn end(mut self) -> Result<(), Failure> {
         for process in self.processes.values_mut() {
             process.input = None;
@@ -172,6 +186,68 @@ impl Pair {
         self.heard
             .recv_timeout(left)
             .map_err(|_| "it took too long".into())
+    }
+}
+
+impl Company for Pair {
+    fn order(&mut self, role: Role, order: &Order) -> Result<(), Failure> {
+        let process = self.processes.get_mut(&role).ok_or("no such process")?;
+        let input = process.input.as_mut().ok_or("its input is closed")?;
+        let mut line = serde_json::to_string(order)?;
+        line.push('\n');
+        Ok(input.write_all(line.as_bytes())?)
+    }
+
+    fn next_answer(&mut self) -> Result<(Role, Answer), Failure> {
+        let (role, heard) = self.listen()?;
+        let Heard::Line(line) = heard else {
+            return Err(format!("the {role} ended before its work").into());
+        };
+        match serde_json::from_str(&line)? {
+            Answer::Failed(reason) => Err(format!("the {role} failed: {reason}").into()),
+            answer => Ok((role, answer)),
+        }
+    }
+}
+
+/// Threads that play the roles of a job in one process.
+pub(crate) struct Threads {
+    orders: BTreeMap<Role, mpsc::Sender<Order>>,
+    heard: mpsc::Receiver<(Role, Answer)>,
+    tell: mpsc::Sender<(Role, Answer)>,
+}
+
+impl Threads {
+    pub(crate) fn new() -> Self {
+        let (tell, heard) = mpsc::channel();
+        Self {
+            orders: BTreeMap::new(),
+            heard,
+            tell,
+        }
+    }
+
+    /// The channel of the thread that will play `role`.
+    pub(crate) fn channel(&mut self, role: Role) -> Channel {
+        let (sender, orders) = mpsc::channel();
+        self.orders.insert(role, sender);
+        Channel::between_threads(role, orders, self.tell.clone())
+    }
+}
+
+impl Company for Threads {
+    fn order(&mut self, role: Role, order: &Order) -> Result<(), Failure> {
+        let thread = self.orders.get(&role).ok_or("no such thread")?;
+        let told = thread.send(order.clone());
+        told.map_err(|_| format!("the {role} ended before its work").into())
+    }
+
+    fn next_answer(&mut self) -> Result<(Role, Answer), Failure> {
+        // The process above has the patience.
+        match self.heard.recv()? {
+            (role, Answer::Failed(reason)) => Err(format!("the {role} failed: {reason}").into()),
+            answer => Ok(answer),
+        }
     }
 }
 

@@ -4,17 +4,18 @@
 //! The connections come from another process, which makes bare ZMTP handshakes,
 //! so that its own sockets do not count. Kernel memory is not counted.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::{Answer, Channel, Order, Weight};
-use crate::coordinator::{Pair, this_program, unexpected};
-use crate::job::{Contender, Role};
-use crate::peers::{self, Failure, IdleServer};
+use crate::coordinator::{Company, Pair, this_program, unexpected};
+use crate::job::{Cell, Contender, Job, Placement, Role, Shape, Via, Workload};
+use crate::peers::{self, Failure, Kind, Peer};
+use crate::plain::{Stream, framed, shake_hands};
+use crate::progress::Progress;
 use crate::sys;
 
 /// For all of the connections, each of which takes a fraction of a millisecond.
@@ -25,7 +26,7 @@ const OTHER_DESCRIPTORS: u64 = 64;
 const MESSAGE_LEN: usize = 64;
 
 /// One contender with one number of connections.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct IdleRow {
     pub(crate) contender: Contender,
     pub(crate) connections: usize,
@@ -35,7 +36,7 @@ pub(crate) struct IdleRow {
 }
 
 /// Bytes that the process grew by for each connection.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct IdleFigures {
     /// After the handshake, nothing sent.
     pub(crate) idle: Weight,
@@ -44,12 +45,19 @@ pub(crate) struct IdleFigures {
 }
 
 /// Weighs each contender with each number of connections.
-pub(crate) fn weigh(contenders: &[Contender], numbers: &[usize]) -> Vec<IdleRow> {
+pub(crate) fn weigh(
+    contenders: &[Contender],
+    numbers: &[usize],
+    progress: &Progress,
+) -> Vec<IdleRow> {
     let mut rows = Vec::new();
     for connections in numbers.iter().copied() {
-        // Raw sockets keep nothing in the process.
-        let peers = contenders.iter().copied();
-        for contender in peers.filter(|who| !who.is_zero_copy() && *who != Contender::Raw) {
+        let has_connections = |who: &Contender| {
+            use Contender::{Ferromq, Libzmq, LibzmqSystem, Omq, Rzmq, Zeromq};
+            matches!(who, Ferromq | Libzmq | LibzmqSystem | Omq | Rzmq | Zeromq)
+        };
+        for contender in contenders.iter().copied().filter(has_connections) {
+            progress.tell(&format!("{connections} idle connections: {contender}"));
             let weighed = weigh_one(contender, connections);
             let trouble = weighed.as_ref().err().map(|failure| failure.to_string());
             rows.push(IdleRow {
@@ -72,7 +80,7 @@ fn weigh_one(contender: Contender, connections: usize) -> Result<IdleFigures, Fa
         return Err(format!("this user may open {limit} descriptors a process").into());
     }
     let mut pair = Pair::new(PATIENCE);
-    let name = contender.to_string();
+    let name = contender.argument();
     pair.spawn(
         Role::Server,
         this_program()?.args(["idle-server", "--contender", &name]),
@@ -139,32 +147,39 @@ fn await_ready(pair: &mut Pair) -> Result<(), Failure> {
 
 /// The entry point of `ferromq-bench idle-server`.
 pub(crate) fn server_main(contender: Contender) -> Result<(), Failure> {
-    let mut channel = Channel;
+    let job = Job {
+        cell: Cell {
+            workload: Workload::PushPull,
+            shape: Shape::of_size(MESSAGE_LEN),
+            via: Via::Tcp,
+            placement: Placement::Unpinned,
+        },
+        contender,
+        warm_up: 0,
+        count: 0,
+    };
+    let mut channel = Channel::over_pipes();
     let served = sys::raise_descriptor_limit()
         .map_err(Failure::from)
-        .and_then(|_| peers::run_idle_server(contender, &mut channel));
-    served.or_else(|failure| channel.answer(&Answer::Failed(failure.to_string())))
+        .and_then(|_| peers::run_idle_server(&job, &mut channel));
+    served.or_else(|failure| channel.answer(Answer::Failed(failure.to_string())))
 }
 
 /// Weighs and receives as it is told.
-pub(crate) fn serve<S: IdleServer>(channel: &mut Channel) -> Result<(), Failure> {
-    let (mut server, endpoint) = S::bind("tcp://127.0.0.1:*")?;
-    channel.answer(&Answer::Bound(endpoint))?;
-    while let Ok(order) = channel.order() {
+pub(crate) fn serve<P: Peer>(job: &Job, channel: &mut Channel) -> Result<(), Failure> {
+    let context = P::context(job)?;
+    let (mut server, endpoint) = P::bind(&context, Kind::Pull, "tcp://127.0.0.1:*", job)?;
+    channel.answer(Answer::Bound(endpoint))?;
+    while let Ok(order) = server.meanwhile(|| channel.order()) {
         match order {
             Order::Weigh => {
                 let resident = sys::status_bytes("RssAnon")?;
                 let heap = sys::heap_bytes();
-                channel.answer(&Answer::Weight(Weight { resident, heap }))?;
+                channel.answer(Answer::Weight(Weight { resident, heap }))?;
             }
             Order::Receive(count) => {
-                for _ in 0..count {
-                    let len = server.recv()?;
-                    if len != MESSAGE_LEN {
-                        return Err(format!("a message of {len} bytes arrived").into());
-                    }
-                }
-                channel.answer(&Answer::Ready)?;
+                server.recv_all(count as u64, MESSAGE_LEN)?;
+                channel.answer(Answer::Ready)?;
             }
             order => return Err(format!("unexpected order {order:?}").into()),
         }
@@ -174,9 +189,9 @@ pub(crate) fn serve<S: IdleServer>(channel: &mut Channel) -> Result<(), Failure>
 
 /// The entry point of `ferromq-bench idle-client`.
 pub(crate) fn client_main(connections: usize) -> Result<(), Failure> {
-    let mut channel = Channel;
+    let mut channel = Channel::over_pipes();
     let done = hold_connections(connections, &mut channel);
-    done.or_else(|failure| channel.answer(&Answer::Failed(failure.to_string())))
+    done.or_else(|failure| channel.answer(Answer::Failed(failure.to_string())))
 }
 
 fn hold_connections(connections: usize, channel: &mut Channel) -> Result<(), Failure> {
@@ -184,44 +199,21 @@ fn hold_connections(connections: usize, channel: &mut Channel) -> Result<(), Fai
     let Order::Connect(endpoint) = channel.order()? else {
         return Err("told to do something before anything is connected".into());
     };
-    let address: SocketAddr = endpoint.strip_prefix("tcp://").ok_or("not tcp")?.parse()?;
+    let connect = |_| -> Result<Stream, Failure> {
+        let mut stream = Stream::connect(&endpoint)?;
+        shake_hands(&mut stream, "PUSH")?;
+        Ok(stream)
+    };
     let mut streams = (0..connections)
-        .map(|_| shake_hands(address))
-        .collect::<io::Result<Vec<TcpStream>>>()?;
-    channel.answer(&Answer::Ready)?;
+        .map(connect)
+        .collect::<Result<Vec<Stream>, Failure>>()?;
+    channel.answer(Answer::Ready)?;
+    let frame = framed(&[0x5a; MESSAGE_LEN]);
     while let Ok(Order::SendEach) = channel.order() {
-        let mut frame = [0x5a; MESSAGE_LEN + 2];
-        frame[..2].copy_from_slice(&[0, MESSAGE_LEN as u8]);
         streams
             .iter_mut()
             .try_for_each(|stream| stream.write_all(&frame))?;
-        channel.answer(&Answer::Ready)?;
+        channel.answer(Answer::Ready)?;
     }
     Ok(())
-}
-
-/// A PUSH's side of a ZMTP 3.0 handshake with the NULL mechanism.
-fn shake_hands(address: SocketAddr) -> io::Result<TcpStream> {
-    let mut greeting = [0_u8; 64];
-    greeting[..10].copy_from_slice(b"\xff\0\0\0\0\0\0\0\x01\x7f");
-    greeting[10] = 3;
-    greeting[12..16].copy_from_slice(b"NULL");
-    let ready = b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PUSH";
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(&greeting)?;
-    stream.write_all(ready)?;
-    stream.read_exact(&mut greeting)?;
-    // The server's READY: a command with a length of one byte.
-    let mut header = [0; 2];
-    stream.read_exact(&mut header)?;
-    let mut command = [0; 255];
-    let command = &mut command[..usize::from(header[1])];
-    stream.read_exact(command)?;
-    if header[0] != 4 || !command.starts_with(b"\x05READY") {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the server is not ready",
-        ));
-    }
-    Ok(stream)
 }

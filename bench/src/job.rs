@@ -20,61 +20,213 @@ pub(crate) struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) workload: Workload,
-    /// Length of a message's body in bytes.
-    pub(crate) size: usize,
+    #[serde(flatten)]
+    pub(crate) shape: Shape,
     pub(crate) via: Via,
     pub(crate) placement: Placement,
+}
+
+/// How large a workload's job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    /// Length of a message's body in bytes.
+    pub(crate) size: usize,
+    /// Connections between the two processes.
+    pub(crate) peers: usize,
+    /// What else the workload counts: subscriptions, clients that are busy,
+    /// messages that wait, requests under way.
+    pub(crate) load: usize,
+}
+
+impl Shape {
+    /// Messages of `size` bytes over one connection.
+    pub(crate) const fn of_size(size: usize) -> Self {
+        Self {
+            size,
+            peers: 1,
+            load: 1,
+        }
+    }
+
+    pub(crate) const fn new(size: usize, peers: usize, load: usize) -> Self {
+        Self { size, peers, load }
+    }
 }
 
 impl Cell {
     /// The few messages that tell how many fill the time of a run.
     pub(crate) fn pilot_count(&self) -> u64 {
-        const PILOT_BYTES: u64 = 128 << 20;
+        const PILOT_BYTES: u64 = 64 << 20;
         let most = match self.workload {
             Workload::ReqRep => 2_000,
             Workload::PushPull => 200_000,
+            Workload::PubSub => 100_000 / self.shape.peers.max(1) as u64,
+            Workload::Topics | Workload::Proxy | Workload::DealerRouter => 20_000,
+            Workload::Clients => 10_000,
+            Workload::Backlog => return self.shape.load as u64,
         };
-        (PILOT_BYTES / self.size.max(1) as u64).clamp(8, most)
+        (PILOT_BYTES / self.shape.size.max(1) as u64).clamp(8, most.max(8))
     }
 
     /// Whether copying a body costs enough for a zero-copy row of its own.
     pub(crate) fn has_zero_copy_rows(&self) -> bool {
-        self.workload == Workload::PushPull && self.size >= 64 << 10
+        self.workload == Workload::PushPull && self.shape.size >= 64 << 10
+    }
+
+    /// Messages before the clock starts, for `count` behind it.
+    pub(crate) fn warm_up(&self, count: u64) -> u64 {
+        match self.workload {
+            Workload::Backlog => 0,
+            _ => count / 5 + 1,
+        }
+    }
+
+    /// Whether setting it up takes longer than measuring it.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.has_plain_peers() && self.shape.peers.max(self.shape.load) > 500
+    }
+
+    /// Messages that arrive for each one that is sent.
+    pub(crate) fn deliveries(&self) -> u64 {
+        match self.workload {
+            Workload::PubSub => self.shape.peers as u64,
+            _ => 1,
+        }
+    }
+
+    /// Whether one process plays all peers with plain sockets, the same for
+    /// every contender: what is compared is then the other process.
+    pub(crate) fn has_plain_peers(&self) -> bool {
+        match self.workload {
+            Workload::Topics | Workload::Clients => true,
+            Workload::PubSub => self.shape.peers > MOST_SUBSCRIBERS,
+            _ => false,
+        }
+    }
+
+    /// Whether the row's headline is a time, not a rate.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.workload == Workload::ReqRep
     }
 }
 
+/// Subscribers that are the contender's own, each with a thread.
+const MOST_SUBSCRIBERS: usize = 16;
+
 /// A pattern and what is measured of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Workload {
     /// The rate of one PUSH to one PULL.
     PushPull,
     /// The round-trip time of one REQ and one REP.
     ReqRep,
+    /// Deliveries of one PUB to many SUB, none of them dropped.
+    PubSub,
+    /// A PUB among a million subscriptions to random topics of 20 bytes, each
+    /// message for one of them.
+    Topics,
+    /// Round trips of a DEALER that keeps 100 requests under way, to a ROUTER.
+    DealerRouter,
+    /// Replies of a ROUTER to 10,000 clients, of which all or ten are busy.
+    Clients,
+    /// The rate of a PUSH to a PULL through a proxy in a third process.
+    Proxy,
+    /// Messages queued before the receiver takes the first; of `growth` only.
+    #[value(skip)]
+    Backlog,
 }
 
 impl Workload {
-    /// The sizes that are measured unless the command line names others.
-    pub(crate) fn sizes(self) -> &'static [usize] {
+    /// The shapes that are measured unless the command line names others, of
+    /// which a quick run takes the essential ones.
+    pub(crate) fn shapes(self, via: Via, quick: bool) -> &'static [Shape] {
+        const KIB: usize = 1 << 10;
+        const MIB: usize = 1 << 20;
+        const fn sized<const N: usize>(sizes: [usize; N]) -> [Shape; N] {
+            let mut shapes = [Shape::of_size(0); N];
+            let mut index = 0;
+            while index < N {
+                shapes[index].size = sizes[index];
+                index += 1;
+            }
+            shapes
+        }
+        const STREAM: &[Shape] = &sized([8, 64, KIB, 64 * KIB, MIB, 10 * MIB]);
+        const SHORTER_STREAM: &[Shape] = &sized([64, KIB, 64 * KIB, 10 * MIB]);
+        const ASKED: &[Shape] = &sized([8, 64, KIB]);
+        const SMALL: &[Shape] = &[Shape::of_size(64)];
+        const FAN_OUT: &[Shape] = &[
+            Shape::new(64, 8, 1),
+            Shape::new(64, 100, 1),
+            Shape::new(64, 1_000, 1),
+        ];
+        const TOPICS: &[Shape] = &[
+            Shape::new(64, 1, 1_000_000),
+            Shape::new(64, 1_000, 1_000_000),
+        ];
+        const PIPELINED: &[Shape] = &[Shape::new(64, 1, 100), Shape::new(KIB, 1, 100)];
+        const CLIENTS: &[Shape] = &[
+            Shape::new(64, 10, 10),
+            Shape::new(64, 10_000, 10),
+            Shape::new(64, 10_000, 10_000),
+        ];
+        match (self, via) {
+            (Self::PushPull, Via::Tcp) if !quick => STREAM,
+            (Self::PushPull, Via::Inproc) if quick => SMALL,
+            (Self::PushPull, Via::Ipc) if quick => SHORTER_STREAM.split_at(2).0,
+            (Self::PushPull, _) => SHORTER_STREAM,
+            (Self::ReqRep, Via::Tcp) if !quick => ASKED,
+            (Self::ReqRep | Self::Proxy, _) => SMALL,
+            (Self::PubSub, Via::Tcp) if !quick => FAN_OUT,
+            (Self::PubSub, Via::Tcp) => FAN_OUT,
+            (Self::PubSub, _) => FAN_OUT.split_at(1).0,
+            (Self::Topics, _) => TOPICS,
+            (Self::DealerRouter, _) if quick => PIPELINED.split_at(1).0,
+            (Self::DealerRouter, _) => PIPELINED,
+            (Self::Clients, _) => CLIENTS,
+            (Self::Backlog, _) => &[],
+        }
+    }
+
+    /// Where its processes run, unless the command line says so.
+    pub(crate) fn placements(self, quick: bool) -> &'static [Placement] {
+        use Placement::{CoreEach, OneCore, Unpinned};
         match self {
-            Self::PushPull => &[64, 1 << 10, 64 << 10, 10 << 20],
-            Self::ReqRep => &[64],
+            Self::ReqRep if quick => &[OneCore, CoreEach],
+            Self::PushPull | Self::ReqRep | Self::DealerRouter if !quick => {
+                &[OneCore, CoreEach, Unpinned]
+            }
+            Self::PubSub if !quick => &[OneCore, CoreEach, Unpinned],
+            // Where the processes share a core, the plain one takes most of it.
+            _ => &[CoreEach],
+        }
+    }
+
+    /// The transports over which it is measured.
+    pub(crate) fn runs_over(self, via: Via) -> bool {
+        match self {
+            Self::PushPull | Self::ReqRep => true,
+            Self::PubSub | Self::DealerRouter => via != Via::Inproc,
+            Self::Topics | Self::Clients | Self::Proxy | Self::Backlog => via == Via::Tcp,
         }
     }
 }
 
 /// The transport under the sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Via {
     /// Over 127.0.0.1.
     Tcp,
     /// Over a Unix socket in the directory of temporary files.
     Ipc,
+    /// Between two threads of one process.
+    Inproc,
 }
 
 /// Where the two processes run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Placement {
     /// Both on the first core that this process may use.
@@ -91,10 +243,23 @@ pub(crate) enum Placement {
 pub(crate) enum Contender {
     /// Blocking sockets, as well as they can be used: the limit.
     Raw,
+    /// Sockets that are asked again and again and never waited for: the limit
+    /// of a round trip that may burn a core on each side.
+    RawBusy,
     /// libzmq, copying each body into a message.
     Libzmq,
     /// libzmq, sending the caller's buffer (`zmq_msg_init_data`).
     LibzmqZeroCopy,
+    /// The distribution's libzmq, if one is installed.
+    LibzmqSystem,
+    /// omq-tokio.
+    Omq,
+    /// zeromq, the Rust crate.
+    Zeromq,
+    /// rzmq.
+    Rzmq,
+    /// The distribution's libnng, if one is installed.
+    Nng,
     /// FerroMQ, sending from a borrowed slice.
     Ferromq,
     /// FerroMQ, sending a message that shares its body.
@@ -106,15 +271,33 @@ impl Contender {
     pub(crate) fn is_zero_copy(self) -> bool {
         matches!(self, Self::LibzmqZeroCopy | Self::FerromqZeroCopy)
     }
+
+    /// Whether it is somebody else's library.
+    pub(crate) fn is_peer(self) -> bool {
+        !matches!(
+            self,
+            Self::Raw | Self::RawBusy | Self::Ferromq | Self::FerromqZeroCopy
+        )
+    }
+
+    /// The name on the command line.
+    pub(crate) fn argument(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
-/// Which of the two processes a worker is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+/// Which of a job's processes, or of its threads, a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Role {
-    /// Binds: the receiver, or the replier.
+    /// Binds: the receiver, the replier, or the publisher.
     Server,
-    /// Connects: the sender, or the requester.
+    /// Connects: the sender, the requester, or the subscribers.
     Client,
+    /// The proxy between them.
+    Middle,
+    /// Both server and client, each a thread of one process.
+    Both,
 }
 
 impl Role {
@@ -122,7 +305,7 @@ impl Role {
     pub(crate) fn other(self) -> Self {
         match self {
             Self::Server => Self::Client,
-            Self::Client => Self::Server,
+            _ => Self::Server,
         }
     }
 }
@@ -132,6 +315,8 @@ impl fmt::Display for Role {
         f.pad(match self {
             Self::Server => "server",
             Self::Client => "client",
+            Self::Middle => "middle",
+            Self::Both => "both",
         })
     }
 }
@@ -141,6 +326,12 @@ impl fmt::Display for Workload {
         f.pad(match self {
             Self::PushPull => "push-pull",
             Self::ReqRep => "req-rep",
+            Self::PubSub => "pub-sub",
+            Self::Topics => "topics",
+            Self::DealerRouter => "dealer-router",
+            Self::Clients => "clients",
+            Self::Proxy => "proxy",
+            Self::Backlog => "backlog",
         })
     }
 }
@@ -150,6 +341,7 @@ impl fmt::Display for Via {
         f.pad(match self {
             Self::Tcp => "tcp",
             Self::Ipc => "ipc",
+            Self::Inproc => "inproc",
         })
     }
 }
@@ -168,8 +360,14 @@ impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Raw => "raw",
+            Self::RawBusy => "raw, busy",
             Self::Libzmq => "libzmq",
             Self::LibzmqZeroCopy => "libzmq 0-copy",
+            Self::LibzmqSystem => "libzmq, Debian",
+            Self::Omq => "omq-tokio",
+            Self::Zeromq => "zeromq",
+            Self::Rzmq => "rzmq",
+            Self::Nng => "libnng",
             Self::Ferromq => "ferromq",
             Self::FerromqZeroCopy => "ferromq 0-copy",
         })
@@ -178,12 +376,29 @@ impl fmt::Display for Contender {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = format_size(self.size);
-        write!(
-            f,
-            "{} {size} {} {}",
-            self.workload, self.via, self.placement
-        )
+        let Self {
+            workload,
+            via,
+            placement,
+            ..
+        } = self;
+        write!(f, "{workload} {} {via} {placement}", self.format_shape())
+    }
+}
+
+impl Cell {
+    /// The shape in the words of the workload: `64 B to 8`.
+    pub(crate) fn format_shape(&self) -> String {
+        let Shape { size, peers, load } = self.shape;
+        let size = format_size(size);
+        match self.workload {
+            Workload::PubSub => format!("{size} to {peers}"),
+            Workload::Topics => format!("{size}, {peers} x {}", load / peers.max(1)),
+            Workload::Clients => format!("{size}, {load} of {peers}"),
+            Workload::DealerRouter => format!("{size}, {load} deep"),
+            Workload::Backlog => format!("{size}, {load} wait"),
+            Workload::PushPull | Workload::ReqRep | Workload::Proxy => size,
+        }
     }
 }
 
@@ -227,7 +442,7 @@ mod tests {
             for workload in [Workload::PushPull, Workload::ReqRep] {
                 let cell = Cell {
                     workload,
-                    size,
+                    shape: Shape::of_size(size),
                     via: Via::Tcp,
                     placement: Placement::Unpinned,
                 };

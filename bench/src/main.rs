@@ -1,10 +1,10 @@
-//! FerroMQ's benchmark: the same messages through plain sockets, libzmq and
-//! FerroMQ, in turn, in one run, on one machine.
+//! FerroMQ's benchmark: the same messages through plain sockets, FerroMQ and
+//! other libraries, in turn, in one run, on one machine.
 //!
 //! ```text
 //!            ┌───────────── coordinator ─────────────┐   a round: raw, libzmq,
 //!            │  plans cells, interleaves contenders, │   ferromq; then the next
-//!            │  takes medians, prints table and JSON │   round
+//!            │  takes medians, prints tables, charts │   round
 //!            └───┬───────────────────────────────┬───┘
 //!      orders, answers (JSON lines over pipes, see channel.rs)
 //!            ┌───┴────┐    tcp or ipc        ┌───┴────┐
@@ -13,34 +13,45 @@
 //!            └────────┘                      └────────┘
 //! ```
 //!
+//! Over inproc the two are threads of one process; a proxy is a third process.
+//!
 //! Waking an idle core takes several times as long as a round trip, so each
 //! figure comes in three placements: both processes on one core, a core each,
 //! and wherever the scheduler likes.
 
 mod channel;
+mod charts;
 mod cli;
 mod coordinator;
 mod goals;
+mod growth;
 mod idle;
 mod job;
 mod machine;
+mod markdown;
 mod measure;
+mod meter;
 mod peers;
+mod plain;
+mod progress;
 mod report;
 mod statistics;
 mod sys;
 mod syscalls;
 mod table;
+mod topics;
 mod worker;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Selection};
-use crate::job::{Cell, Placement};
+use crate::job::Placement;
 use crate::machine::Machine;
 use crate::peers::Failure;
+use crate::progress::Progress;
 use crate::report::{CellResults, Results};
 
 fn main() -> ExitCode {
@@ -53,6 +64,10 @@ fn main() -> ExitCode {
         Some(Command::Workloads(selection)) => benchmark(&selection, &[Part::Workloads]),
         Some(Command::Idle(selection)) => benchmark(&selection, &[Part::Idle]),
         Some(Command::Syscalls(selection)) => benchmark(&selection, &[Part::Syscalls]),
+        Some(Command::Growth(selection)) => benchmark(&selection, &[Part::Growth]),
+        Some(Command::Render { files, docs }) => {
+            Results::read_json(&files).and_then(|results| present(&results, docs.as_deref()))
+        }
         Some(Command::Worker { role, job }) => worker::main(&job, role),
         Some(Command::IdleServer { contender }) => idle::server_main(contender),
         Some(Command::IdleClient { connections }) => idle::client_main(connections),
@@ -77,84 +92,65 @@ enum Part {
     Workloads,
     Idle,
     Syscalls,
+    Growth,
 }
 
 fn benchmark(selection: &Selection, parts: &[Part]) -> Result<(), Failure> {
-    let machine = Machine::here();
-    println!("{machine}\n");
+    let mut results = Results::new(Machine::here(), selection.effort());
     let contenders = selection.contenders();
-    let mut results = Results {
-        machine,
-        effort: selection.effort(),
-        cells: Vec::new(),
-        idle: Vec::new(),
-        syscalls: Vec::new(),
-        goals: Vec::new(),
+    println!("{}\n", results.machine);
+    for contender in &contenders {
+        if let Some(reason) = peers::absence(*contender) {
+            println!("{contender}: {reason}");
+        }
+    }
+    let cells = match parts.contains(&Part::Workloads) {
+        true => selection.cells(),
+        false => Vec::new(),
     };
-    if parts.contains(&Part::Workloads) {
-        results.cells = run_workloads(selection, results.machine.cores());
-        print!("{}", report::workloads_table(&results.cells));
+    let progress = Progress::new(cells.len() + 2);
+    for cell in cells {
+        if cell.placement == Placement::CoreEach && results.machine.cores() < 2 {
+            let skipped = "skipped: there is no second core".to_owned();
+            results.cells.push(CellResults::skipped(cell, skipped));
+        } else {
+            let rows = measure::measure(cell, &contenders, selection.effort(), &progress);
+            results.cells.push(CellResults::new(cell, rows));
+        }
+        progress.step();
     }
     if parts.contains(&Part::Idle) {
-        eprintln!("idle connections ...");
-        results.idle = idle::weigh(&contenders, selection.connections());
-        println!("{}", report::idle_table(&results.idle));
+        results.idle = idle::weigh(&contenders, selection.connections(), &progress);
     }
+    progress.step();
     if parts.contains(&Part::Syscalls) {
-        eprintln!("system calls ...");
         let round_trips = selection.round_trips();
-        results.syscalls = syscalls::count(&contenders, &selection.vias(), round_trips);
-        println!("{}", report::syscalls_table(&results.syscalls));
+        results.syscalls = syscalls::count(&contenders, &selection.vias(), round_trips, &progress);
     }
-    results.goals = goals::judge(&results.cells, &results.idle, &results.syscalls);
-    for goal in &results.goals {
-        println!("{goal}");
+    if parts.contains(&Part::Growth) {
+        results.growth = growth::measure(&contenders, selection.effort(), &progress);
     }
+    progress.finish();
     if let Some(file) = &selection.json {
         results.write_json(file)?;
     }
-    Ok(())
+    present(&results, selection.docs.as_deref())
 }
 
-fn run_workloads(selection: &Selection, cores: usize) -> Vec<CellResults> {
-    let contenders = selection.contenders();
-    cells(selection)
-        .map(|cell| {
-            if cell.placement == Placement::CoreEach && cores < 2 {
-                let skipped = Some("skipped: there is no second core".to_owned());
-                return CellResults {
-                    cell,
-                    rows: Vec::new(),
-                    skipped,
-                };
-            }
-            eprintln!("{cell} ...");
-            let rows = measure::measure(cell, &contenders, selection.effort());
-            CellResults {
-                cell,
-                rows,
-                skipped: None,
-            }
-        })
-        .collect()
-}
-
-/// The selected cells, in the order of the table.
-fn cells(selection: &Selection) -> impl Iterator<Item = Cell> {
-    let mut cells = Vec::new();
-    for workload in selection.workloads() {
-        for size in selection.sizes(workload) {
-            for via in selection.vias() {
-                for placement in selection.placements() {
-                    cells.push(Cell {
-                        workload,
-                        size,
-                        via,
-                        placement,
-                    });
-                }
-            }
-        }
+/// Shows the results, and writes them to `docs`.
+fn present(results: &Results, docs: Option<&Path>) -> Result<(), Failure> {
+    print!("{}", report::tables(results));
+    let goals = goals::judge(results);
+    for goal in &goals {
+        println!("{goal}");
     }
-    cells.into_iter()
+    for curve in &results.growth {
+        println!("{curve}");
+    }
+    if let Some(docs) = docs {
+        std::fs::create_dir_all(docs)?;
+        let charts = charts::draw(results, docs)?;
+        markdown::write(results, &goals, &charts, docs)?;
+    }
+    Ok(())
 }

@@ -1,64 +1,53 @@
 //! Runs the jobs of a cell in turn, and makes figures of what they measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::coordinator::{self, Outcome};
-use crate::job::{Cell, Contender, Job, Workload};
+use crate::coordinator::{self, Reports};
+use crate::job::{Cell, Contender, Job, Role, Workload};
 use crate::peers;
+use crate::progress::Progress;
 use crate::statistics::Spread;
 
 /// How thoroughly to measure.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
     /// What a run should take, from the first to the last measured message.
     pub(crate) seconds: f64,
+    /// Whether jobs that take long to set up are run but once.
+    pub(crate) quick: bool,
 }
 
 /// A row of the table: one contender in one cell.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) contender: Contender,
     /// Measured messages, or round trips, a round.
     pub(crate) count: u64,
-    #[serde(flatten)]
-    pub(crate) figures: Option<Figures>,
+    pub(crate) rounds: Vec<Option<Figure>>,
     /// Why it could not be measured, or why there are fewer rounds.
     pub(crate) trouble: Option<String>,
-    #[serde(skip)]
-    rounds: Vec<Option<Figure>>,
-}
-
-/// Medians over the rounds.
-#[derive(Debug, Serialize)]
-pub(crate) struct Figures {
-    /// Messages or round trips a second.
-    pub(crate) rate: Spread,
-    pub(crate) megabytes_per_second: f64,
-    /// In microseconds; of `req-rep` only.
-    pub(crate) p50: Option<Spread>,
-    pub(crate) p99: Option<Spread>,
-    pub(crate) p99_9: Option<Spread>,
-    /// Of both processes.
-    pub(crate) cpu_seconds_per_million: Spread,
-    pub(crate) server_peak_rss_bytes: u64,
-    pub(crate) client_peak_rss_bytes: u64,
-    /// The rate, or the median round-trip time, divided by that of the raw
-    /// sockets in the same round.
-    pub(crate) to_raw: Option<Spread>,
-    pub(crate) to_libzmq: Option<Spread>,
 }
 
 /// One round of one contender.
-#[derive(Clone, Copy, Debug)]
-struct Figure {
-    rate: f64,
-    p50: f64,
-    p99: f64,
-    p99_9: f64,
-    cpu_seconds_per_million: f64,
-    server_peak_rss_bytes: u64,
-    client_peak_rss_bytes: u64,
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    /// Deliveries or round trips a second.
+    pub(crate) rate: f64,
+    /// Percentiles in microseconds; of whoever asks only.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p99_9: f64,
+    /// Of all processes.
+    pub(crate) cpu_seconds_per_million: f64,
+    pub(crate) server_peak_rss_bytes: u64,
+    pub(crate) client_peak_rss_bytes: u64,
+    /// What the one that binds held when all was set up.
+    pub(crate) server_resident_bytes: u64,
+    /// From the first connection until all peers were heard; of plain peers.
+    pub(crate) setup_seconds: f64,
+    /// How long the client took to queue all; of backlogs.
+    pub(crate) client_seconds: f64,
 }
 
 /// Below this a run says nothing, however slow the contender.
@@ -67,22 +56,33 @@ const LEAST_COUNT: u64 = 10;
 /// Measures `contenders` in `cell`: one run of each, then the next round.
 ///
 /// Interleaved, so that whatever else the machine does meets all of them.
-pub(crate) fn measure(cell: Cell, contenders: &[Contender], effort: Effort) -> Vec<Row> {
+pub(crate) fn measure(
+    cell: Cell,
+    contenders: &[Contender],
+    effort: Effort,
+    progress: &Progress,
+) -> Vec<Row> {
+    let only_zero_copy = |who: &Contender| cell.has_zero_copy_rows() || !who.is_zero_copy();
+    let able = |who: &Contender| peers::inability(*who, &cell).is_none();
     let mut rows: Vec<Row> = contenders
         .iter()
-        .filter(|contender| cell.has_zero_copy_rows() || !contender.is_zero_copy())
-        .map(|contender| Row::pilot(cell, *contender, effort))
+        .copied()
+        .filter(only_zero_copy)
+        .filter(able)
+        .map(|contender| {
+            progress.tell(&format!("{cell}: {contender}, pilot"));
+            Row::pilot(cell, contender, effort)
+        })
         .collect();
-    for _ in 0..effort.rounds {
-        rows.iter_mut().for_each(|row| row.run_round(cell));
-    }
-    let rounds_of = |contender| {
-        let row = rows.iter().find(|row| row.contender == contender);
-        row.map(|row| row.rounds.clone()).unwrap_or_default()
+    let rounds = match effort.quick && cell.is_heavy() {
+        true => 0,
+        false => effort.rounds,
     };
-    let (raw, libzmq) = (rounds_of(Contender::Raw), rounds_of(Contender::Libzmq));
-    for row in &mut rows {
-        row.summarise(cell, &raw, &libzmq);
+    for round in 1..=rounds {
+        for row in &mut rows {
+            progress.tell(&format!("{cell}: {}, {round} of {rounds}", row.contender));
+            row.run_round(cell);
+        }
     }
     rows
 }
@@ -93,12 +93,21 @@ impl Row {
         let mut row = Self {
             contender,
             count: cell.pilot_count(),
-            figures: None,
-            trouble: peers::absence(contender),
             rounds: Vec::new(),
+            trouble: peers::absence(contender),
         };
-        if let Some(figure) = row.run(cell) {
-            row.count = ((figure.rate * effort.seconds) as u64).max(LEAST_COUNT);
+        let once = effort.quick && cell.is_heavy();
+        if once {
+            row.count *= 10;
+        }
+        let Some(figure) = row.run(cell) else {
+            return row;
+        };
+        if once {
+            row.rounds.push(Some(figure));
+        } else if cell.workload != Workload::Backlog {
+            let sent = figure.rate * effort.seconds / cell.deliveries() as f64;
+            row.count = (sent as u64).max(LEAST_COUNT);
         }
         row
     }
@@ -113,15 +122,14 @@ impl Row {
         if self.trouble.is_some() {
             return None;
         }
-        let warm_up = self.count / 5 + 1;
         let job = Job {
             cell,
             contender: self.contender,
-            warm_up,
+            warm_up: cell.warm_up(self.count),
             count: self.count,
         };
         match coordinator::run(&job) {
-            Ok(outcome) => Some(Figure::new(&job, &outcome)),
+            Ok(reports) => Some(Figure::new(&job, &reports)),
             Err(failure) => {
                 self.trouble = Some(failure.to_string());
                 None
@@ -129,127 +137,128 @@ impl Row {
         }
     }
 
-    fn summarise(&mut self, cell: Cell, raw: &[Option<Figure>], libzmq: &[Option<Figure>]) {
-        let spread =
-            |value: fn(&Figure) -> f64| Spread::of(self.rounds.iter().flatten().map(value));
-        let peak = |value: fn(&Figure) -> u64| {
-            self.rounds
-                .iter()
-                .flatten()
-                .map(value)
-                .max()
-                .unwrap_or_default()
-        };
-        let is_round_trip = cell.workload == Workload::ReqRep;
-        let round_trip = |value| spread(value).filter(|_| is_round_trip);
-        let (Some(rate), Some(cpu_seconds_per_million)) = (
-            spread(|figure| figure.rate),
-            spread(|figure| figure.cpu_seconds_per_million),
-        ) else {
-            return;
-        };
-        self.figures = Some(Figures {
-            rate,
-            megabytes_per_second: rate.median * cell.size as f64 / 1e6,
-            p50: round_trip(|figure| figure.p50),
-            p99: round_trip(|figure| figure.p99),
-            p99_9: round_trip(|figure| figure.p99_9),
-            cpu_seconds_per_million,
-            server_peak_rss_bytes: peak(|figure| figure.server_peak_rss_bytes),
-            client_peak_rss_bytes: peak(|figure| figure.client_peak_rss_bytes),
-            to_raw: ratio(cell.workload, &self.rounds, raw),
-            to_libzmq: ratio(cell.workload, &self.rounds, libzmq),
-        });
+    /// A figure over the rounds; `None` without any.
+    pub(crate) fn spread(&self, of: impl Fn(&Figure) -> f64) -> Option<Spread> {
+        Spread::of(self.rounds.iter().flatten().map(of))
+    }
+
+    /// The median rate, or the median of the median round-trip times.
+    pub(crate) fn headline(&self, cell: &Cell) -> Option<Spread> {
+        self.spread(|figure| figure.headline(cell))
+    }
+
+    pub(crate) fn peak(&self, of: impl Fn(&Figure) -> u64) -> u64 {
+        let values = self.rounds.iter().flatten().map(of);
+        values.max().unwrap_or_default()
+    }
+
+    /// This row's headline divided by that of `other`, round by round.
+    pub(crate) fn ratio_to(&self, other: &Self, cell: &Cell) -> Option<Spread> {
+        let both = self.rounds.iter().zip(&other.rounds);
+        let both = both.filter_map(|(of, to)| Some((of.as_ref()?, to.as_ref()?)));
+        Spread::of(both.map(|(of, to)| of.headline(cell) / to.headline(cell)))
     }
 }
 
 impl Figure {
-    fn new(job: &Job, outcome: &Outcome) -> Self {
-        let count = job.count as f64;
-        // PULL sees the messages arrive, REQ sees the replies.
+    fn new(job: &Job, reports: &Reports) -> Self {
+        let of = |role| reports.get(&role).copied().unwrap_or_default();
+        let (server, client) = (of(Role::Server), of(Role::Client));
+        // Whoever receives the last message has the time.
         let seconds = match job.cell.workload {
-            Workload::PushPull => outcome.server.seconds,
-            Workload::ReqRep => outcome.client.seconds,
+            Workload::PushPull | Workload::Proxy | Workload::Backlog => server.seconds,
+            _ => client.seconds,
         };
-        let cpu_seconds = outcome.server.cpu_seconds + outcome.client.cpu_seconds;
-        let round_trip = outcome.client.round_trip.unwrap_or_default();
+        let count = (job.count * job.cell.deliveries()) as f64;
+        let cpu_seconds: f64 = reports.values().map(|report| report.cpu_seconds).sum();
+        let round_trip = client.round_trip.unwrap_or_default();
         Self {
             rate: count / seconds,
             p50: round_trip.p50,
             p99: round_trip.p99,
             p99_9: round_trip.p99_9,
             cpu_seconds_per_million: cpu_seconds * 1e6 / count,
-            server_peak_rss_bytes: outcome.server.peak_rss_bytes,
-            client_peak_rss_bytes: outcome.client.peak_rss_bytes,
+            server_peak_rss_bytes: server.peak_rss_bytes,
+            client_peak_rss_bytes: client.peak_rss_bytes,
+            server_resident_bytes: server.resident_bytes,
+            setup_seconds: client.setup_seconds,
+            client_seconds: client.seconds,
         }
     }
 
-    fn headline(&self, workload: Workload) -> f64 {
-        match workload {
-            Workload::PushPull => self.rate,
-            Workload::ReqRep => self.p50,
-        }
+    fn headline(&self, cell: &Cell) -> f64 {
+        if cell.is_timed() { self.p50 } else { self.rate }
     }
-}
-
-/// The ratio of two contenders' headlines, round by round.
-fn ratio(workload: Workload, of: &[Option<Figure>], to: &[Option<Figure>]) -> Option<Spread> {
-    let rounds = of
-        .iter()
-        .zip(to)
-        .filter_map(|(of, to)| Some((of.as_ref()?, to.as_ref()?)));
-    Spread::of(rounds.map(|(of, to)| of.headline(workload) / to.headline(workload)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Placement, Shape, Via};
 
-    fn figure(rate: f64, p50: f64) -> Option<Figure> {
-        Some(Figure {
+    fn cell(workload: Workload) -> Cell {
+        Cell {
+            workload,
+            shape: Shape::of_size(64),
+            via: Via::Tcp,
+            placement: Placement::OneCore,
+        }
+    }
+
+    fn row(figures: &[Option<(f64, f64)>]) -> Row {
+        let figure = |(rate, p50)| Figure {
             rate,
             p50,
-            p99: 0.0,
-            p99_9: 0.0,
-            cpu_seconds_per_million: 0.0,
-            server_peak_rss_bytes: 0,
-            client_peak_rss_bytes: 0,
-        })
+            ..Figure::default()
+        };
+        Row {
+            contender: Contender::Raw,
+            count: 1,
+            rounds: figures.iter().map(|both| both.map(figure)).collect(),
+            trouble: None,
+        }
     }
 
     #[test]
     fn ratios_compare_runs_of_the_same_round() {
-        let ours = [figure(4.0, 8.0), figure(6.0, 12.0), None];
-        let raw = [figure(2.0, 4.0), figure(2.0, 4.0), figure(100.0, 1.0)];
-        let rates = ratio(Workload::PushPull, &ours, &raw).unwrap();
-        assert_eq!(
-            rates,
-            Spread {
-                median: 2.5,
-                min: 2.0,
-                max: 3.0
-            }
-        );
-        let times = ratio(Workload::ReqRep, &ours, &raw).unwrap();
-        assert_eq!(
-            times,
-            Spread {
-                median: 2.5,
-                min: 2.0,
-                max: 3.0
-            }
-        );
+        let ours = row(&[Some((4.0, 8.0)), Some((6.0, 12.0)), None]);
+        let raw = row(&[Some((2.0, 4.0)), Some((2.0, 4.0)), Some((100.0, 1.0))]);
+        let expected = Some(Spread {
+            median: 2.5,
+            min: 2.0,
+            max: 3.0,
+        });
+        assert_eq!(ours.ratio_to(&raw, &cell(Workload::PushPull)), expected);
+        assert_eq!(ours.ratio_to(&raw, &cell(Workload::ReqRep)), expected);
     }
 
     #[test]
     fn without_a_common_round_there_is_no_ratio() {
-        assert_eq!(
-            ratio(Workload::PushPull, &[figure(1.0, 1.0), None], &[]),
-            None
-        );
-        assert_eq!(
-            ratio(Workload::PushPull, &[figure(1.0, 1.0)], &[None]),
-            None
-        );
+        let cell = cell(Workload::PushPull);
+        let ours = row(&[Some((1.0, 1.0)), None]);
+        assert_eq!(ours.ratio_to(&row(&[]), &cell), None);
+        assert_eq!(ours.ratio_to(&row(&[None, Some((1.0, 1.0))]), &cell), None);
+    }
+
+    #[test]
+    fn deliveries_are_counted_not_what_was_published() {
+        let mut job = Job {
+            cell: cell(Workload::PubSub),
+            contender: Contender::Ferromq,
+            warm_up: 1,
+            count: 10,
+        };
+        job.cell.shape.peers = 8;
+        let mut reports = Reports::new();
+        let report = crate::channel::Report {
+            seconds: 2.0,
+            cpu_seconds: 4.0,
+            ..Default::default()
+        };
+        reports.insert(Role::Client, report);
+        reports.insert(Role::Server, report);
+        let figure = Figure::new(&job, &reports);
+        assert_eq!(figure.rate, 40.0);
+        assert_eq!(figure.cpu_seconds_per_million, 8.0 * 1e6 / 80.0);
     }
 }

@@ -1,83 +1,162 @@
 //! The contenders: what a library has to do to be measured.
 //!
 //! A new contender is a file here that implements [`Peer`], a variant of
-//! [`Contender`](crate::job::Contender), and a line in [`run`]. The traits are
-//! generic parameters, never objects: 64-byte messages take tens of
-//! nanoseconds, and an indirect call a message would be seen.
+//! [`Contender`], and a line in [`run`]. The trait is a generic parameter, never
+//! an object: 64-byte messages take tens of nanoseconds, and an indirect call a
+//! message would be seen.
 
 mod ferromq;
-#[cfg(have_libzmq)]
 mod libzmq;
+mod nng;
+#[cfg(feature = "peers")]
+mod omq;
 mod raw;
+#[cfg(feature = "peers")]
+mod runtime;
+#[cfg(feature = "peers")]
+mod rzmq;
+#[cfg(feature = "peers")]
+mod zeromq;
 
 use std::error::Error;
+use std::iter;
+use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
-use crate::job::{Contender, Job, Role, Via};
+use crate::job::{Cell, Contender, Job, Role, Via, Workload};
 use crate::{idle, worker};
 
 /// Why a worker could not do its job. Shown to the user, never matched on.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
-/// One library, as one process of a job uses it.
-///
-/// What binds gets an endpoint of its own choosing, and says where it listens;
-/// what connects is told.
-pub(crate) trait Peer {
-    type Receiver: Receiver;
-    type Sender: Sender;
-    type Requester: Requester;
-    type Replier: Replier;
-
-    fn bind_receiver(job: &Job, endpoint: &str) -> Result<(Self::Receiver, String), Failure>;
-    fn connect_sender(job: &Job, endpoint: &str) -> Result<Self::Sender, Failure>;
-    fn bind_replier(job: &Job, endpoint: &str) -> Result<(Self::Replier, String), Failure>;
-    fn connect_requester(job: &Job, endpoint: &str) -> Result<Self::Requester, Failure>;
+/// The sockets that the workloads are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Push,
+    Pull,
+    Req,
+    Rep,
+    Pub,
+    Sub,
+    Dealer,
+    Router,
 }
 
-/// The receiving end of `push-pull`.
-pub(crate) trait Receiver {
+/// A socket of one library.
+///
+/// The loops are the library's own, because an asynchronous one must not enter
+/// its runtime once a message; those here do for all others.
+pub(crate) trait Peer: Sized {
+    /// What the sockets of a process share.
+    type Context: Clone + Send + 'static;
+
+    fn context(job: &Job) -> Result<Self::Context, Failure>;
+    /// A socket that listens, and where.
+    fn bind(
+        context: &Self::Context,
+        kind: Kind,
+        endpoint: &str,
+        job: &Job,
+    ) -> Result<(Self, String), Failure>;
+    fn connect(
+        context: &Self::Context,
+        kind: Kind,
+        endpoint: &str,
+        job: &Job,
+    ) -> Result<Self, Failure>;
+
+    /// Sends `body`, which lives as long as the process.
+    fn send(&mut self, body: &'static [u8]) -> Result<(), Failure>;
     /// Waits for a message and returns its length in bytes.
     fn recv(&mut self) -> Result<usize, Failure>;
-}
+    /// REP, ROUTER: waits for a request, sends it back, and returns its length.
+    fn answer(&mut self) -> Result<usize, Failure>;
 
-/// The sending end of `push-pull`.
-pub(crate) trait Sender {
-    /// Sends `body`, which is the same slice each time and lives as long as the
-    /// process.
-    fn send(&mut self, body: &'static [u8]) -> Result<(), Failure>;
+    /// SUB: asks for messages that begin with `prefix`.
+    fn subscribe(&mut self, prefix: &'static [u8]) -> Result<(), Failure>;
 
     /// Makes sure that everything sent so far leaves without further calls.
-    fn flush(&mut self) -> Result<(), Failure>;
-}
+    fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
-/// The asking end of `req-rep`.
-pub(crate) trait Requester {
-    /// Sends a request, waits for the reply, and returns the reply's length.
-    fn round_trip(&mut self, request: &'static [u8]) -> Result<usize, Failure>;
-}
+    /// Passes messages on from `front`, a PULL, to `back`, a PUSH, for ever.
+    fn forward(_front: Self, _back: Self) -> Result<(), Failure> {
+        Err("it has no proxy".into())
+    }
 
-/// The answering end of `req-rep`.
-pub(crate) trait Replier {
-    /// Waits for a request, sends it back as the reply, and returns its length.
-    fn serve(&mut self) -> Result<usize, Failure>;
-}
+    /// Does `wait` while what was sent goes on its way.
+    fn meanwhile<T: Send>(&mut self, wait: impl FnOnce() -> T + Send) -> T {
+        wait()
+    }
 
-/// A bound PULL whose idle connections are counted.
-pub(crate) trait IdleServer: Sized {
-    fn bind(endpoint: &str) -> Result<(Self, String), Failure>;
-    fn recv(&mut self) -> Result<usize, Failure>;
+    fn send_all(&mut self, bodies: impl Iterator<Item = &'static [u8]>) -> Result<(), Failure> {
+        for body in bodies {
+            self.send(body)?;
+        }
+        self.flush()
+    }
+
+    /// Receives `count` messages, which must be of `size` bytes.
+    fn recv_all(&mut self, count: u64, size: usize) -> Result<(), Failure> {
+        for _ in 0..count {
+            check_size(self.recv()?, size)?;
+        }
+        Ok(())
+    }
+
+    /// REQ: asks `times.capacity()` times, and notes how long each took.
+    fn ask_all(&mut self, body: &'static [u8], times: &mut Vec<Duration>) -> Result<(), Failure> {
+        while times.len() < times.capacity() {
+            let start = Instant::now();
+            self.send(body)?;
+            let len = self.recv()?;
+            times.push(start.elapsed());
+            check_size(len, body.len())?;
+        }
+        Ok(())
+    }
+
+    fn answer_all(&mut self, count: u64, size: usize) -> Result<(), Failure> {
+        for _ in 0..count {
+            check_size(self.answer()?, size)?;
+        }
+        Ok(())
+    }
+
+    /// DEALER: asks `count` times, `window` of which may be under way at once.
+    fn pipeline(&mut self, body: &'static [u8], count: u64, window: usize) -> Result<(), Failure> {
+        let ahead = count.min(window as u64);
+        self.send_all(iter::repeat_n(body, ahead as usize))?;
+        for _ in ahead..count {
+            check_size(self.recv()?, body.len())?;
+            self.send(body)?;
+        }
+        self.flush()?;
+        self.recv_all(ahead, body.len())
+    }
 }
 
 /// Does one side of `job`, talking to the coordinator over `channel`.
 pub(crate) fn run(job: &Job, role: Role, channel: &mut Channel) -> Result<(), Failure> {
     match job.contender {
-        Contender::Raw => worker::run::<raw::Raw>(job, role, channel),
-        #[cfg(have_libzmq)]
-        Contender::Libzmq => worker::run::<libzmq::Libzmq<libzmq::Copying>>(job, role, channel),
-        #[cfg(have_libzmq)]
+        Contender::Raw | Contender::RawBusy => worker::run::<raw::Raw>(job, role, channel),
+        Contender::Libzmq | Contender::LibzmqSystem => {
+            worker::run::<libzmq::Libzmq<libzmq::Copying>>(job, role, channel)
+        }
         Contender::LibzmqZeroCopy => {
             worker::run::<libzmq::Libzmq<libzmq::Sharing>>(job, role, channel)
+        }
+        Contender::Nng => worker::run::<nng::Nng>(job, role, channel),
+        #[cfg(feature = "peers")]
+        Contender::Omq => worker::run::<omq::Omq>(job, role, channel),
+        #[cfg(feature = "peers")]
+        Contender::Zeromq => worker::run::<zeromq::Zeromq>(job, role, channel),
+        #[cfg(feature = "peers")]
+        Contender::Rzmq => worker::run::<rzmq::Rzmq>(job, role, channel),
+        #[cfg(not(feature = "peers"))]
+        Contender::Omq | Contender::Zeromq | Contender::Rzmq => {
+            Err(absence(job.contender).unwrap_or_default().into())
         }
         Contender::Ferromq => {
             worker::run::<ferromq::Ferromq<ferromq::Borrowing>>(job, role, channel)
@@ -85,55 +164,104 @@ pub(crate) fn run(job: &Job, role: Role, channel: &mut Channel) -> Result<(), Fa
         Contender::FerromqZeroCopy => {
             worker::run::<ferromq::Ferromq<ferromq::Sharing>>(job, role, channel)
         }
-        #[cfg(not(have_libzmq))]
-        contender => Err(missing(contender)),
     }
 }
 
 /// Weighs `contender`'s idle connections, as the coordinator orders.
-pub(crate) fn run_idle_server(contender: Contender, channel: &mut Channel) -> Result<(), Failure> {
-    match contender {
-        #[cfg(have_libzmq)]
-        Contender::Libzmq => idle::serve::<libzmq::Bound>(channel),
-        Contender::Ferromq => idle::serve::<ferromq::Bound>(channel),
-        contender => Err(missing(contender)),
+pub(crate) fn run_idle_server(job: &Job, channel: &mut Channel) -> Result<(), Failure> {
+    match job.contender {
+        Contender::Libzmq | Contender::LibzmqSystem => {
+            idle::serve::<libzmq::Libzmq<libzmq::Copying>>(job, channel)
+        }
+        #[cfg(feature = "peers")]
+        Contender::Omq => idle::serve::<omq::Omq>(job, channel),
+        #[cfg(feature = "peers")]
+        Contender::Zeromq => idle::serve::<zeromq::Zeromq>(job, channel),
+        #[cfg(feature = "peers")]
+        Contender::Rzmq => idle::serve::<rzmq::Rzmq>(job, channel),
+        Contender::Ferromq => idle::serve::<ferromq::Ferromq<ferromq::Borrowing>>(job, channel),
+        contender => Err(format!("{contender} has no idle connections to weigh").into()),
     }
 }
 
-/// Why `contender` cannot be measured by this build, if it cannot.
+/// Why `contender` cannot be measured by this build on this machine, if so.
 pub(crate) fn absence(contender: Contender) -> Option<String> {
     match contender {
         Contender::Libzmq | Contender::LibzmqZeroCopy if !cfg!(have_libzmq) => {
             Some(match option_env!("BENCH_LIBZMQ") {
-                Some(reason) => format!("libzmq is left out: {reason}"),
-                None => "libzmq is left out: built without the feature `libzmq`".to_owned(),
+                Some(reason) => format!("left out: {reason}"),
+                None => "left out: built without the feature `libzmq`".to_owned(),
             })
+        }
+        Contender::LibzmqSystem => libzmq::absence_of_system(),
+        Contender::Nng => nng::absence(),
+        Contender::Omq | Contender::Zeromq | Contender::Rzmq if !cfg!(feature = "peers") => {
+            Some("left out: built without the feature `peers`".to_owned())
         }
         _ => None,
     }
 }
 
-/// libzmq's version and how it was built.
-pub(crate) fn libzmq_version() -> Option<String> {
-    #[cfg(have_libzmq)]
-    return Some(format!("{} ({})", libzmq::version(), env!("BENCH_LIBZMQ")));
-    #[cfg(not(have_libzmq))]
-    None
-}
-
-/// An endpoint that nobody else uses, for whoever binds.
-pub(crate) fn fresh_endpoint(via: Via) -> String {
-    match via {
-        Via::Tcp => "tcp://127.0.0.1:*".to_owned(),
-        Via::Ipc => {
-            let name = format!("ferromq-bench-{}.ipc", std::process::id());
-            format!("ipc://{}", std::env::temp_dir().join(name).display())
+/// Why `contender` has no row in `cell`, if it has none; `None` also of those
+/// that cannot be measured at all.
+pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static str> {
+    use Contender::{LibzmqZeroCopy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
+    use Workload::{Backlog, Clients, DealerRouter, Proxy, PubSub, ReqRep, Topics};
+    match (contender, cell.workload) {
+        (Raw | RawBusy | Nng | Zeromq, _) if cell.via == Via::Inproc => {
+            Some("it has no inproc, or none between two sockets")
         }
+        (RawBusy, ReqRep) => None,
+        (RawBusy, _) => Some("only for round trips"),
+        (Raw, Topics | Backlog) => Some("it has no subscriptions and no queue"),
+        (LibzmqZeroCopy, _) => None,
+        (Nng, PubSub | Topics) => Some("its PUB drops what a subscriber has no room for"),
+        (Nng, Clients | DealerRouter | Backlog | Proxy) => Some("it has no ROUTER"),
+        (Zeromq, PubSub | Topics) => Some("its PUB drops what a subscriber has no room for"),
+        (Omq | Zeromq | Rzmq, Proxy) => Some("not measured"),
+        (Omq | Zeromq | Rzmq, Clients | Topics) if cell.shape.load > 10_000 => Some("not measured"),
+        _ => None,
     }
 }
 
-fn missing(contender: Contender) -> Failure {
-    absence(contender)
-        .unwrap_or_else(|| format!("{contender} cannot do this"))
-        .into()
+/// The contenders' versions, and how they were built or found.
+pub(crate) fn versions() -> Vec<(&'static str, String)> {
+    let mut versions = vec![("libzmq", libzmq::version())];
+    if let Some(version) = libzmq::system_version() {
+        versions.push(("Debian's libzmq", version));
+    }
+    if let Some(version) = nng::version() {
+        versions.push(("libnng", version));
+    }
+    for (name, version) in [
+        ("omq-tokio", option_env!("BENCH_OMQ_TOKIO_VERSION")),
+        ("zeromq", option_env!("BENCH_ZEROMQ_VERSION")),
+        ("rzmq", option_env!("BENCH_RZMQ_VERSION")),
+    ] {
+        if cfg!(feature = "peers") {
+            versions.push((name, version.unwrap_or("unknown").to_owned()));
+        }
+    }
+    versions
+}
+
+/// An endpoint that nobody else uses, for whoever binds.
+pub(crate) fn fresh_endpoint(via: Via, name: &str) -> String {
+    match via {
+        Via::Tcp => "tcp://127.0.0.1:*".to_owned(),
+        Via::Ipc => {
+            let name = format!("ferromq-bench-{name}-{}.ipc", std::process::id());
+            format!("ipc://{}", std::env::temp_dir().join(name).display())
+        }
+        Via::Inproc => format!("inproc://{name}"),
+    }
+}
+
+/// Fails when a message of another length arrived than was sent.
+#[inline]
+pub(crate) fn check_size(len: usize, size: usize) -> Result<(), Failure> {
+    if len == size {
+        return Ok(());
+    }
+    Err(format!("a message of {len} bytes arrived instead of {size} bytes").into())
 }

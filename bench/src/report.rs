@@ -1,34 +1,34 @@
-//! The results as a table for people and as JSON for programs.
+//! The results as tables for people and as JSON for programs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::goals::Goal;
+use crate::growth::Curve;
 use crate::idle::IdleRow;
-use crate::job::{Cell, Contender, format_size};
+use crate::job::{Cell, Contender};
 use crate::machine::Machine;
-use crate::measure::{Effort, Figures, Row};
+use crate::measure::{Effort, Row};
 use crate::peers::Failure;
 use crate::statistics::Spread;
 use crate::syscalls::SyscallRow;
 use crate::table::Table;
 
 /// All that a run of the benchmark found.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) effort: Effort,
     pub(crate) cells: Vec<CellResults>,
     pub(crate) idle: Vec<IdleRow>,
     pub(crate) syscalls: Vec<SyscallRow>,
-    pub(crate) goals: Vec<Goal>,
+    pub(crate) growth: Vec<Curve>,
 }
 
 /// The rows of one cell, or why it has none.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CellResults {
     #[serde(flatten)]
     pub(crate) cell: Cell,
@@ -37,12 +37,57 @@ pub(crate) struct CellResults {
 }
 
 impl CellResults {
+    pub(crate) fn new(cell: Cell, rows: Vec<Row>) -> Self {
+        let skipped = None;
+        Self {
+            cell,
+            rows,
+            skipped,
+        }
+    }
+
+    pub(crate) fn skipped(cell: Cell, reason: String) -> Self {
+        Self {
+            cell,
+            rows: Vec::new(),
+            skipped: Some(reason),
+        }
+    }
+
     pub(crate) fn row(&self, contender: Contender) -> Option<&Row> {
         self.rows.iter().find(|row| row.contender == contender)
+    }
+
+    /// The ratio of two contenders' headlines.
+    pub(crate) fn ratio(&self, of: Contender, to: Contender) -> Option<Spread> {
+        self.row(of)?.ratio_to(self.row(to)?, &self.cell)
+    }
+
+    /// The other libraries' best.
+    pub(crate) fn best_peer(&self) -> Option<Contender> {
+        let peers = self.rows.iter().filter(|row| row.contender.is_peer());
+        let with_headlines =
+            peers.filter_map(|row| Some((row.contender, row.headline(&self.cell)?.median)));
+        let better = |(_, one): &(_, f64), (_, other): &(_, f64)| match self.cell.is_timed() {
+            true => other.total_cmp(one),
+            false => one.total_cmp(other),
+        };
+        Some(with_headlines.max_by(better)?.0)
     }
 }
 
 impl Results {
+    pub(crate) fn new(machine: Machine, effort: Effort) -> Self {
+        Self {
+            machine,
+            effort,
+            cells: Vec::new(),
+            idle: Vec::new(),
+            syscalls: Vec::new(),
+            growth: Vec::new(),
+        }
+    }
+
     /// Writes them to `file` as one JSON object.
     pub(crate) fn write_json(&self, file: &Path) -> Result<(), Failure> {
         let mut file = BufWriter::new(File::create(file)?);
@@ -50,34 +95,86 @@ impl Results {
         writeln!(file)?;
         Ok(file.flush()?)
     }
+
+    /// Reads what several runs wrote; the later ones' cells replace the same
+    /// cells of the earlier ones.
+    pub(crate) fn read_json(files: &[PathBuf]) -> Result<Self, Failure> {
+        let mut all: Option<Self> = None;
+        for file in files {
+            let next: Self = serde_json::from_str(&fs::read_to_string(file)?)
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            all = Some(match all {
+                None => next,
+                Some(all) => all.replaced_by(next),
+            });
+        }
+        Ok(all.ok_or("no results")?)
+    }
+
+    fn replaced_by(mut self, next: Self) -> Self {
+        for cell in next.cells {
+            match self.cells.iter_mut().find(|old| old.cell == cell.cell) {
+                Some(old) => *old = cell,
+                None => self.cells.push(cell),
+            }
+        }
+        if !next.growth.is_empty() {
+            self.growth = next.growth;
+        }
+        if !next.idle.is_empty() {
+            self.idle = next.idle;
+        }
+        if !next.syscalls.is_empty() {
+            self.syscalls = next.syscalls;
+        }
+        self.machine = next.machine;
+        self.effort = next.effort;
+        self
+    }
+}
+
+/// All tables, one below the other.
+pub(crate) fn tables(results: &Results) -> String {
+    let mut text = String::new();
+    if !results.cells.is_empty() {
+        text += &workloads_table(&results.cells).to_string();
+    }
+    if !results.idle.is_empty() {
+        text += &format!("{}\n", idle_table(&results.idle));
+    }
+    if !results.syscalls.is_empty() {
+        text += &format!("{}\n", syscalls_table(&results.syscalls));
+    }
+    if let Some(line) = variation(&results.cells) {
+        text += &format!("{line}\n\n");
+    }
+    text
+}
+
+/// How many rows' rounds differ much, if any do.
+pub(crate) fn variation(cells: &[CellResults]) -> Option<String> {
+    /// Of the median, between the least and the greatest.
+    const MUCH: f64 = 0.3;
+    let headlines = cells
+        .iter()
+        .flat_map(|results| results.rows.iter().map(|row| row.headline(&results.cell)));
+    let headlines: Vec<Spread> = headlines.flatten().collect();
+    let varies = |spread: &&Spread| (spread.max - spread.min) / spread.median > MUCH;
+    let varying = headlines.iter().filter(varies).count();
+    let all = headlines.len();
+    let percent = MUCH * 100.0;
+    (varying > 0)
+        .then(|| format!("noise: {varying} of {all} rows vary by more than {percent:.0} %"))
 }
 
 /// The table of the workloads.
-pub(crate) fn workloads_table(cells: &[CellResults]) -> Table {
-    let mut table = Table::new(
-        5,
-        &[
-            "workload",
-            "size",
-            "via",
-            "cores",
-            "contender",
-            "median",
-            "min - max",
-            "MB/s",
-            "p99 us",
-            "p99.9 us",
-            "CPU s/M",
-            "RSS MiB",
-            "x raw",
-            "x libzmq",
-        ],
-    );
+fn workloads_table(cells: &[CellResults]) -> Table {
+    let mut table = Table::new(5, &HEAD);
     for results in cells {
         for row in &results.rows {
             let names = names(&results.cell, &row.contender.to_string());
-            if let Some(figures) = &row.figures {
-                table.row([names.clone(), cells_of(figures)].concat());
+            if let Some(figures) = figures(results, row) {
+                table.row([names.clone(), figures].concat());
             }
             if let Some(trouble) = &row.trouble {
                 table.note(names, trouble.clone());
@@ -91,8 +188,27 @@ pub(crate) fn workloads_table(cells: &[CellResults]) -> Table {
     table
 }
 
+/// The heads of the names' columns and of the figures'.
+pub(crate) const HEAD: [&str; 15] = [
+    "workload",
+    "size",
+    "via",
+    "cores",
+    "contender",
+    "median",
+    "min - max",
+    "MB/s",
+    "p99 us",
+    "p99.9 us",
+    "CPU s/M",
+    "RSS MiB",
+    "x raw",
+    "x libzmq",
+    "x best",
+];
+
 /// The table of the idle connections.
-pub(crate) fn idle_table(rows: &[IdleRow]) -> Table {
+fn idle_table(rows: &[IdleRow]) -> Table {
     let head = [
         "idle PULL",
         "connections",
@@ -127,7 +243,7 @@ pub(crate) fn idle_table(rows: &[IdleRow]) -> Table {
 }
 
 /// The table of the system calls.
-pub(crate) fn syscalls_table(rows: &[SyscallRow]) -> Table {
+fn syscalls_table(rows: &[SyscallRow]) -> Table {
     let mut table = Table::new(
         3,
         &["system calls", "via", "cores", "a round trip", "counted"],
@@ -150,47 +266,60 @@ pub(crate) fn syscalls_table(rows: &[SyscallRow]) -> Table {
     table
 }
 
-fn names(cell: &Cell, contender: &str) -> Vec<String> {
+pub(crate) fn names(cell: &Cell, contender: &str) -> Vec<String> {
     vec![
         cell.workload.to_string(),
-        format_size(cell.size),
+        cell.format_shape(),
         cell.via.to_string(),
         cell.placement.to_string(),
         contender.to_owned(),
     ]
 }
 
-fn cells_of(figures: &Figures) -> Vec<String> {
-    let (headline, spread) = match &figures.p50 {
-        Some(p50) => (
-            format!("{:.2} us", p50.median),
-            format!("{:.2} - {:.2}", p50.min, p50.max),
-        ),
-        None => rate(&figures.rate),
+/// What stands in a row behind the names; `None` if it was not measured.
+pub(crate) fn figures(results: &CellResults, row: &Row) -> Option<Vec<String>> {
+    let cell = &results.cell;
+    let rate_spread = row.spread(|figure| figure.rate)?;
+    let (headline, spread) = match cell.is_timed() {
+        true => time(&row.headline(cell)?),
+        false => rate(&rate_spread),
     };
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
     let rss = format!(
         "{} + {}",
-        mebibytes(figures.client_peak_rss_bytes),
-        mebibytes(figures.server_peak_rss_bytes)
+        mebibytes(row.peak(|figure| figure.client_peak_rss_bytes)),
+        mebibytes(row.peak(|figure| figure.server_peak_rss_bytes))
     );
-    let percentile = |value: &Option<Spread>| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{:.1}", value.median))
+    let none = || "-".to_owned();
+    let percentile = |value: Option<Spread>| {
+        let value = value.filter(|value| value.median > 0.0);
+        value.map_or_else(none, |value| format!("{:.1}", value.median))
     };
-    let ratio = |value: &Option<Spread>| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{:.2}", value.median))
+    let ratio = |to: Option<Contender>| {
+        let ratio = to.and_then(|to| row.ratio_to(results.row(to)?, cell));
+        ratio.map_or_else(none, |ratio| format!("{:.2}", ratio.median))
     };
-    vec![
+    Some(vec![
         headline,
         spread,
-        format!("{:.0}", figures.megabytes_per_second),
-        percentile(&figures.p99),
-        percentile(&figures.p99_9),
-        format!("{:.3}", figures.cpu_seconds_per_million.median),
+        format!("{:.0}", rate_spread.median * cell.shape.size as f64 / 1e6),
+        percentile(row.spread(|figure| figure.p99)),
+        percentile(row.spread(|figure| figure.p99_9)),
+        format!(
+            "{:.3}",
+            row.spread(|figure| figure.cpu_seconds_per_million)?.median
+        ),
         rss,
-        ratio(&figures.to_raw),
-        ratio(&figures.to_libzmq),
-    ]
+        ratio(Some(Contender::Raw)),
+        ratio(Some(Contender::Libzmq)),
+        ratio(results.best_peer()),
+    ])
+}
+
+/// Microseconds.
+fn time(time: &Spread) -> (String, String) {
+    let Spread { median, min, max } = time;
+    (format!("{median:.2} us"), format!("{min:.2} - {max:.2}"))
 }
 
 /// Messages a second, in the unit that leaves three digits or so.

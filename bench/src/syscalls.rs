@@ -10,11 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::coordinator::{self, this_program};
-use crate::job::{Cell, Contender, Job, Placement, Role, Via, Workload};
+use crate::job::{Cell, Contender, Job, Placement, Role, Shape, Via, Workload};
 use crate::peers::{self, Failure};
+use crate::progress::Progress;
 use crate::sys::perf::SystemCalls;
 use crate::sys::ptrace;
 
@@ -26,7 +27,7 @@ pub(crate) const GOAL: f64 = 6.5;
 const FEW: u64 = 500;
 
 /// One contender's count.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SyscallRow {
     pub(crate) contender: Contender,
     pub(crate) via: Via,
@@ -37,7 +38,7 @@ pub(crate) struct SyscallRow {
 }
 
 /// How system calls are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Method {
     /// By the kernel's counter, at full speed.
@@ -79,15 +80,24 @@ impl SyscallRow {
 ///
 /// On one core, because there a wait is a wait: with a core each, how often a
 /// spinning side looks before the answer is there is a matter of luck.
-pub(crate) fn count(contenders: &[Contender], vias: &[Via], round_trips: u64) -> Vec<SyscallRow> {
+pub(crate) fn count(
+    contenders: &[Contender],
+    vias: &[Via],
+    round_trips: u64,
+    progress: &Progress,
+) -> Vec<SyscallRow> {
     let method = Method::available();
     let mut rows = Vec::new();
-    for via in vias.iter().copied() {
-        for contender in contenders.iter().copied().filter(|who| !who.is_zero_copy()) {
+    for via in vias.iter().copied().filter(|via| *via != Via::Inproc) {
+        let counted = |who: &Contender| !who.is_zero_copy() && *who != Contender::RawBusy;
+        for contender in contenders.iter().copied().filter(counted) {
+            progress.tell(&format!(
+                "system calls of a round trip over {via}: {contender}"
+            ));
             let placement = Placement::OneCore;
             let cell = Cell {
                 workload: Workload::ReqRep,
-                size: 64,
+                shape: Shape::of_size(64),
                 via,
                 placement,
             };

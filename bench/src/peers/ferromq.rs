@@ -1,16 +1,20 @@
 //! FerroMQ, with its default options: what an application gets.
 //!
-//! One message a call, as the others do it; there is no batch call here.
+//! One message a call, as the others do it; there is no batch call here. PUB
+//! waits for subscribers instead of dropping, as everybody's does here.
 
 use std::marker::PhantomData;
 
-use ferromq::{AnySocket, Context, Error, Frame, Options, SocketType};
+use ferromq::{AnySocket, Context, Error, Frame, Options, Proxy, SocketType};
 
-use super::{Failure, IdleServer, Peer, Receiver, Replier, Requester, Sender};
-use crate::job::Job;
+use super::{Failure, Kind, Peer};
+use crate::job::{Job, Workload};
 
-/// The contender, which hands bodies over in the way `H`.
-pub(crate) struct Ferromq<H>(PhantomData<H>);
+/// A socket, which takes bodies in the way `H`.
+pub(crate) struct Ferromq<H> {
+    socket: AnySocket,
+    hand_over: PhantomData<H>,
+}
 
 /// Each body is sent from a borrowed slice (`send_bytes`).
 pub(crate) struct Borrowing;
@@ -38,109 +42,85 @@ impl HandOver for Sharing {
 }
 
 impl<H: HandOver> Peer for Ferromq<H> {
-    type Receiver = Bound;
-    type Sender = Connected<H>;
-    type Requester = Connected<H>;
-    type Replier = Bound;
+    type Context = Context;
 
-    fn bind_receiver(_: &Job, endpoint: &str) -> Result<(Bound, String), Failure> {
-        Bound::new(SocketType::Pull, endpoint)
+    fn context(_: &Job) -> Result<Context, Failure> {
+        Ok(Context::new()?)
     }
 
-    fn connect_sender(_: &Job, endpoint: &str) -> Result<Connected<H>, Failure> {
-        Connected::new(SocketType::Push, endpoint)
+    fn bind(
+        context: &Context,
+        kind: Kind,
+        endpoint: &str,
+        job: &Job,
+    ) -> Result<(Self, String), Failure> {
+        let socket = Self::new(context, kind, job)?;
+        let endpoint = socket.socket.bind(endpoint)?.to_string();
+        Ok((socket, endpoint))
     }
 
-    fn bind_replier(_: &Job, endpoint: &str) -> Result<(Bound, String), Failure> {
-        Bound::new(SocketType::Rep, endpoint)
+    fn connect(context: &Context, kind: Kind, endpoint: &str, job: &Job) -> Result<Self, Failure> {
+        let socket = Self::new(context, kind, job)?;
+        socket.socket.connect(endpoint)?;
+        Ok(socket)
     }
 
-    fn connect_requester(_: &Job, endpoint: &str) -> Result<Connected<H>, Failure> {
-        Connected::new(SocketType::Req, endpoint)
-    }
-}
-
-/// A socket that bound.
-pub(crate) struct Bound {
-    socket: AnySocket,
-    _context: Context,
-}
-
-impl Bound {
-    fn new(socket_type: SocketType, endpoint: &str) -> Result<(Self, String), Failure> {
-        let context = Context::new()?;
-        let socket = context.any_socket(socket_type, Options::new())?;
-        let endpoint = socket.bind(endpoint)?.to_string();
-        let bound = Self {
-            socket,
-            _context: context,
-        };
-        Ok((bound, endpoint))
-    }
-}
-
-impl Receiver for Bound {
-    #[inline]
-    fn recv(&mut self) -> Result<usize, Failure> {
-        Ok(self.socket.recv()?.body_len())
-    }
-}
-
-impl Replier for Bound {
-    #[inline]
-    fn serve(&mut self) -> Result<usize, Failure> {
-        let message = self.socket.recv()?;
-        let len = message.body_len();
-        self.socket.send(message)?;
-        Ok(len)
-    }
-}
-
-impl IdleServer for Bound {
-    fn bind(endpoint: &str) -> Result<(Self, String), Failure> {
-        Self::new(SocketType::Pull, endpoint)
-    }
-
-    fn recv(&mut self) -> Result<usize, Failure> {
-        Receiver::recv(self)
-    }
-}
-
-/// A socket that connected.
-pub(crate) struct Connected<H> {
-    socket: AnySocket,
-    _context: Context,
-    hand_over: PhantomData<H>,
-}
-
-impl<H> Connected<H> {
-    fn new(socket_type: SocketType, endpoint: &str) -> Result<Self, Failure> {
-        let context = Context::new()?;
-        let socket = context.any_socket(socket_type, Options::new())?;
-        socket.connect(endpoint)?;
-        Ok(Self {
-            socket,
-            _context: context,
-            hand_over: PhantomData,
-        })
-    }
-}
-
-impl<H: HandOver> Sender for Connected<H> {
     #[inline]
     fn send(&mut self, body: &'static [u8]) -> Result<(), Failure> {
         Ok(H::send(&self.socket, body)?)
     }
 
+    #[inline]
+    fn recv(&mut self) -> Result<usize, Failure> {
+        Ok(self.socket.recv()?.body_len())
+    }
+
+    #[inline]
+    fn answer(&mut self) -> Result<usize, Failure> {
+        let message = self.socket.recv()?;
+        let len = message.parts().last().map_or(0, |frame| frame.len());
+        self.socket.send(message)?;
+        Ok(len)
+    }
+
+    fn subscribe(&mut self, prefix: &'static [u8]) -> Result<(), Failure> {
+        Ok(self.socket.subscribe(prefix)?)
+    }
+
     fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.socket.flush()?)
     }
+
+    fn forward(front: Self, back: Self) -> Result<(), Failure> {
+        Ok(Proxy::builder(front.socket, back.socket).build()?.run()?)
+    }
 }
 
-impl<H: HandOver> Requester for Connected<H> {
-    #[inline]
-    fn round_trip(&mut self, request: &'static [u8]) -> Result<usize, Failure> {
-        H::send(&self.socket, request)?;
-        Ok(self.socket.recv()?.body_len())
+impl<H> Ferromq<H> {
+    fn new(context: &Context, kind: Kind, job: &Job) -> Result<Self, Failure> {
+        let mut options = Options::new();
+        if kind == Kind::Pub {
+            options = options.pub_no_drop(true);
+        }
+        if job.cell.workload == Workload::Backlog {
+            options = options.send_high_water_mark(0).send_bytes_limit(usize::MAX);
+        }
+        Ok(Self {
+            socket: context.any_socket(socket_type(kind), options)?,
+            hand_over: PhantomData,
+        })
+    }
+}
+
+fn socket_type(kind: Kind) -> SocketType {
+    match kind {
+        Kind::Push => SocketType::Push,
+        Kind::Pull => SocketType::Pull,
+        Kind::Req => SocketType::Req,
+        Kind::Rep => SocketType::Rep,
+        Kind::Pub => SocketType::Pub,
+        Kind::Sub => SocketType::Sub,
+        Kind::Dealer => SocketType::Dealer,
+        Kind::Router => SocketType::Router,
     }
 }

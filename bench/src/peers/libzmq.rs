@@ -1,17 +1,22 @@
 //! libzmq, with its default options: what an application gets.
+//!
+//! One I/O thread, high-water marks of 1,000 messages, and a PUB that waits for
+//! subscribers (ZMQ_XPUB_NODROP), as everybody's does here. Two builds of it: the
+//! fast one that is linked, and the distribution's, which is loaded.
 
+mod api;
 mod ffi;
 
 use std::marker::PhantomData;
 
-use self::ffi::{Kind, Socket};
-use super::{Failure, IdleServer, Peer, Receiver, Replier, Requester, Sender};
-use crate::job::Job;
+use self::ffi::{Context, Socket};
+use super::{Failure, Kind, Peer};
+use crate::job::{Contender, Job, Workload};
 
-pub(crate) use self::ffi::version;
+pub(crate) use self::api::{absence_of_system, system_version, version};
 
-/// The contender, which hands bodies over in the way `H`.
-pub(crate) struct Libzmq<H>(PhantomData<H>);
+/// A socket, which takes bodies in the way `H`.
+pub(crate) struct Libzmq<H>(Socket, PhantomData<H>);
 
 /// Each body is copied into a message (`zmq_send`).
 pub(crate) struct Copying;
@@ -39,92 +44,72 @@ impl HandOver for Sharing {
 }
 
 impl<H: HandOver> Peer for Libzmq<H> {
-    type Receiver = Bound;
-    type Sender = Connected<H>;
-    type Requester = Connected<H>;
-    type Replier = Bound;
+    type Context = Context;
 
-    fn bind_receiver(_: &Job, endpoint: &str) -> Result<(Bound, String), Failure> {
-        Bound::new(Kind::Pull, endpoint)
+    fn context(job: &Job) -> Result<Context, Failure> {
+        let api = match job.contender {
+            Contender::LibzmqSystem => api::system()?,
+            _ => api::linked()?,
+        };
+        Ok(Context::new(api)?)
     }
 
-    fn connect_sender(_: &Job, endpoint: &str) -> Result<Connected<H>, Failure> {
-        Connected::new(Kind::Push, endpoint)
+    fn bind(
+        context: &Context,
+        kind: Kind,
+        endpoint: &str,
+        job: &Job,
+    ) -> Result<(Self, String), Failure> {
+        let socket = Self::new(context, kind, job)?;
+        let endpoint = socket.0.bind(endpoint)?;
+        Ok((socket, endpoint))
     }
 
-    fn bind_replier(_: &Job, endpoint: &str) -> Result<(Bound, String), Failure> {
-        Bound::new(Kind::Rep, endpoint)
+    fn connect(context: &Context, kind: Kind, endpoint: &str, job: &Job) -> Result<Self, Failure> {
+        let socket = Self::new(context, kind, job)?;
+        socket.0.connect(endpoint)?;
+        Ok(socket)
     }
 
-    fn connect_requester(_: &Job, endpoint: &str) -> Result<Connected<H>, Failure> {
-        Connected::new(Kind::Req, endpoint)
-    }
-}
-
-/// A socket that bound.
-pub(crate) struct Bound(Socket);
-
-impl Bound {
-    fn new(kind: Kind, endpoint: &str) -> Result<(Self, String), Failure> {
-        let socket = Socket::new(kind)?;
-        let endpoint = socket.bind(endpoint)?;
-        Ok((Self(socket), endpoint))
-    }
-}
-
-impl Receiver for Bound {
-    #[inline]
-    fn recv(&mut self) -> Result<usize, Failure> {
-        Ok(self.0.recv()?)
-    }
-}
-
-impl Replier for Bound {
-    #[inline]
-    fn serve(&mut self) -> Result<usize, Failure> {
-        let len = self.0.recv()?;
-        self.0.send_back()?;
-        Ok(len)
-    }
-}
-
-impl IdleServer for Bound {
-    fn bind(endpoint: &str) -> Result<(Self, String), Failure> {
-        Self::new(Kind::Pull, endpoint)
-    }
-
-    fn recv(&mut self) -> Result<usize, Failure> {
-        Receiver::recv(self)
-    }
-}
-
-/// A socket that connected.
-pub(crate) struct Connected<H>(Socket, PhantomData<H>);
-
-impl<H> Connected<H> {
-    fn new(kind: Kind, endpoint: &str) -> Result<Self, Failure> {
-        let socket = Socket::new(kind)?;
-        socket.connect(endpoint)?;
-        Ok(Self(socket, PhantomData))
-    }
-}
-
-impl<H: HandOver> Sender for Connected<H> {
     #[inline]
     fn send(&mut self, body: &'static [u8]) -> Result<(), Failure> {
         H::send(&mut self.0, body)
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
-        // Its I/O thread sends whatever is queued.
-        Ok(())
+    #[inline]
+    fn recv(&mut self) -> Result<usize, Failure> {
+        Ok(self.0.recv()?)
+    }
+
+    #[inline]
+    fn answer(&mut self) -> Result<usize, Failure> {
+        loop {
+            let len = self.0.recv()?;
+            let more = self.0.send_back()?;
+            if !more {
+                return Ok(len);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, prefix: &'static [u8]) -> Result<(), Failure> {
+        Ok(self.0.subscribe(prefix)?)
+    }
+
+    fn forward(front: Self, back: Self) -> Result<(), Failure> {
+        Ok(ffi::forward(&front.0, &back.0)?)
     }
 }
 
-impl<H: HandOver> Requester for Connected<H> {
-    #[inline]
-    fn round_trip(&mut self, request: &'static [u8]) -> Result<usize, Failure> {
-        H::send(&mut self.0, request)?;
-        Ok(self.0.recv()?)
+impl<H> Libzmq<H> {
+    fn new(context: &Context, kind: Kind, job: &Job) -> Result<Self, Failure> {
+        let socket = Socket::new(context, kind)?;
+        if kind == Kind::Pub {
+            socket.never_drop()?;
+        }
+        if job.cell.workload == Workload::Backlog {
+            socket.queue_without_limit()?;
+        }
+        Ok(Self(socket, PhantomData))
     }
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the benchmark program, a workspace of its own because
-//! it builds libzmq (C++) to compare with.
+//! it builds the libraries to compare with, one of them in C++.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,14 +8,23 @@ use crate::process;
 use crate::setup;
 use crate::workspace;
 
+/// Where a whole run leaves its tables and charts.
+const RESULTS: &str = "docs/performance";
+
 pub(crate) fn run(quick: bool, arguments: &[String]) -> io::Result<ExitCode> {
     setup::debian_packages();
     let mut bench = workspace::cargo();
-    bench.args(["run", "--locked", "--release", "--manifest-path"]);
+    bench.args(["run", "--locked", "--release", "--features", "peers"]);
+    bench.arg("--manifest-path");
     bench
         .arg(workspace::root().join("bench/Cargo.toml"))
         .arg("--");
     bench.args(quick.then_some("--quick")).args(arguments);
+    if !quick && arguments.is_empty() {
+        bench.arg("--docs").arg(workspace::root().join(RESULTS));
+        bench.arg("--json");
+        bench.arg(workspace::target_dir().join("bench.json"));
+    }
     let succeeded = process::run_in_the_open(&mut bench)?;
     Ok(if succeeded {
         ExitCode::SUCCESS
