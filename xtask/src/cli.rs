@@ -22,7 +22,8 @@ Examples:
   cargo xtask no-std                    build and run the program without std and alloc
   cargo xtask verify files              5 GiB sent, with kill -9 on the way
   cargo xtask fuzz --minutes 5          five minutes on each fuzz target
-  cargo xtask bench --quick             the benchmarks, shortened";
+  cargo xtask bench --quick             the benchmarks, shortened
+  cargo xtask guard --update            store what small messages cost now";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -30,8 +31,8 @@ pub(crate) enum Task {
     /// Set up what the tests need, then run every group of tests.
     ///
     /// As root, or with passwordless sudo, missing Debian packages (g++,
-    /// python3, python3-venv, qemu-system-arm) are installed; pyzmq and MkDocs go into a
-    /// virtual environment under target/. A group that cannot run here is skipped with
+    /// python3, python3-venv, qemu-system-arm, valgrind) are installed; pyzmq and MkDocs
+    /// go into a virtual environment under target/. A group that cannot run here is skipped with
     /// the command that enables it; with CI=true a skipped group fails the run.
     #[command(after_help = "\
 Examples:
@@ -80,6 +81,21 @@ Examples:
         input: Option<PathBuf>,
         /// The target to fuzz; all of them when left out.
         target: Option<String>,
+    },
+    /// Count the instructions and allocations of small messages, and compare them
+    /// with guard/figures.json (needs valgrind).
+    #[command(after_help = "\
+Examples:
+  cargo xtask guard
+  cargo xtask guard --update            store what is counted
+  cargo xtask guard --keep /tmp/counted && callgrind_annotate /tmp/counted/out.112")]
+    Guard {
+        /// Store what is counted, with the compiler and the machine.
+        #[arg(long)]
+        update: bool,
+        /// Leave callgrind's files in this new folder, one a batch.
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<PathBuf>,
     },
     /// Run the benchmarks.
     #[command(after_help = "\
@@ -185,6 +201,8 @@ pub(crate) enum GroupName {
     Examples,
     /// The example that is firmware, under QEMU.
     Firmware,
+    /// What small messages cost in instructions and allocations, against what they did.
+    Guard,
     /// The Python package: built, tested against pyzmq, its types checked.
     Python,
 }

@@ -146,6 +146,10 @@ fn missing_packages() -> Vec<&'static str> {
     if !process::succeeds(Command::new("qemu-system-arm").arg("--version")) {
         missing.push("qemu-system-arm");
     }
+    // Counts instructions.
+    if !process::succeeds(Command::new("valgrind").arg("--version")) {
+        missing.push("valgrind");
+    }
     missing
 }
 

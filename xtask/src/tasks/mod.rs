@@ -6,6 +6,7 @@ mod examples;
 mod firmware;
 mod freestanding;
 mod fuzz;
+mod guard;
 mod interop;
 mod loom;
 mod manual;
@@ -59,6 +60,7 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
             input,
             target,
         } => fuzz::run(minutes, target.as_deref(), input.as_deref()),
+        Task::Guard { update, keep } => guard::run(update, keep.as_deref()),
         Task::Bench { quick, arguments } => bench::run(quick, &arguments),
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::GroupName;
 use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
-use crate::tasks::{examples, freestanding, interop, loom, manual, python};
+use crate::tasks::{examples, freestanding, guard, interop, loom, manual, python};
 use crate::workspace;
 
 /// Packages with a manifest of their own, outside the workspace.
@@ -47,6 +47,7 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Interop => interop::check(None),
         GroupName::Examples => examples::check(None),
         GroupName::Firmware => examples::check_firmware(),
+        GroupName::Guard => guard::check(),
         GroupName::Python => python::check(),
     }
 }
