@@ -34,6 +34,8 @@ pub(crate) struct Spin {
 pub(crate) struct Turn {
     start: Ticks,
     last: Ticks,
+    /// It looked more than once.
+    spun: bool,
     descheduled: bool,
 }
 
@@ -72,6 +74,7 @@ impl Spin {
         Some(Turn {
             start: now,
             last: now,
+            spun: false,
             descheduled: false,
         })
     }
@@ -79,14 +82,20 @@ impl Spin {
     /// Whether to look once more.
     pub(crate) fn goes_on(&self, turn: &mut Turn) -> bool {
         let now = Ticks::now();
+        turn.spun = true;
         turn.descheduled |= now.since(turn.last) > self.descheduled;
         turn.last = now;
         now.since(turn.start) <= self.limit
     }
 
     /// Learns from a finished spin. One that "succeeded" after another process
-    /// had the core would have done as well asleep.
+    /// had the core would have done as well asleep, and one that found what it
+    /// waits for at once says nothing: on one core, whom we wrote to may run
+    /// before we come here.
     pub(crate) fn finish(&mut self, turn: &Turn, found: bool) {
+        if found && !turn.spun {
+            return;
+        }
         if found && !turn.descheduled {
             self.failures = 0;
             self.backoff = 1;
@@ -105,9 +114,10 @@ mod tests {
     use super::*;
 
     fn spin_once(spin: &mut Spin, found: bool) -> bool {
-        let Some(turn) = spin.start(|| false) else {
+        let Some(mut turn) = spin.start(|| false) else {
             return false;
         };
+        assert!(spin.goes_on(&mut turn));
         spin.finish(&turn, found);
         true
     }
@@ -121,6 +131,18 @@ mod tests {
         let skipped = (0..).take_while(|_| !spin_once(&mut spin, true)).count();
         assert_eq!(skipped, 4);
         assert!((0..3).all(|_| spin_once(&mut spin, true)));
+    }
+
+    #[test]
+    fn what_is_there_at_the_first_look_speaks_neither_for_nor_against() {
+        let mut spin = Spin::with_limit(1_000_000);
+        assert!((0..3).all(|_| spin_once(&mut spin, false)));
+        assert!((0..2).all(|_| !spin_once(&mut spin, false)));
+        let turn = spin.start(|| false).expect("the waits to skip are over");
+        spin.finish(&turn, true);
+        assert!(spin_once(&mut spin, false), "that was no failure");
+        let skipped = (0..).take_while(|_| !spin_once(&mut spin, false)).count();
+        assert_eq!(skipped, 4, "nor a success");
     }
 
     #[test]
