@@ -76,7 +76,8 @@ fn their_handler_denies_our_address() {
     assert_eq!(refused(&ours), Some(400));
 }
 
-// 300: we come back; 400: we do not.
+// 300: we come back; 400: we do not. libzmq 4.3.5 forgets to close after a 300 if
+// our READY came before its handler's reply: our own deadline ends that.
 #[test]
 fn our_client_comes_back_after_their_300_only() {
     let soon = Duration::from_millis(5);
@@ -85,7 +86,9 @@ fn our_client_comes_back_after_their_300_only() {
         peer.reply_to_zap(status);
         let theirs = peer.socket_with("PULL", json!({"ZAP_DOMAIN": "tests"}));
         let endpoint = theirs.bind("tcp://127.0.0.1:*");
-        let options = Options::new().reconnect_interval(soon, soon);
+        let options = Options::new()
+            .reconnect_interval(soon, soon)
+            .handshake_timeout(Duration::from_millis(500));
         let ours = Ours::connected(SocketType::Push, options, &endpoint);
         let _ = ours.await_handshake_failure();
         match again {
