@@ -88,7 +88,7 @@ impl fmt::Display for Culprits {
         for calls in self.0.iter().map(ToString::to_string) {
             let calls = calls_of_ours(&calls);
             if told.insert(calls.clone()) {
-                writeln!(f, "          allocated by\n{calls}")?;
+                write!(f, "          allocated by\n{calls}")?;
             }
         }
         Ok(())

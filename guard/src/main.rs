@@ -101,7 +101,8 @@ fn update(keep: Option<PathBuf>) -> Result<ExitCode, Failure> {
 fn count(keep: Option<PathBuf>) -> Result<Instructions, Failure> {
     match keep {
         Some(folder) => {
-            std::fs::create_dir(&folder)?;
+            std::fs::create_dir(&folder)
+                .map_err(|error| format!("{}: {error}", folder.display()))?;
             callgrind::count(&folder)
         }
         None => callgrind::count(tempfile::tempdir()?.path()),

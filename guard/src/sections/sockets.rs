@@ -66,24 +66,30 @@ fn one_way(from: SocketType, to: SocketType, via: Via) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Request and reply, all four calls together.
+/// Request and reply: all four calls together, and each of them.
 fn round_trip(from: SocketType, to: SocketType, via: Via) -> Result<(), Failure> {
-    let Pair { from, to, .. } = &Pair::new(from, to, via)?;
+    let pair = Pair::new(from, to, via)?;
+    let calls = ["REQ asks", "REP hears", "REP answers", "REQ hears"];
+    let via = via.name();
     section(
-        &format!("{}: REQ and REP, a round trip", via.name()),
+        &format!("{via}: REQ and REP, a round trip"),
         LONE,
         |meter| {
             std::thread::sleep(PAUSE);
-            meter.count(|| {
-                for _ in 0..LONE {
-                    send(from);
-                    receive(to);
-                    send(to);
-                    receive(from);
-                }
-            });
+            meter.count(|| (0..LONE).for_each(|_| pair.ask(&|_, call| call())));
         },
     );
+    for (counted, name) in calls.iter().enumerate() {
+        section(&format!("{via}: {name}"), LONE, |meter| {
+            std::thread::sleep(PAUSE);
+            for _ in 0..LONE {
+                pair.ask(&|index, call| match index == counted {
+                    true => meter.count(call),
+                    false => call(),
+                });
+            }
+        });
+    }
     Ok(())
 }
 
@@ -119,6 +125,15 @@ enum Counted {
 }
 
 impl Pair {
+    /// A request and its reply; `each` makes the calls, by their number.
+    #[inline(always)]
+    fn ask(&self, each: &impl Fn(usize, &dyn Fn())) {
+        each(0, &|| send(&self.from));
+        each(1, &|| receive(&self.to));
+        each(2, &|| send(&self.to));
+        each(3, &|| receive(&self.from));
+    }
+
     /// Messages that are received before the next is sent.
     fn lone(&self, meter: &Meter, counted: Counted) {
         std::thread::sleep(PAUSE);
