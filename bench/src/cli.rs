@@ -176,7 +176,22 @@ impl Selection {
     }
 
     pub(crate) fn contenders(&self) -> Vec<Contender> {
-        all_unless_named(&self.contender)
+        let mut contenders = all_unless_named(&self.contender);
+        if self.quick && self.contender.is_empty() {
+            // No goal is about those that are seldom the best.
+            contenders.retain(|who| !matches!(who, Contender::LibzmqSystem | Contender::Nng));
+        }
+        contenders
+    }
+
+    /// Those whose memory and system calls are counted.
+    pub(crate) fn counted_contenders(&self) -> Vec<Contender> {
+        let mut contenders = self.contenders();
+        if self.quick && self.contender.is_empty() {
+            let goals = [Contender::Raw, Contender::Libzmq, Contender::Ferromq];
+            contenders.retain(|who| goals.contains(who));
+        }
+        contenders
     }
 
     pub(crate) fn connections(&self) -> &[usize] {

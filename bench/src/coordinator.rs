@@ -12,7 +12,7 @@ use crate::job::{Job, Role, Via, Workload};
 use crate::peers::Failure;
 
 /// A job that takes longer than this lost a message.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What the processes of a job measured, each by its role.
 pub(crate) type Reports = BTreeMap<Role, Report>;

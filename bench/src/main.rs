@@ -33,6 +33,7 @@ mod measure;
 mod meter;
 mod peers;
 mod plain;
+mod plan;
 mod progress;
 mod report;
 mod statistics;
@@ -117,15 +118,21 @@ fn benchmark(selection: &Selection, parts: &[Part]) -> Result<(), Failure> {
             let rows = measure::measure(cell, &contenders, selection.effort(), &progress);
             results.cells.push(CellResults::new(cell, rows));
         }
+        // A run that is cut short leaves what it has.
+        if let Some(file) = &selection.json {
+            results.write_json(file)?;
+        }
         progress.step();
     }
     if parts.contains(&Part::Idle) {
-        results.idle = idle::weigh(&contenders, selection.connections(), &progress);
+        let counted = selection.counted_contenders();
+        results.idle = idle::weigh(&counted, selection.connections(), &progress);
     }
     progress.step();
     if parts.contains(&Part::Syscalls) {
         let round_trips = selection.round_trips();
-        results.syscalls = syscalls::count(&contenders, &selection.vias(), round_trips, &progress);
+        let counted = selection.counted_contenders();
+        results.syscalls = syscalls::count(&counted, &selection.vias(), round_trips, &progress);
     }
     if parts.contains(&Part::Growth) {
         results.growth = growth::measure(&contenders, selection.effort(), &progress);

@@ -167,6 +167,8 @@ impl Figure {
         // Whoever receives the last message has the time.
         let seconds = match job.cell.workload {
             Workload::PushPull | Workload::Proxy | Workload::Backlog => server.seconds,
+            // What queues hold arrives faster than it was published.
+            Workload::PubSub | Workload::Topics => client.seconds.max(server.seconds),
             _ => client.seconds,
         };
         let count = (job.count * job.cell.deliveries()) as f64;

@@ -23,7 +23,7 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
-use crate::job::{Cell, Contender, Job, Role, Via, Workload};
+use crate::job::{Cell, Contender, Job, Placement, Role, Via, Workload};
 use crate::{idle, worker};
 
 /// Why a worker could not do its job. Shown to the user, never matched on.
@@ -211,15 +211,18 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         (Raw | RawBusy | Nng | Zeromq, _) if cell.via == Via::Inproc => {
             Some("it has no inproc, or none between two sockets")
         }
-        (RawBusy, ReqRep) => None,
-        (RawBusy, _) => Some("only for round trips"),
+        (RawBusy, ReqRep) if cell.placement != Placement::OneCore => None,
+        (RawBusy, _) => Some("only for round trips, and only with a core to burn"),
         (Raw, Topics | Backlog) => Some("it has no subscriptions and no queue"),
         (LibzmqZeroCopy, _) => None,
         (Nng, PubSub | Topics) => Some("its PUB drops what a subscriber has no room for"),
         (Nng, Clients | DealerRouter | Backlog | Proxy) => Some("it has no ROUTER"),
         (Zeromq, PubSub | Topics) => Some("its PUB drops what a subscriber has no room for"),
         (Omq | Zeromq | Rzmq, Proxy) => Some("not measured"),
-        (Omq | Zeromq | Rzmq, Clients | Topics) if cell.shape.load > 10_000 => Some("not measured"),
+        (Rzmq, Clients) if cell.shape.peers > 1_000 => {
+            Some("it does not get to ten thousand connections")
+        }
+        (Omq | Rzmq, Topics) if cell.shape.load > 10_000 => Some("not measured"),
         _ => None,
     }
 }

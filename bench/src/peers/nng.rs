@@ -1,8 +1,8 @@
-//! The distribution's libnng, with its default options, over nng's own SP
-//! protocols: it speaks no ZMTP.
+//! The distribution's libnng, over nng's own SP protocols: it speaks no ZMTP.
 //!
-//! Loaded when the program runs, for a build would need CMake. PUSH and PULL have
-//! no queue by default; nng_send(3) and nng_recv(3) copy, as the simplest use does.
+//! Loaded when the program runs, for a build would need CMake. Where a protocol
+//! can have a queue it gets one of 1,000 messages, for by default it has none;
+//! nng_send(3) copies, nng_recv(3) hands a buffer over (NNG_FLAG_ALLOC).
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
@@ -16,6 +16,8 @@ use crate::job::Job;
 const LIBRARY: &str = "libnng.so.1";
 /// nng_recv(3) gives a buffer of its own, to be freed by nng_free.
 const NNG_FLAG_ALLOC: c_int = 1;
+/// Messages that may wait, where the protocol has a queue.
+const QUEUE: c_int = 1_000;
 const ANY_PORT: &str = "tcp://127.0.0.1:0";
 
 /// An nng_socket: a number, passed as a structure of one.
@@ -41,6 +43,7 @@ struct Api {
     nng_dial: unsafe extern "C" fn(Id, *const c_char, *mut ListenerId, c_int) -> c_int,
     nng_listener_get_int: unsafe extern "C" fn(ListenerId, *const c_char, *mut c_int) -> c_int,
     nng_socket_set_size: unsafe extern "C" fn(Id, *const c_char, usize) -> c_int,
+    nng_socket_set_int: unsafe extern "C" fn(Id, *const c_char, c_int) -> c_int,
     nng_send: unsafe extern "C" fn(Id, *mut c_void, usize, c_int) -> c_int,
     nng_recv: unsafe extern "C" fn(Id, *mut c_void, *mut usize, c_int) -> c_int,
     nng_free: unsafe extern "C" fn(*mut c_void, usize),
@@ -140,6 +143,11 @@ impl Nng {
         // SAFETY: the socket is open and the name ends in a NUL.
         let set = unsafe { (api.nng_socket_set_size)(socket.socket, c"recv-size-max".as_ptr(), 0) };
         socket.check(set)?;
+        for queue in [c"send-buffer", c"recv-buffer"] {
+            // Not every protocol has both: those that have not stay without.
+            // SAFETY: the socket is open and the name ends in a NUL.
+            unsafe { (api.nng_socket_set_int)(socket.socket, queue.as_ptr(), QUEUE) };
+        }
         Ok(socket)
     }
 
@@ -227,6 +235,7 @@ fn load() -> Result<Api, Failure> {
         nng_dial,
         nng_listener_get_int,
         nng_socket_set_size,
+        nng_socket_set_int,
         nng_send,
         nng_recv,
         nng_free,

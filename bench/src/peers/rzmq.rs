@@ -6,8 +6,8 @@
 //! ROUTER and DEALER add no delimiter (AUTO_DELIMITER), as ZeroMQ's do.
 
 use rzmq::socket::{
-    ADAPTIVE_THROTTLE, AUTO_DELIMITER, AdaptiveThrottleSocketConfig, LAST_ENDPOINT, SNDHWM,
-    SUBSCRIBE, XPUB_NODROP,
+    ADAPTIVE_THROTTLE, AUTO_DELIMITER, AdaptiveThrottleSocketConfig, LAST_ENDPOINT,
+    MAX_CONNECTIONS, SNDHWM, SUBSCRIBE, XPUB_NODROP,
 };
 use rzmq::{Context, Msg, Socket, SocketType};
 
@@ -17,6 +17,9 @@ use crate::job::{Job, Workload};
 
 /// The contender.
 pub(crate) type Rzmq = OnTokio<RzmqSocket>;
+
+/// More than any job has.
+const MOST_CONNECTIONS: i32 = 20_000;
 
 pub(crate) struct RzmqSocket {
     socket: Socket,
@@ -95,6 +98,8 @@ impl RzmqSocket {
             ..Default::default()
         };
         socket.set_option(ADAPTIVE_THROTTLE, unthrottled).await?;
+        // Its default limit is a thousand or so.
+        socket.set_option(MAX_CONNECTIONS, MOST_CONNECTIONS).await?;
         match kind {
             Kind::Pub => socket.set_option(XPUB_NODROP, true).await?,
             Kind::Dealer | Kind::Router => socket.set_option(AUTO_DELIMITER, false).await?,
