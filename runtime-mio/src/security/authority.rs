@@ -199,6 +199,10 @@ impl Authority {
         handler: &mut Handler,
     ) {
         let ticket = question.ticket;
+        if question.deadline <= Instant::now() {
+            // It has waited for others in vain, and its peer is turned away.
+            return;
+        }
         if let Some(authenticator) = authenticator {
             let asked = || authenticator.authenticate(&question.request);
             // A user's code: its panic is one peer's misfortune, not everybody's.
