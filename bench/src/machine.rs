@@ -37,7 +37,7 @@ const QUIET_STEAL: f64 = 0.01;
 impl Machine {
     /// Looks around, for a quarter of a second.
     pub(crate) fn here() -> Self {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let arguments = what_was_asked(std::env::args().skip(1));
         let now = SystemTime::now();
         let versions = peers::versions();
         Self {
@@ -99,6 +99,19 @@ impl fmt::Display for Machine {
         }
         Ok(())
     }
+}
+
+/// The arguments, without those that say where the results go.
+fn what_was_asked(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut asked = Vec::new();
+    let mut arguments = arguments;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" | "--docs" => drop(arguments.next()),
+            _ => asked.push(argument),
+        }
+    }
+    asked
 }
 
 fn noise() -> Vec<String> {
@@ -171,4 +184,16 @@ fn cpu_model() -> Option<String> {
 fn kernel() -> Option<String> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     Some(release.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tells_what_was_measured_not_where_it_was_written() {
+        let given = ["--quick", "--json", "a/b", "--via", "tcp", "--docs", "c"];
+        let asked = what_was_asked(given.map(str::to_owned).into_iter());
+        assert_eq!(asked, ["--quick", "--via", "tcp"]);
+    }
 }
