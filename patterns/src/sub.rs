@@ -101,6 +101,14 @@ where
     }
 
     /// A message is a joined group, then one frame.
+    /// Whether a message of this one frame is delivered: what
+    /// [`accept`](Pattern::accept) answers, between messages, of a frame that is
+    /// one. Nothing changes. `false` also where only `accept` can tell.
+    #[inline]
+    pub fn takes_single(&self, body: &[u8]) -> bool {
+        matches!(self.matching, Matching::Prefix) && self.inner.is_subscribed(body)
+    }
+
     fn refuses_as_dish<F: Payload + ?Sized>(
         &self,
         frame: &F,

@@ -180,19 +180,20 @@ impl Machine {
         each!(self, machine => machine.accept(id, frame, more))
     }
 
-    /// Whether every message of this peer is for the application as it is, so
-    /// that a frame that is a message needs no further look.
+    /// Whether a message of this one frame is for the application as it is, so
+    /// that it needs no further look.
     #[inline]
-    pub(crate) fn takes_single(&self) -> bool {
-        matches!(
-            self,
+    pub(crate) fn takes_single(&self, body: &[u8]) -> bool {
+        match self {
             Self::Pull(_)
-                | Self::Dealer(_)
-                | Self::Pair(_)
-                | Self::Gather(_)
-                | Self::Client(_)
-                | Self::Channel(_)
-        )
+            | Self::Dealer(_)
+            | Self::Pair(_)
+            | Self::Gather(_)
+            | Self::Client(_)
+            | Self::Channel(_) => true,
+            Self::Sub(machine) => machine.takes_single(body),
+            _ => false,
+        }
     }
 
     pub(crate) fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {

@@ -139,8 +139,9 @@ impl Options {
         /// limit (ZMQ_SNDHWM). Default 1000.
         send_high_water_mark: usize;
         /// Decoded messages that may wait from one peer (ZMQ_RCVHWM); 0 is no
-        /// limit but that of bytes, 64 MiB, which always holds. Up to one receive
-        /// block (128 KiB) more may wait undecoded. Default 1000.
+        /// limit but that of bytes, 64 MiB, which always holds and to which a
+        /// frame counts 64 bytes besides its own. Up to one receive block
+        /// (128 KiB) more may wait undecoded. Default 1000.
         receive_high_water_mark: usize;
         /// Payload bytes that may wait for one peer before it is full; an
         /// empty pipe takes one message of any size. Default 64 MiB.

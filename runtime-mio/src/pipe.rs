@@ -12,6 +12,9 @@ use crate::settings::Settings;
 use crate::statistics::{Drops, Queued, Traffic};
 use crate::{Frame, Message};
 
+/// What a frame that waits costs beside its bytes, at least.
+const FRAME_COST: usize = 64;
+
 /// A peer's queues, and its link while there is one.
 pub(crate) struct Pipe {
     pub(crate) id: PeerId,
@@ -28,6 +31,8 @@ pub(crate) struct Pipe {
     /// Decoded while the application was away.
     pub(crate) inbound: VecDeque<Message>,
     inbound_bytes: usize,
+    /// Frames of these messages.
+    inbound_frames: usize,
     /// Not encoded: there was no link, or it was blocked.
     pub(crate) queue: VecDeque<Message>,
     queue_bytes: usize,
@@ -62,6 +67,7 @@ impl Pipe {
             broken: false,
             inbound: VecDeque::new(),
             inbound_bytes: 0,
+            inbound_frames: 0,
             queue: VecDeque::new(),
             queue_bytes: 0,
             envelope: Vec::new(),
@@ -90,20 +96,24 @@ impl Pipe {
     /// Keeps a message that was decoded before it was asked for.
     pub(crate) fn keep_inbound(&mut self, message: Message) {
         self.inbound_bytes += message.body_len();
+        self.inbound_frames += message.len();
         self.inbound.push_back(message);
     }
 
     pub(crate) fn take_inbound(&mut self) -> Option<Message> {
         let message = self.inbound.pop_front()?;
         self.inbound_bytes -= message.body_len();
+        self.inbound_frames -= message.len();
         Some(message)
     }
 
     /// Whether no more is to be decoded before the application takes some: by
-    /// the high-water mark, and by bytes, which a mark does not bound.
+    /// the high-water mark, and by bytes, which a mark does not bound. Frames
+    /// without bytes are not free: a peer could send any number of them.
     pub(crate) fn is_inbound_full(&self, settings: &Settings) -> bool {
         let limit = settings.receive_high_water_mark();
-        (limit > 0 && self.inbound.len() >= limit) || self.inbound_bytes >= PIPE_BYTES
+        let held = self.inbound_bytes + self.inbound_frames * FRAME_COST;
+        (limit > 0 && self.inbound.len() >= limit) || held >= PIPE_BYTES
     }
 
     pub(crate) fn enqueue(&mut self, message: Message) {

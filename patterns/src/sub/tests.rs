@@ -35,6 +35,22 @@ fn the_first_frame_decides() {
 }
 
 #[test]
+fn a_message_of_one_frame_is_taken_as_it_would_be_accepted() {
+    for matching in [Matching::Prefix, Matching::Inverted, Matching::Exact] {
+        let (mut sub, a) = machine(matching);
+        assert!(sub.subscribe(b"ab").is_ok());
+        for body in [&b""[..], b"a", b"ab", b"abc", b"b"] {
+            if sub.takes_single(body) {
+                assert_eq!(sub.accept(a, body, false), Accept::Deliver, "{matching:?}");
+            }
+        }
+        let prefix = matches!(matching, Matching::Prefix);
+        assert_eq!(sub.takes_single(b"abc"), prefix);
+        assert!(!sub.takes_single(b"b"));
+    }
+}
+
+#[test]
 fn a_lost_link_forgets_the_half_message() {
     let (mut sub, a) = machine(Matching::Prefix);
     assert!(sub.subscribe(b"a").is_ok());

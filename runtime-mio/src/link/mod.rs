@@ -171,10 +171,11 @@ impl Link {
             return None;
         }
         let block = self.block.as_mut()?;
-        let len = self.receiver.short_message(block.undecoded_mut())?;
+        let input = block.undecoded_mut();
+        let end = 2 + self.receiver.short_message(input)?;
         machine
-            .takes_single()
-            .then(|| block.split_frame(2..2 + len, 2 + len))
+            .takes_single(input.get(2..end)?)
+            .then(|| block.split_frame(2..end, end))
     }
 
     /// Decodes until something is worth telling.

@@ -128,13 +128,8 @@ pub(crate) struct Output {
     total_appended: u64,
     /// The transport refused more and has not yet said that it has room.
     pub(crate) blocked: bool,
-    /// Writes that may still go out at once; see `socket::send`.
-    pub(crate) credit: u32,
-    /// The socket's round in which the credit was given.
-    pub(crate) credit_given: u32,
-    pub(crate) last_write: Ticks,
-    /// When the oldest deferred byte was appended.
-    pub(crate) deferred_since: Ticks,
+    /// When a message was put here last; see `socket::pacing`.
+    pub(crate) last_sent: Ticks,
     /// The socket's list of deferred links names this one.
     pub(crate) listed: bool,
     /// The reader is in this process: bodies are handed over, not written.

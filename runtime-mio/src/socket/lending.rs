@@ -100,8 +100,8 @@ impl State {
             envelope,
             body,
         );
-        link.output.last_write = Ticks::now();
         let lent = link.output.lent() > 0 && !was_lent;
+        self.pace.ended(Ticks::now());
         self.flushed(core, id, result);
         match lent {
             true => After::Lent(loan),
@@ -114,9 +114,9 @@ impl State {
             return Lent::Returned;
         };
         let result = link.output.write_lent(&mut *link.transport, body);
-        link.output.last_write = Ticks::now();
         let waits = matches!(result, Flushed::Blocked) && link.output.lent() > 0;
         let done = matches!(result, Flushed::Done);
+        self.pace.ended(Ticks::now());
         self.flushed(core, loan.peer, result);
         if done {
             // What was queued behind it meanwhile.

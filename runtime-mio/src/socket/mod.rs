@@ -10,6 +10,7 @@ mod exported;
 mod groups;
 mod leaving;
 mod lending;
+mod pacing;
 mod publish;
 mod recv;
 mod send;

@@ -10,23 +10,29 @@ use crate::clock::Ticks;
 use crate::link::Parts;
 use crate::statistics::DropCause;
 
+/// Subscribers that are served by one reading of the clock.
+const SAME_TIME: u32 = 16;
+
 impl State {
     /// PUB, XPUB: to everybody whose subscription matches.
     pub(super) fn publish<M: Parts + ?Sized>(
         &mut self,
         core: &Core,
         message: &M,
-        now: Ticks,
+        mut now: Ticks,
     ) -> Result<After, Error> {
         let topic = message.bytes(0);
         if core.settings.pub_no_drop() && self.any_match_full(topic) {
             return Err(Error::WouldBlock);
         }
         let mut after = After::Settled;
-        let mut matched = false;
+        let mut matched = 0;
         self.machine.publish(topic);
         while let Some(subscriber) = self.machine.poll_match() {
-            matched = true;
+            matched += 1;
+            if matched % SAME_TIME == 0 {
+                now = Ticks::now();
+            }
             match subscriber {
                 Match::Full(id) if !core.settings.conflate() => {
                     self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
@@ -36,9 +42,10 @@ impl State {
                 }
             }
         }
-        if !matched {
+        if matched == 0 {
             self.drop_messages(None, DropCause::NoPeer, 1);
         }
+        self.pace.ended(Ticks::now());
         Ok(after)
     }
 

@@ -40,7 +40,7 @@ impl Core {
         }
         // Whoever finds nothing has answered everything: what he sends next
         // is awaited, so it leaves at once.
-        guard.credit_round = guard.credit_round.wrapping_add(1);
+        guard.pace.begins_burst();
         guard.flush_deferred(self);
         let mut spun = false;
         loop {

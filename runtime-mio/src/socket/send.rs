@@ -1,10 +1,5 @@
 //! Sending: the pattern names a pipe, the message is encoded into its link's
-//! output, and the output decides whether to write at once.
-//!
-//! A lone message is written by the call that sends it. In a burst (calls less
-//! than [`GAP`] apart) the first [`CREDIT`] messages are; later ones are
-//! deferred and leave together, by size, by age, or by the I/O thread's hand
-//! when the caller goes away.
+//! output, and `pacing` decides whether that is written at once.
 
 use std::time::{Duration, Instant};
 
@@ -14,28 +9,12 @@ use super::core::{Core, Entered};
 use super::lending::Loan;
 use super::state::{Phase, State};
 use super::wait::Patience;
-use crate::clock::{Ticks, ticks};
+use crate::clock::Ticks;
 use crate::link::{BY_HANDLE, Parts};
 use crate::machine::Route;
 use crate::statistics::DropCause;
 use crate::{Error, Frame, Message};
 
-/// Sends further apart than this are no burst: 1.5 to 2 times a write.
-const GAP: Duration = Duration::from_nanos(3_000);
-/// Writes that a burst starts with.
-const CREDIT: u32 = 32;
-/// Bytes that leave in one write.
-const BATCH: usize = 64 << 10;
-/// And when they are long messages: a write for each 64 KiB costs its sender
-/// 53 us, for it wakes the receiver each time.
-const BATCH_LONG: usize = 512 << 10;
-/// Age at which they leave anyway.
-const AGE: Duration = Duration::from_micros(30);
-/// And long messages.
-const AGE_LONG: Duration = Duration::from_micros(200);
-/// A caller that only sends looks at its epoll this often: for subscriptions,
-/// room, and peers that went.
-const SERVICE: Duration = Duration::from_micros(500);
 /// Single parts from this length are written from the caller's memory; shorter
 /// ones are worth the copy, for they leave together with their neighbours.
 const WRITE_THROUGH: usize = 256 << 10;
@@ -62,25 +41,6 @@ impl After {
     }
 }
 
-/// The constants above in ticks.
-pub(crate) struct Pace {
-    gap: u64,
-    age: u64,
-    age_long: u64,
-    service: u64,
-}
-
-impl Pace {
-    pub(crate) fn new() -> Self {
-        Self {
-            gap: ticks(GAP),
-            age: ticks(AGE),
-            age_long: ticks(AGE_LONG),
-            service: ticks(SERVICE),
-        }
-    }
-}
-
 /// What a call leaves to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -103,13 +63,14 @@ impl Core {
     ) -> Result<(), Error> {
         let now = Ticks::now();
         let mut guard = self.enter();
+        guard.pace.begins(now);
         let long = match guard.blocked {
             0 => WRITE_THROUGH,
             _ => BY_HANDLE,
         };
         if guard.phase == Phase::Open
             && message.len() < long
-            && now.since(guard.last_service) <= guard.pace.service
+            && !guard.pace.wants_service(now)
         {
             // PUSH and DEALER: everything stays in registers.
             if let Some(id) = guard.machine.route_in_turn(message.count()) {
@@ -132,8 +93,8 @@ impl Core {
     ) -> Result<(), Error> {
         guard.check_open()?;
         let now = Ticks::now();
-        if now.since(guard.last_service) > guard.pace.service {
-            guard.last_service = now;
+        if guard.pace.wants_service(now) {
+            guard.pace.serviced(now);
             self.service(&mut guard);
         }
         if guard.blocked == 1 && guard.linked == 1 && !matches!(patience, Patience::None) {
@@ -163,6 +124,7 @@ impl Core {
                         return Err(Error::WouldBlock);
                     }
                     guard = self.wait(guard, patience)?;
+                    guard.pace.begins_burst();
                 }
                 Err(refused) => return Err(refused),
             }
@@ -317,74 +279,6 @@ impl State {
                 .append(&mut link.transmitter, envelope, message, skip);
         }
         self.leave(core, id, now)
-    }
-
-    /// Decides whether what was appended leaves now.
-    #[inline]
-    fn leave(&mut self, core: &Core, id: PeerId, now: Ticks) -> After {
-        let Some(link) = self
-            .pipes
-            .get_mut(id.index())
-            .and_then(Option::as_deref_mut)
-            .and_then(|pipe| pipe.link.as_deref_mut())
-        else {
-            return After::Settled;
-        };
-        let output = &mut link.output;
-        if output.blocked {
-            self.update_full(core, id);
-            return After::Settled;
-        }
-        if now.since(output.last_write) > self.pace.gap || output.credit_given != self.credit_round
-        {
-            output.credit = CREDIT;
-            output.credit_given = self.credit_round;
-        }
-        if output.credit > 0 {
-            output.credit -= 1;
-            let result = output.flush(&mut *link.transport);
-            output.last_write = Ticks::now();
-            self.flushed(core, id, result);
-            return After::Settled;
-        }
-        self.defer(core, id, now)
-    }
-
-    #[inline]
-    fn defer(&mut self, core: &Core, id: PeerId, now: Ticks) -> After {
-        let limit = core.settings.send_high_water_mark();
-        let Some(link) = self
-            .pipes
-            .get_mut(id.index())
-            .and_then(Option::as_deref_mut)
-            .and_then(|pipe| pipe.link.as_deref_mut())
-        else {
-            return After::Settled;
-        };
-        let output = &mut link.output;
-        core.flags.note_deferral(now);
-        output.last_write = now;
-        if !output.listed {
-            output.listed = true;
-            output.deferred_since = now;
-            self.deferred.push(id);
-            core.flags.set_deferred(true);
-            return After::Deferred;
-        }
-        let (batch, age) = match output.holds_long_messages() {
-            false => (BATCH, self.pace.age),
-            true => (BATCH_LONG, self.pace.age_long),
-        };
-        let due = output.bytes() >= batch
-            || now.since(output.deferred_since) > age
-            || (limit > 0 && output.messages() >= limit);
-        if due {
-            let result = output.flush(&mut *link.transport);
-            output.last_write = Ticks::now();
-            output.deferred_since = output.last_write;
-            self.flushed(core, id, result);
-        }
-        After::Settled
     }
 
     /// Conflate: what waits gives way to what is newer.

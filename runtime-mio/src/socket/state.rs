@@ -8,9 +8,8 @@ use std::time::Duration;
 use ferromq_patterns::{PeerId, Subscription};
 
 use super::core::Core;
-use super::send::Pace;
+use super::pacing::Pace;
 use super::spin::Spin;
-use crate::clock::Ticks;
 use crate::hand_over::Seat;
 use crate::io::{Command, ConnectorId};
 use crate::link::{Decoded, LinkError, Pools};
@@ -52,11 +51,7 @@ pub(crate) struct State {
     /// An endpoint was bound or connected, or a topic subscribed to: options of
     /// the pattern are settled.
     pub(crate) in_use: bool,
-    /// When a sender last looked at the socket's epoll.
-    pub(crate) last_service: Ticks,
     pub(crate) pace: Pace,
-    /// Counts receives that found nothing: each gives every link new credit.
-    pub(crate) credit_round: u32,
     /// Links that want to be told before somebody sleeps.
     pub(crate) armed: Vec<PeerId>,
     /// Something came or has room that the application was not told of.
@@ -111,9 +106,7 @@ impl State {
             spin,
             phase: Phase::Open,
             in_use: false,
-            last_service: Ticks::default(),
             pace: Pace::new(),
-            credit_round: 0,
             armed: Vec::new(),
             news: false,
             received: false,
@@ -173,6 +166,7 @@ impl State {
         pipe.traffic.messages_received += 1;
         pipe.traffic.bytes_received += frame.len() as u64;
         self.received = true;
+        self.pace.received();
         self.machine.delivered(id);
         Some(frame)
     }
@@ -214,6 +208,7 @@ impl State {
     /// Accounts for a message that the application takes.
     #[inline]
     fn delivered(&mut self, core: &Core, id: PeerId, message: Message) -> Message {
+        self.pace.received();
         if let Some(pipe) = self.pipe(id) {
             pipe.traffic.messages_received += 1;
             pipe.traffic.bytes_received += message.body_len() as u64;

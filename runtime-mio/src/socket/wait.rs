@@ -145,7 +145,7 @@ impl Awaited for Core {
     }
 
     fn handle(&self, inside: &mut Entered<'_>, epoll: &Self::Epoll<'_>) -> bool {
-        inside.last_service = Ticks::now();
+        inside.pace.serviced(Ticks::now());
         inside.handle_events(self, &epoll.events);
         epoll.events.iter().any(|event| event.token() != WAKE)
     }

@@ -121,15 +121,4 @@ impl State {
             _ => {}
         }
     }
-
-    /// Flushes every link on the deferred list.
-    pub(crate) fn flush_deferred(&mut self, core: &Core) {
-        while let Some(id) = self.deferred.pop() {
-            if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) {
-                link.output.listed = false;
-                self.flush(core, id);
-            }
-        }
-        core.flags.set_deferred(false);
-    }
 }
