@@ -11,6 +11,9 @@ use common::*;
 
 const SHORT: u64 = 2_000;
 const LONG: u64 = 6_000;
+/// Requests at once.
+const UNDER_WAY: u64 = 100;
+const SUBSCRIBERS: usize = 8;
 const ROUND_TRIPS: &str = "FERROMQ_TEST_ROUND_TRIPS";
 
 /// The process that is counted: round trips between two threads.
@@ -41,16 +44,76 @@ fn worker() {
     server.join().unwrap();
 }
 
-/// System calls of the worker, all threads together.
-fn count(round_trips: u64, report: &std::path::Path) -> Option<u64> {
-    let worker = std::env::current_exe().unwrap();
+/// A process that is counted: messages to eight subscribers, sent without pause.
+#[test]
+fn fan_out() {
+    let Ok(count) = std::env::var(ROUND_TRIPS) else {
+        return;
+    };
+    let count: u64 = count.parse().unwrap();
+    let context = context();
+    let options = Options::new().pub_no_drop(true).xpub_verbose(true);
+    let (publisher, real) = bound(&context, SocketType::XPub, options, "tcp://127.0.0.1:*");
+    let subscribers: Vec<_> = (0..SUBSCRIBERS)
+        .map(|_| {
+            let subscriber = connected(&context, SocketType::Sub, Options::new(), &real);
+            subscriber.subscribe("").unwrap();
+            std::thread::spawn(move || (0..count).for_each(|_| drop(recv(&subscriber))))
+        })
+        .collect();
+    for _ in 0..SUBSCRIBERS {
+        assert_eq!(recv_parts(&publisher), [b"\x01"]);
+    }
+    for _ in 0..count {
+        publisher.send("x").unwrap();
+    }
+    for subscriber in subscribers {
+        subscriber.join().unwrap();
+    }
+}
+
+/// A process that is counted: requests of which many are under way.
+#[test]
+fn pipeline() {
+    let Ok(count) = std::env::var(ROUND_TRIPS) else {
+        return;
+    };
+    let count: u64 = count.parse().unwrap();
+    let context = context();
+    let (router, dealer) = linked(
+        &context,
+        "tcp://127.0.0.1:*",
+        (SocketType::Router, Options::new()),
+        (SocketType::Dealer, Options::new()),
+    );
+    let server = std::thread::spawn(move || {
+        for _ in 0..count {
+            let request = recv(&router);
+            router.send(request).unwrap();
+        }
+    });
+    for _ in 0..UNDER_WAY {
+        dealer.send("x").unwrap();
+    }
+    for done in 0..count {
+        recv(&dealer);
+        if done + UNDER_WAY < count {
+            dealer.send("x").unwrap();
+        }
+    }
+    server.join().unwrap();
+}
+
+/// System calls of a worker, all threads together: all, or those of a kind.
+fn count(worker: &str, kind: &str, round_trips: u64, report: &std::path::Path) -> Option<u64> {
+    let program = std::env::current_exe().unwrap();
     // One core: with more, a waiting thread looks a few times before it sleeps.
     let status = Command::new("strace")
-        .args(["-f", "-c", "-o"])
+        .args(["-f", "-c", "-e", kind, "-o"])
         .arg(report)
         .args(["taskset", "-c", "0"])
-        .arg(worker)
-        .args(["--exact", "worker"])
+        .arg(program)
+        .args(["--exact", worker])
         .env(ROUND_TRIPS, round_trips.to_string())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
@@ -66,7 +129,8 @@ fn count(round_trips: u64, report: &std::path::Path) -> Option<u64> {
 #[test]
 fn a_round_trip_takes_about_six_system_calls_on_both_sides_together() {
     let report = std::env::temp_dir().join(format!("ferromq-strace-{}", std::process::id()));
-    let counts = count(SHORT, &report).zip(count(LONG, &report));
+    let count = |trips| count("worker", "trace=all", trips, &report);
+    let counts = count(SHORT).zip(count(LONG));
     let text = std::fs::read_to_string(&report).unwrap_or_default();
     let _ = std::fs::remove_file(&report);
     let Some((short, long)) = counts else {
@@ -76,4 +140,36 @@ fn a_round_trip_takes_about_six_system_calls_on_both_sides_together() {
     let each = (long - short) as f64 / (LONG - SHORT) as f64;
     println!("{each:.2} system calls a round trip");
     assert!(each <= 6.5, "{each:.2} system calls a round trip:\n{text}");
+}
+
+/// Writes of a worker that sends so many messages, if they can be counted.
+fn writes(worker: &str, messages: u64) -> Option<u64> {
+    let name = format!("ferromq-strace-{worker}-{}", std::process::id());
+    let report = std::env::temp_dir().join(name);
+    let writes = count(worker, "trace=sendto,sendmsg", messages, &report);
+    let _ = std::fs::remove_file(&report);
+    if writes.is_none() {
+        println!("skipped: strace and taskset are not to be had here");
+    }
+    writes
+}
+
+#[test]
+fn what_is_sent_to_many_without_pause_leaves_in_few_writes() {
+    let Some(writes) = writes("fan_out", LONG) else {
+        return;
+    };
+    let each = writes as f64 / (LONG * SUBSCRIBERS as u64) as f64;
+    println!("{each:.3} writes a delivery");
+    assert!(each <= 0.25, "{each:.3} writes a delivery");
+}
+
+#[test]
+fn answers_to_requests_that_came_together_leave_together() {
+    let Some(writes) = writes("pipeline", LONG) else {
+        return;
+    };
+    let each = writes as f64 / (2 * LONG) as f64;
+    println!("{each:.3} writes a message");
+    assert!(each <= 0.25, "{each:.3} writes a message");
 }

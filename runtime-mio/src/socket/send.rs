@@ -68,10 +68,7 @@ impl Core {
             0 => WRITE_THROUGH,
             _ => BY_HANDLE,
         };
-        if guard.phase == Phase::Open
-            && message.len() < long
-            && !guard.pace.wants_service(now)
-        {
+        if guard.phase == Phase::Open && message.len() < long && !guard.pace.wants_service(now) {
             // PUSH and DEALER: everything stays in registers.
             if let Some(id) = guard.machine.route_in_turn(message.count()) {
                 let after = guard.push(self, id, &[], message, 0, now);
