@@ -403,6 +403,14 @@ impl Link {
         });
     }
 
+    /// Rests if there is nothing to decode, nor to read as far as is known: with
+    /// many peers, each holds a block only while something is in it.
+    pub(crate) fn rest_if_read(&mut self, pools: &mut Pools) {
+        if self.drained && self.body.is_none() && !self.holds_input() {
+            self.rest(pools);
+        }
+    }
+
     /// Gives the buffers of an idle link back, so that it costs little.
     pub(crate) fn rest(&mut self, pools: &mut Pools) {
         if self.block.as_ref().is_some_and(ReceiveBlock::is_empty) {

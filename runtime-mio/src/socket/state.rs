@@ -162,7 +162,11 @@ impl State {
         if !pipe.inbound.is_empty() {
             return None;
         }
-        let frame = pipe.link.as_deref_mut()?.decode_short(&self.machine)?;
+        let link = pipe.link.as_deref_mut()?;
+        let frame = link.decode_short(&self.machine)?;
+        if self.linked > KEEP_BUFFERS {
+            link.rest_if_read(&mut self.pools);
+        }
         pipe.traffic.messages_received += 1;
         pipe.traffic.bytes_received += frame.len() as u64;
         self.received = true;
@@ -265,6 +269,9 @@ impl State {
                 }
                 if let Some(identity) = &pipe.identity {
                     message.push_front(identity.clone());
+                }
+                if self.linked > KEEP_BUFFERS {
+                    link.rest_if_read(&mut self.pools);
                 }
                 return Step::Message(message);
             }

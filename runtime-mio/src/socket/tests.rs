@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use ferromq_transport_tcp::Tcp;
 
-use crate::{Context, Frame, Options, Pub, Pull, Push, Sub};
+use crate::{Context, Dealer, Frame, Options, Pub, Pull, Push, Router, Sub};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -67,4 +67,34 @@ fn a_release_callback_may_call_its_socket() {
             .unwrap_or_else(|_| panic!("{count} were released"));
     }
     assert!(released.try_recv().is_err(), "released twice");
+}
+
+/// With many peers, a link holds a block only while something is in it.
+#[test]
+fn links_that_were_read_empty_hold_no_blocks() {
+    const PEERS: usize = 40;
+    let context = context();
+    let router = context.socket::<Router>().unwrap();
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let dealers = [(); PEERS].map(|()| {
+        let dealer = context.socket::<Dealer>().unwrap();
+        dealer.connect(&endpoint).unwrap();
+        dealer
+    });
+    assert!(router.wait_for_peers(PEERS, PATIENCE).unwrap());
+    for round in 0..3 {
+        for dealer in &dealers {
+            dealer.send("x").unwrap();
+        }
+        for _ in 0..PEERS {
+            let message = router.recv_timeout(PATIENCE).unwrap();
+            router.send(message).unwrap();
+        }
+        let any: &super::AnySocket = router.as_ref();
+        let held = any.core().enter_foreign().pools.blocks.live_blocks();
+        assert!(held <= 2, "{held} blocks in round {round}");
+        for dealer in &dealers {
+            dealer.recv_timeout(PATIENCE).unwrap();
+        }
+    }
 }
