@@ -96,6 +96,11 @@ where
         self.inner.poll_removed()
     }
 
+    /// As [`XPub::vain_cancellations`].
+    pub fn vain_cancellations(&self) -> u64 {
+        self.inner.vain_cancellations()
+    }
+
     /// Subscriptions held, those of lost connections included.
     pub fn subscriptions(&self) -> u32 {
         self.inner.subscriptions()

@@ -52,6 +52,7 @@ pub struct XPub<P, N, E, B> {
     last: Option<PeerId>,
     /// With inverted matching: the next slot to look at.
     sweep: u32,
+    vain_cancellations: u64,
 }
 
 /// What an XPUB shows and does by itself.
@@ -118,6 +119,7 @@ where
             options,
             last: None,
             sweep: 0,
+            vain_cancellations: 0,
         }
     }
 
@@ -151,6 +153,9 @@ where
             Control::Manual => Kind::Requested,
         };
         let change = self.change(id, subscription, topic, kind)?;
+        if (subscription, change) == (Subscription::Cancel, Change::Nothing) {
+            self.vain_cancellations = self.vain_cancellations.wrapping_add(1);
+        }
         let verbose = match subscription {
             Subscription::Subscribe => self.options.verbosity != Verbosity::Edges,
             Subscription::Cancel => self.options.verbosity == Verbosity::All,
@@ -165,6 +170,11 @@ where
         } else {
             Upstream::Silent
         })
+    }
+
+    /// Cancellations by peers of what they were not subscribed to.
+    pub fn vain_cancellations(&self) -> u64 {
+        self.vain_cancellations
     }
 
     /// Manual mode: the application has just read a subscription of this peer.

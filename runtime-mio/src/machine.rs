@@ -112,7 +112,7 @@ impl Machine {
             },
             SocketType::Req => Self::Req(requester(options)),
             SocketType::Rep => Self::Rep(Rep::new(Chunks::with_limit(PEERS))),
-            SocketType::Pub => Self::Pub(topics::publisher(topics::matching(options))),
+            SocketType::Pub => Self::Pub(topics::publisher(topics::matching(options), options)),
             SocketType::XPub => Self::XPub(topics::shown_publisher(options)),
             SocketType::Sub => Self::Sub(topics::subscriber(topics::matching(options))),
             SocketType::XSub => Self::XSub(topics::shown_subscriber()),
@@ -122,7 +122,7 @@ impl Machine {
             SocketType::Channel => Self::Channel(Pair::channel()),
             SocketType::Server => Self::Server(server()),
             SocketType::Peer => Self::Peer(server()),
-            SocketType::Radio => Self::Radio(topics::publisher(Matching::Exact)),
+            SocketType::Radio => Self::Radio(topics::publisher(Matching::Exact, options)),
             SocketType::Dish => Self::Dish(topics::subscriber(Matching::Exact)),
         }
     }

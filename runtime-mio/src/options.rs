@@ -38,6 +38,9 @@ pub struct Options {
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) limits: Limits,
+    pub(crate) max_subscriptions: u32,
+    pub(crate) max_subscription_bytes: u64,
+    pub(crate) max_total_subscriptions: u32,
     pub(crate) immediate: bool,
     pub(crate) conflate: bool,
     pub(crate) send_timeout: Option<Duration>,
@@ -89,6 +92,9 @@ impl Default for Options {
             handshake_timeout: Duration::from_secs(10),
             heartbeat: Heartbeat::default(),
             limits: Limits::default(),
+            max_subscriptions: 1 << 20,
+            max_subscription_bytes: 64 << 20,
+            max_total_subscriptions: 1 << 22,
             immediate: false,
             conflate: false,
             send_timeout: None,
@@ -172,6 +178,15 @@ impl Options {
         /// REQ: a new request may be sent before the reply came
         /// (ZMQ_REQ_RELAXED). Default off.
         req_relaxed: bool;
+        /// PUB, XPUB, RADIO: different subscriptions, or groups, accepted from
+        /// one peer; beyond, it is disconnected. Default 1,048,576.
+        max_subscriptions: u32;
+        /// PUB, XPUB, RADIO: bytes of topics accepted from one peer. Default
+        /// 64 MiB.
+        max_subscription_bytes: u64;
+        /// PUB, XPUB, RADIO: different subscriptions accepted from all peers
+        /// together. Default 4,194,304.
+        max_total_subscriptions: u32;
         /// ROUTER: an unknown identity is an error instead of a counted drop
         /// (ZMQ_ROUTER_MANDATORY). Default off.
         router_mandatory: bool;
@@ -305,6 +320,9 @@ impl Options {
     /// The first option that decides how the pattern works and is not as in
     /// `old`.
     pub(crate) fn settled_option_changed(&self, old: &Self) -> Option<&'static str> {
+        let each = self.max_subscriptions != old.max_subscriptions;
+        let bytes = self.max_subscription_bytes != old.max_subscription_bytes;
+        let total = self.max_total_subscriptions != old.max_total_subscriptions;
         let pairs = [
             ("conflate", self.conflate, old.conflate),
             ("req_correlate", self.req_correlate, old.req_correlate),
@@ -313,6 +331,9 @@ impl Options {
             ("xpub_verboser", self.xpub_verboser, old.xpub_verboser),
             ("xpub_manual", self.xpub_manual, old.xpub_manual),
             ("invert_matching", self.invert_matching, old.invert_matching),
+            ("max_subscriptions", each, false),
+            ("max_subscription_bytes", bytes, false),
+            ("max_total_subscriptions", total, false),
         ];
         let changed = pairs.iter().find(|(_, new, old)| new != old);
         changed.map(|(name, ..)| *name)

@@ -39,7 +39,9 @@ pub(crate) struct Pipe {
     /// REP: the envelope of the request that was delivered last.
     pub(crate) envelope: Vec<Frame>,
     /// REP: those of the requests that were decoded and not delivered.
-    pub(crate) envelopes: VecDeque<Vec<Frame>>,
+    envelopes: VecDeque<Vec<Frame>>,
+    /// What these hold.
+    envelope_cost: usize,
     /// ROUTER: the frame that names this peer.
     pub(crate) identity: Option<Frame>,
     /// What the pattern was last told.
@@ -72,6 +74,7 @@ impl Pipe {
             queue_bytes: 0,
             envelope: Vec::new(),
             envelopes: VecDeque::new(),
+            envelope_cost: 0,
             identity: None,
             full: true,
             ending: false,
@@ -107,12 +110,26 @@ impl Pipe {
         Some(message)
     }
 
+    /// Keeps the envelope of a request that was decoded (REP).
+    pub(crate) fn keep_envelope(&mut self, envelope: Vec<Frame>) {
+        self.envelope_cost += cost_of(&envelope);
+        self.envelopes.push_back(envelope);
+    }
+
+    /// The request that is delivered has this envelope (REP).
+    pub(crate) fn use_envelope(&mut self) {
+        if let Some(envelope) = self.envelopes.pop_front() {
+            self.envelope_cost -= cost_of(&envelope);
+            self.envelope = envelope;
+        }
+    }
+
     /// Whether no more is to be decoded before the application takes some: by
     /// the high-water mark, and by bytes, which a mark does not bound. Frames
     /// without bytes are not free: a peer could send any number of them.
     pub(crate) fn is_inbound_full(&self, settings: &Settings) -> bool {
         let limit = settings.receive_high_water_mark();
-        let held = self.inbound_bytes + self.inbound_frames * FRAME_COST;
+        let held = self.inbound_bytes + self.inbound_frames * FRAME_COST + self.envelope_cost;
         (limit > 0 && self.inbound.len() >= limit) || held >= PIPE_BYTES
     }
 
@@ -195,4 +212,10 @@ impl Pipe {
             bytes_in: self.inbound_bytes + self.link.as_ref().map_or(0, |link| link.unreceived()),
         }
     }
+}
+
+/// What an envelope holds: its frames, and the list of them.
+fn cost_of(envelope: &[Frame]) -> usize {
+    let bytes: usize = envelope.iter().map(|frame| frame.len()).sum();
+    bytes + (envelope.len() + 1) * FRAME_COST
 }

@@ -23,7 +23,8 @@ pub enum DropCause {
     /// A newer one took its place (conflate).
     Conflated,
     /// Received, but its shape breaks the pattern's rules (a request without
-    /// delimiter, a reply nobody asked for, traffic in the wrong direction).
+    /// delimiter, a reply nobody asked for, traffic in the wrong direction, the
+    /// cancellation of what was not subscribed to).
     Refused,
     /// Received, but no subscription matches any more, or no group is joined.
     Unsubscribed,

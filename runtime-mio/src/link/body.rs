@@ -108,6 +108,11 @@ impl Link {
         }
     }
 
+    /// Whether the next read is for a long body.
+    pub(crate) fn is_within_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// Whether a long body is under way: what comes next is no message yet.
     pub(crate) fn awaits_body(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.low_water > 1)

@@ -20,8 +20,8 @@ pub(super) type XPubMachine =
 pub(super) type SubMachine = Sub<Chunks<Peer<Publisher>>, Chunks<Node>, Chunks<Bucket>>;
 pub(super) type XSubMachine = XSub<Chunks<Peer<Publisher>>, Chunks<Node>, Chunks<Bucket>>;
 
-pub(super) fn publisher(matching: Matching) -> PubMachine {
-    let limits = SubscriptionLimits::default();
+pub(super) fn publisher(matching: Matching, options: &Options) -> PubMachine {
+    let limits = limits(options);
     Pub::new(
         Chunks::with_limit(PEERS),
         subscriptions(),
@@ -45,7 +45,7 @@ pub(super) fn shown_publisher(options: &Options) -> XPubMachine {
         },
         matching: matching(options),
     };
-    let limits = SubscriptionLimits::default();
+    let limits = limits(options);
     XPub::new(
         Chunks::with_limit(PEERS),
         subscriptions(),
@@ -61,6 +61,15 @@ pub(super) fn subscriber(matching: Matching) -> SubMachine {
 
 pub(super) fn shown_subscriber() -> XSubMachine {
     XSub::new(Chunks::with_limit(PEERS), topics(), seed())
+}
+
+fn limits(options: &Options) -> SubscriptionLimits {
+    SubscriptionLimits {
+        per_peer: options.max_subscriptions,
+        topic_bytes: options.max_subscription_bytes,
+        total: options.max_total_subscriptions,
+        ..SubscriptionLimits::default()
+    }
 }
 
 fn subscriptions() -> SubscriptionStorage<Chunks<Node>, Chunks<Entry>, Chunks<Bucket>> {
@@ -114,6 +123,15 @@ impl Machine {
                 Ok(upstream == Upstream::Notify)
             }
             _ => Ok(false),
+        }
+    }
+
+    /// Cancellations of what was not subscribed to: they were ignored.
+    pub(crate) fn vain_cancellations(&self) -> u64 {
+        match self {
+            Self::Pub(machine) | Self::Radio(machine) => machine.vain_cancellations(),
+            Self::XPub(machine) => machine.vain_cancellations(),
+            _ => 0,
         }
     }
 

@@ -248,9 +248,10 @@ impl State {
         let id = match attached {
             Err(AttachError::DuplicateIdentity { holder }) if handover => {
                 self.machine.peer_full(holder);
-                if let Some(pipe) = self.pipe(holder).map(|pipe| pipe.endpoint.clone()) {
+                if let Some(pipe) = self.pipe(holder) {
+                    let peer = pipe.link.as_ref().map(|link| &*link.peer);
                     let cause = "another peer took over the identity".to_string();
-                    core.tell(&pipe, None, || EventKind::Disconnected { cause });
+                    core.tell(&pipe.endpoint, peer, || EventKind::Disconnected { cause });
                 }
                 self.detach(core, holder);
                 self.machine.peer_attached(peer.identity())?

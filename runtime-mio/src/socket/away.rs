@@ -68,14 +68,14 @@ impl Core {
                 guard.handle_events(self, &sleeper.events);
                 guard.pump_readable(self, &sleeper.events);
                 rounds += 1;
-                if !sleeper.is_full() || rounds == ROUNDS {
+                if !sleeper.is_full() || rounds == ROUNDS || !guard.unread.is_empty() {
                     break !sleeper.is_full();
                 }
             };
             guard.flush_deferred(self);
             let seen = guard.looked_at >= guard.pipes.len();
             (
-                finished && seen && !guard.has_stale(),
+                finished && seen && !guard.has_more_to_do(),
                 std::mem::take(&mut guard.news),
             )
         });

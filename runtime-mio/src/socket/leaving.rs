@@ -27,7 +27,7 @@ impl State {
             link.hangup = true;
         }
         self.machine.peer_full(id);
-        self.pump(core, id);
+        self.pump_to_the_end(core, id);
         let read = |pipe: &mut Pipe| pipe.link.is_some() && !pipe.is_inbound_full(&core.settings);
         if self.pipe(id).is_some_and(read) {
             self.link_lost(core, id, cause);
@@ -151,6 +151,11 @@ impl State {
     /// application takes the rest as messages.)
     pub(crate) fn has_stale(&self) -> bool {
         self.stale && !self.machine.receives()
+    }
+
+    /// Whether there is more to do without being called, or told by an event.
+    pub(crate) fn has_more_to_do(&self) -> bool {
+        self.has_stale() || !self.unread.is_empty()
     }
 
     /// PUB: removes some of what peers that went were subscribed to; whoever

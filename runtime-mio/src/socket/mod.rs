@@ -14,6 +14,7 @@ mod pacing;
 mod publish;
 mod recv;
 mod send;
+mod share;
 mod spin;
 mod state;
 mod typed;

@@ -9,6 +9,7 @@ use ferromq_patterns::{PeerId, Subscription};
 
 use super::core::Core;
 use super::pacing::Pace;
+use super::share::{self, Share};
 use super::spin::Spin;
 use crate::hand_over::Seat;
 use crate::io::{Command, ConnectorId};
@@ -62,6 +63,8 @@ pub(crate) struct State {
     pub(crate) endpoints: Vec<(ConnectorId, Arc<str>)>,
     /// Peers that went have left subscriptions to remove.
     pub(crate) stale: bool,
+    /// Peers whose share of a turn was over before they were read to their end.
+    pub(crate) unread: Vec<PeerId>,
     /// Pipes before this one were looked at since the I/O thread took over.
     pub(crate) looked_at: usize,
     /// Pipes with a link.
@@ -79,11 +82,14 @@ pub(crate) struct State {
     pub(crate) violations: u64,
 }
 
+/// Peers whose shares one call uses up before it looks at nobody else.
+const SHARES: usize = 4;
+
 /// What one step of reading a pipe gave.
 enum Step {
     Message(Message),
-    /// Something else came; go on.
-    Again,
+    /// Something else came, at this cost of the peer's share; go on.
+    Again(u32),
     /// Nothing more for now.
     Empty,
 }
@@ -112,6 +118,7 @@ impl State {
             received: false,
             endpoints: Vec::new(),
             stale: false,
+            unread: Vec::new(),
             looked_at: usize::MAX,
             linked: 0,
             blocked: 0,
@@ -187,26 +194,49 @@ impl State {
         {
             return Some(unsubscription);
         }
+        let mut shares = 0;
         loop {
             let id = self.machine.next()?;
+            let mut share = Share::new();
             let message = loop {
                 if let Some(waiting) = self.pipe(id).and_then(Pipe::take_inbound) {
                     break Some(waiting);
                 }
                 match self.step(core, id) {
                     Step::Message(message) => break Some(message),
-                    Step::Again => {}
-                    Step::Empty => break None,
+                    Step::Again(cost) if share.spend(cost) => {}
+                    Step::Again(_) => {
+                        shares += 1;
+                        if self.pass_over(core, id, shares) {
+                            return None;
+                        }
+                        break None;
+                    }
+                    Step::Empty => {
+                        self.machine.peer_drained(id);
+                        break None;
+                    }
                 }
             };
-            match message {
-                Some(message) => {
-                    self.machine.delivered(id);
-                    return Some(self.delivered(core, id, message));
-                }
-                None => self.machine.peer_drained(id),
+            if let Some(message) = message {
+                self.machine.delivered(id);
+                return Some(self.delivered(core, id, message));
             }
         }
+    }
+
+    /// A peer's share is over, and there was no message in it: the next one's
+    /// turn. True: enough was done for one call, and there is more to do.
+    #[cold]
+    fn pass_over(&mut self, core: &Core, id: PeerId, shares: usize) -> bool {
+        self.machine.peer_drained(id);
+        self.machine.peer_readable(id);
+        let enough = shares >= SHARES;
+        if enough {
+            // Who waits for an event is to come again: there may be none.
+            core.wake();
+        }
+        enough
     }
 
     /// Accounts for a message that the application takes.
@@ -216,9 +246,7 @@ impl State {
         if let Some(pipe) = self.pipe(id) {
             pipe.traffic.messages_received += 1;
             pipe.traffic.bytes_received += message.body_len() as u64;
-            if let Some(envelope) = pipe.envelopes.pop_front() {
-                pipe.envelope = envelope;
-            }
+            pipe.use_envelope();
         }
         if core.settings.conflate() {
             self.newest(core, id, message)
@@ -229,16 +257,21 @@ impl State {
 
     /// Conflate: all but the newest message that has come are dropped.
     fn newest(&mut self, core: &Core, id: PeerId, mut newest: Message) -> Message {
+        let mut share = Share::new();
         loop {
-            match self.step(core, id) {
+            let cost = match self.step(core, id) {
                 Step::Message(message) => {
                     let older = std::mem::replace(&mut newest, message);
                     self.finished.extend(older.into_frames());
+                    self.drop_messages(Some(id), DropCause::Conflated, 1);
+                    share::ITEM
                 }
-                Step::Again => continue,
+                Step::Again(cost) => cost,
                 Step::Empty => return newest,
+            };
+            if !share.spend(cost) {
+                return newest;
             }
-            self.drop_messages(Some(id), DropCause::Conflated, 1);
         }
     }
 
@@ -265,7 +298,8 @@ impl State {
         let found = match decoded {
             Ok(Decoded::Message(mut message)) => {
                 if self.machine.keeps_envelopes() {
-                    pipe.envelopes.push_back(link.take_envelope());
+                    let envelope = link.take_envelope();
+                    pipe.keep_envelope(envelope);
                 }
                 if let Some(identity) = &pipe.identity {
                     message.push_front(identity.clone());
@@ -281,20 +315,26 @@ impl State {
                 }
                 return Step::Empty;
             }
-            Ok(Decoded::Starved) => match link.fill(&self.pools) {
-                Ok(true) => return Step::Again,
-                Ok(false) => {
-                    if self.linked > KEEP_BUFFERS {
-                        link.rest(&mut self.pools);
+            Ok(Decoded::Starved) => {
+                let cost = match link.is_within_body() {
+                    true => share::PIECE,
+                    false => share::BLOCK,
+                };
+                match link.fill(&self.pools) {
+                    Ok(true) => return Step::Again(cost),
+                    Ok(false) => {
+                        if self.linked > KEEP_BUFFERS {
+                            link.rest(&mut self.pools);
+                        }
+                        return Step::Empty;
                     }
-                    return Step::Empty;
+                    Err(cause) => Err(cause),
                 }
-                Err(cause) => Err(cause),
-            },
+            }
             other => other,
         };
         self.control(core, id, found);
-        Step::Again
+        Step::Again(share::ITEM)
     }
 
     #[cold]
@@ -329,6 +369,7 @@ impl State {
     }
 
     fn subscription(&mut self, core: &Core, id: PeerId, subscription: Subscription, topic: Frame) {
+        let vain = self.machine.vain_cancellations();
         match self.machine.subscription(id, subscription, &topic) {
             Ok(true) => {
                 let mut upstream = Vec::with_capacity(1 + topic.len());
@@ -339,28 +380,65 @@ impl State {
                     self.machine.peer_readable(id);
                 }
             }
+            Ok(false) if self.machine.vain_cancellations() != vain => {
+                self.drop_messages(Some(id), DropCause::Refused, 1);
+            }
             Ok(false) => {}
             Err(limit) => self.link_lost(core, id, &LinkError::Subscriptions(limit)),
         }
     }
 
     /// Reads what has come from a peer into its inbound queue, at most up to
-    /// the receive high-water mark.
+    /// the receive high-water mark, and for no longer than its share of the turn:
+    /// then it is one of the unread.
     ///
     /// For publishers, for peers whose transport broke, and while the
     /// application is away.
     pub(crate) fn pump(&mut self, core: &Core, id: PeerId) {
+        let mut share = Share::new();
+        if !self.pump_while(core, id, |cost| share.spend(cost)) && !self.unread.contains(&id) {
+            self.unread.push(id);
+        }
+    }
+
+    /// The same of a peer whose connection is over: what it sent has an end.
+    pub(super) fn pump_to_the_end(&mut self, core: &Core, id: PeerId) {
+        self.pump_while(core, id, |_| true);
+    }
+
+    /// Goes on with the peers that were not read to their end. Whoever waits
+    /// for the socket's events does so again and again.
+    pub(crate) fn pump_unread(&mut self, core: &Core) {
+        for id in std::mem::take(&mut self.unread) {
+            self.pump(core, id);
+        }
+    }
+
+    /// False: there may be more, and `may_go_on` said no.
+    fn pump_while(
+        &mut self,
+        core: &Core,
+        id: PeerId,
+        mut may_go_on: impl FnMut(u32) -> bool,
+    ) -> bool {
         if self.leaves_unread(id) {
             self.news = true;
-            return;
+            return true;
         }
         while !self.is_inbound_full(core, id) {
-            match self.step(core, id) {
-                Step::Message(message) => self.keep(core, id, message),
-                Step::Again => {}
-                Step::Empty => return,
+            let cost = match self.step(core, id) {
+                Step::Message(message) => {
+                    self.keep(core, id, message);
+                    share::ITEM
+                }
+                Step::Again(cost) => cost,
+                Step::Empty => return true,
+            };
+            if !may_go_on(cost) {
+                return false;
             }
         }
+        true
     }
 
     /// Whether what a peer sent stays with it until it is asked for. A peer in

@@ -129,7 +129,7 @@ impl Awaited for Core {
     }
 
     fn may_sleep(inside: &mut Entered<'_>) -> bool {
-        inside.prepare_wait() && !inside.has_stale()
+        inside.prepare_wait() && !inside.has_more_to_do()
     }
 
     fn lock_epoll(&self) -> Self::Epoll<'_> {
@@ -194,6 +194,7 @@ impl State {
         if self.has_stale() {
             self.remove_stale();
         }
+        self.pump_unread(core);
         for event in events.iter().filter(|event| event.token() != WAKE) {
             let id = PeerId::from_bits(event.token().0 as u64);
             if event.is_writable() {
