@@ -1,6 +1,7 @@
 //! A FerroMQ socket with all that a test needs around it.
 
 use std::ops::Deref;
+use std::time::{Duration, Instant};
 
 use ferromq::{AnySocket, Context, Event, EventKind, Message, Monitor, Options, SocketType};
 
@@ -23,7 +24,7 @@ impl Ours {
     #[must_use]
     pub fn new(socket_type: SocketType, options: Options) -> Self {
         let context = Context::new().expect("a context");
-        let options = options.linger(Some(std::time::Duration::ZERO));
+        let options = options.linger(Some(Duration::ZERO));
         let socket = context.any_socket(socket_type, options).expect("a socket");
         let monitor = socket.monitor();
         let endpoint = String::new();
@@ -112,6 +113,20 @@ impl Ours {
             seen.push(event.kind);
         }
         panic!("{what} never happened; what did: {seen:?}");
+    }
+
+    /// Whether an event that `wanted` says yes to comes within this time.
+    #[must_use]
+    pub fn happens_within(&self, time: Duration, wanted: impl Fn(&EventKind) -> bool) -> bool {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.monitor.recv_timeout(left) {
+                Some(event) if wanted(&event.kind) => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        }
     }
 
     /// Waits until a peer has completed its handshake.

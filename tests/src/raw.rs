@@ -91,6 +91,31 @@ impl RawPeer {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Sends `piece` again and again, until nothing of it is taken for so long, or
+    /// the other side has closed, or `most` bytes were sent: how many were. What
+    /// was begun last may be cut off.
+    pub fn send_until_blocked(&mut self, piece: &[u8], most: u64, quiet: Duration) -> u64 {
+        self.stream.set_write_timeout(quiet);
+        let mut sent = 0;
+        let mut rest = piece;
+        while sent < most {
+            match self.stream.write(rest) {
+                Ok(0) => break,
+                Ok(written) => {
+                    sent += written as u64;
+                    rest = &rest[written..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+            if rest.is_empty() {
+                rest = piece;
+            }
+        }
+        self.stream.set_write_timeout(PATIENCE);
+        sent
+    }
+
     /// Sends one frame, long only if it must be.
     pub fn send_frame(&mut self, flags: u8, body: &[u8]) {
         self.send(&[header(flags, body.len()).as_slice(), body].concat());

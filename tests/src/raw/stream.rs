@@ -50,6 +50,21 @@ impl Stream {
         set.expect("a socket option");
     }
 
+    pub(crate) fn set_write_timeout(&self, time: Duration) {
+        let set = match self {
+            Self::Tcp(stream) => stream.set_write_timeout(Some(time)),
+            Self::Ipc(stream) => stream.set_write_timeout(Some(time)),
+        };
+        set.expect("a socket option");
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Ipc(stream) => stream.write(bytes),
+        }
+    }
+
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes),
