@@ -297,15 +297,15 @@ impl State {
         }
         let found = match decoded {
             Ok(Decoded::Message(mut message)) => {
+                if self.linked > KEEP_BUFFERS {
+                    link.rest_if_read(&mut self.pools);
+                }
                 if self.machine.keeps_envelopes() {
                     let envelope = link.take_envelope();
                     pipe.keep_envelope(envelope);
                 }
                 if let Some(identity) = &pipe.identity {
                     message.push_front(identity.clone());
-                }
-                if self.linked > KEEP_BUFFERS {
-                    link.rest_if_read(&mut self.pools);
                 }
                 return Step::Message(message);
             }
