@@ -1,0 +1,226 @@
+//! Runs schedules until one fails, or enough have passed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use ferromq_simulation::{Cause, FAULTS, Outcome, Plant, Scenario, Schedule, run};
+
+/// Simulates whole sockets of many nodes over a virtual network and clock.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  ferromq-simulation --seconds 60
+  ferromq-simulation --schedules 10000000 --jobs 2
+  ferromq-simulation --scenario broker --seed 17 --trace   one schedule, step by step
+  ferromq-simulation --plant misroute                      it must fail")]
+struct Arguments {
+    /// Run this scenario only; all in turn when left out.
+    #[arg(long, value_enum)]
+    scenario: Option<Scenario>,
+    /// The first seed. With --scenario and without a count, the only one.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Show every step.
+    #[arg(long, requires = "seed", requires = "scenario")]
+    trace: bool,
+    /// Schedules to run at most.
+    #[arg(long)]
+    schedules: Option<u64>,
+    /// Seconds to run at most.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Threads.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// A bug to plant, for the simulator to find.
+    #[arg(long, value_enum)]
+    plant: Option<Plant>,
+}
+
+/// What all threads share.
+struct Shared {
+    next: AtomicU64,
+    done: AtomicU64,
+    stop: AtomicBool,
+    figures: Mutex<Figures>,
+}
+
+/// Sums over schedules.
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    schedules: u64,
+    events: u64,
+    delivered: u64,
+    lost: ferromq_simulation::Drops,
+    faults: [u64; FAULTS.len()],
+    /// The first failure: scenario, seed, what was seen.
+    failure: Option<(Scenario, u64, String)>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let (Some(scenario), Some(seed), None, None) = (
+        arguments.scenario,
+        arguments.seed,
+        arguments.schedules,
+        arguments.seconds,
+    ) {
+        return replay(&arguments, scenario, seed);
+    }
+    let shared = Shared {
+        next: AtomicU64::new(0),
+        done: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        figures: Mutex::default(),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..arguments.jobs.unwrap_or(cores))
+            .map(|_| scope.spawn(|| work(&arguments, &shared)))
+            .collect();
+        watch(&arguments, &shared, started, || {
+            threads.iter().all(|thread| thread.is_finished())
+        });
+    });
+    let figures = shared.figures.into_inner().unwrap_or_default();
+    report(&figures, &arguments, started.elapsed())
+}
+
+/// Runs one schedule.
+fn replay(arguments: &Arguments, scenario: Scenario, seed: u64) -> ExitCode {
+    let schedule = Schedule {
+        scenario,
+        seed,
+        plant: arguments.plant,
+    };
+    let outcome = run(schedule, arguments.trace);
+    println!(
+        "{} events, {} messages received, {} lost, trace {:#018x}",
+        outcome.events,
+        outcome.delivered,
+        outcome.lost.total(),
+        outcome.trace_hash
+    );
+    match outcome.failure {
+        Some(failure) => {
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
+
+fn work(arguments: &Arguments, shared: &Shared) {
+    let mut figures = Figures::default();
+    while !shared.stop.load(Ordering::Relaxed) {
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        if arguments.schedules.is_some_and(|most| number >= most) {
+            break;
+        }
+        let seed = arguments.seed.unwrap_or(0) + number;
+        let all = Scenario::ALL;
+        let in_turn = all[(seed % all.len() as u64) as usize];
+        let scenario = arguments.scenario.unwrap_or(in_turn);
+        let schedule = Schedule {
+            scenario,
+            seed,
+            plant: arguments.plant,
+        };
+        match catch_unwind(AssertUnwindSafe(|| run(schedule, false))) {
+            Ok(outcome) => figures.add(scenario, seed, &outcome),
+            Err(_) => figures.failure = Some((scenario, seed, "a panic".to_owned())),
+        }
+        shared.done.fetch_add(1, Ordering::Relaxed);
+        if figures.failure.is_some() {
+            shared.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    if let Ok(mut sum) = shared.figures.lock() {
+        sum.merge(figures);
+    }
+}
+
+/// Says how it goes, and ends it when its time is over.
+fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn() -> bool) {
+    let mut told = started;
+    while !over() {
+        std::thread::sleep(Duration::from_millis(20));
+        let limit = arguments.seconds.map(Duration::from_secs);
+        if limit.is_some_and(|limit| started.elapsed() >= limit) {
+            shared.stop.store(true, Ordering::Relaxed);
+        }
+        if told.elapsed() >= Duration::from_secs(5) {
+            told = Instant::now();
+            let done = shared.done.load(Ordering::Relaxed);
+            let rate = done as f64 / started.elapsed().as_secs_f64();
+            eprintln!("simulation: {done} schedules, {rate:.0} a second");
+        }
+    }
+}
+
+fn report(figures: &Figures, arguments: &Arguments, elapsed: Duration) -> ExitCode {
+    let seconds = elapsed.as_secs_f64();
+    println!(
+        "{} schedules in {seconds:.1} s ({:.0} a second), {} events, {} messages received",
+        figures.schedules,
+        figures.schedules as f64 / seconds,
+        figures.events,
+        figures.delivered
+    );
+    for (name, count) in FAULTS.iter().zip(figures.faults) {
+        println!("  {count:>12} {name}");
+    }
+    for cause in Cause::ALL {
+        println!("  {:>12} lost: {cause:?}", figures.lost.of(cause));
+    }
+    let Some((scenario, seed, what)) = &figures.failure else {
+        return ExitCode::SUCCESS;
+    };
+    let scenario = name(scenario);
+    let plant = arguments.plant.as_ref().map(name);
+    let plant = plant.map_or(String::new(), |plant| format!(" --plant {plant}"));
+    println!("FAILED: {what}");
+    println!("to see it again, step by step:");
+    println!(
+        "  cargo run --release -p ferromq-simulation -- --scenario {scenario} --seed {seed}{plant} --trace"
+    );
+    ExitCode::FAILURE
+}
+
+/// A value's name on the command line.
+fn name<T: clap::ValueEnum>(value: &T) -> String {
+    let value = value.to_possible_value();
+    value.map_or(String::new(), |value| value.get_name().to_owned())
+}
+
+impl Figures {
+    fn add(&mut self, scenario: Scenario, seed: u64, outcome: &Outcome) {
+        self.schedules += 1;
+        self.events += outcome.events;
+        self.delivered += outcome.delivered;
+        self.lost.merge(&outcome.lost);
+        for (ours, theirs) in self.faults.iter_mut().zip(outcome.faults) {
+            *ours += theirs;
+        }
+        if let Some(failure) = &outcome.failure {
+            self.failure
+                .get_or_insert((scenario, seed, failure.to_string()));
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.schedules += other.schedules;
+        self.events += other.events;
+        self.delivered += other.delivered;
+        self.lost.merge(&other.lost);
+        for (ours, theirs) in self.faults.iter_mut().zip(other.faults) {
+            *ours += theirs;
+        }
+        self.failure = self.failure.take().or(other.failure);
+    }
+}
