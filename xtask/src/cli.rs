@@ -120,6 +120,7 @@ Examples:
   cargo xtask verify                    all of them
   cargo xtask verify files              one group
   cargo xtask verify files --size 512MiB --kills 3
+  cargo xtask verify simulation --schedules 1000000
   TMPDIR=/with/room cargo xtask verify files
 
 The last line is `N passed, N failed, N skipped`, counting groups.")]
@@ -132,6 +133,8 @@ pub(crate) struct Verify {
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) files: FilesOptions,
+    #[command(flatten)]
+    pub(crate) simulation: SimulationOptions,
 }
 
 /// The groups of `verify`, in the order in which they run.
@@ -140,6 +143,18 @@ pub(crate) enum LongGroup {
     /// A large file arrives whole over tcp and ipc while sender and receiver are
     /// killed and started again.
     Files,
+    /// Whole sockets over a virtual network and clock keep their promises in
+    /// millions of schedules.
+    Simulation,
+}
+
+/// Options of the group `simulation`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of simulation")]
+pub(crate) struct SimulationOptions {
+    /// Schedules to run.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) schedules: u64,
 }
 
 /// Options of the group `files`.
@@ -193,6 +208,8 @@ pub(crate) enum GroupName {
     Manual,
     /// Models of the lock-free code, every interleaving.
     Loom,
+    /// Whole sockets over a virtual network and clock, as many schedules as fit 75 s.
+    Simulation,
     /// The program without std and alloc runs.
     NoStd,
     /// Real ZeroMQ (pyzmq) on the other end.

@@ -122,7 +122,7 @@ fn work(arguments: &Arguments, shared: &Shared) {
         if arguments.schedules.is_some_and(|most| number >= most) {
             break;
         }
-        let seed = arguments.seed.unwrap_or(0) + number;
+        let seed = arguments.seed.unwrap_or(0).wrapping_add(number);
         let all = Scenario::ALL;
         let in_turn = all[(seed % all.len() as u64) as usize];
         let scenario = arguments.scenario.unwrap_or(in_turn);

@@ -11,6 +11,7 @@ mod interop;
 mod loom;
 mod manual;
 mod python;
+mod simulation;
 mod test;
 mod verify;
 

@@ -8,7 +8,7 @@ use crate::cli::GroupName;
 use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
-use crate::tasks::{examples, freestanding, guard, interop, loom, manual, python};
+use crate::tasks::{examples, freestanding, guard, interop, loom, manual, python, simulation};
 use crate::workspace;
 
 /// Packages with a manifest of their own, outside the workspace.
@@ -43,6 +43,7 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Docs => docs(),
         GroupName::Manual => manual::check(),
         GroupName::Loom => loom::check(),
+        GroupName::Simulation => simulation::check(),
         GroupName::NoStd => freestanding::check(),
         GroupName::Interop => interop::check(None),
         GroupName::Examples => examples::check(None),

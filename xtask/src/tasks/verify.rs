@@ -18,6 +18,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{LongGroup, Verify};
 use crate::group::{Outcome, Tally};
+use crate::tasks::simulation;
 
 /// What ends a check early: its text is what there is to show for it.
 type Failure = Box<dyn std::error::Error>;
@@ -36,6 +37,7 @@ pub(crate) fn run(verify: &Verify) -> ExitCode {
             let name = value.as_ref().map_or("group", |value| value.get_name());
             tally.run(name, || match group {
                 LongGroup::Files => files::check(&verify.files, seed, &interrupted),
+                LongGroup::Simulation => simulation::check_many(&verify.simulation, seed),
             });
         }
     }

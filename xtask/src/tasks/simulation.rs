@@ -1,0 +1,33 @@
+//! The simulator of whole sockets: for a while, or for millions of schedules.
+
+use crate::cli::SimulationOptions;
+use crate::group::Outcome;
+use crate::{process, workspace};
+
+/// Seconds of the short form.
+const SHORT: u64 = 75;
+
+/// As many schedules as fit, the same ones each time.
+pub(crate) fn check() -> Outcome {
+    simulate(&["--seconds", &SHORT.to_string()])
+}
+
+/// As many schedules as the options say, from a seed on.
+pub(crate) fn check_many(options: &SimulationOptions, seed: u64) -> Outcome {
+    let (schedules, seed) = (options.schedules.to_string(), seed.to_string());
+    simulate(&["--schedules", &schedules, "--seed", &seed])
+}
+
+fn simulate(arguments: &[&str]) -> Outcome {
+    let mut cargo = workspace::cargo();
+    cargo
+        .args(["run", "--quiet", "--release", "--locked"])
+        .args(["--package", "ferromq-simulation", "--"])
+        .args(arguments);
+    // It says by itself how it goes on.
+    match process::run_in_the_open(&mut cargo) {
+        Ok(true) => Outcome::Passed,
+        Ok(false) => Outcome::failed("the lines above say which schedule, and how to see it"),
+        Err(error) => Outcome::failed(error),
+    }
+}
