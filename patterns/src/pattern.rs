@@ -46,7 +46,9 @@ pub trait Pattern {
     /// The peer's connection is gone, its pipe stays and waits for the next one.
     ///
     /// What a connection carries is forgotten: a half-read message or envelope,
-    /// the request that a reply was due to, the peer's subscriptions.
+    /// the request that a reply was due to, the peer's subscriptions. REP: drop
+    /// whole requests that wait in its pipe, too. Their replies would go over the
+    /// next connection, to a requester that may wait for another one.
     fn link_lost(&mut self, id: PeerId) {
         let _ = id;
     }

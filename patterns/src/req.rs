@@ -172,7 +172,10 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
     ///
     /// Whole messages in its inbound pipe are late replies: empty the pipe. And
     /// without correlation close its link, for a late reply that arrives on it
-    /// could not be told from the next one's.
+    /// could not be told from the next one's; nor could the reply to a request
+    /// that is still queued, so empty its outbound pipe too. If the peer goes with
+    /// its link and is the one just routed to, the request was not sent:
+    /// [`state`](Self::state) is then [`ReqState::Orphaned`], route again.
     pub fn poll_abandoned(&mut self) -> Option<PeerId> {
         self.abandoned.take()
     }

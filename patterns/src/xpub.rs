@@ -137,7 +137,11 @@ where
     /// (37/ZMTP); to cancel what is not subscribed to changes nothing.
     ///
     /// O(length of the topic), expected. With [`Upstream::Notify`] the
-    /// application is to read 01 or 00 and the topic, as from this peer.
+    /// application is to read 01 or 00 and the topic, as from this peer; in the
+    /// order of these answers, whichever peers they are about, and before what
+    /// [`poll_unsubscribed`](Self::poll_unsubscribed) shows later. Out of that
+    /// order a topic's last cancellation may come before its first subscription,
+    /// and a proxy stays subscribed for ever.
     ///
     /// # Errors
     ///
