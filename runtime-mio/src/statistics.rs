@@ -196,8 +196,8 @@ pub struct Statistics {
     /// Of these in turn, the peers that nobody decided on: no handler was there,
     /// it did not answer in time, or its reply was malformed.
     pub authentications_undecided: u64,
-    /// Peers that were turned away for their addresses, before a byte of theirs
-    /// was read.
+    /// Peers that were turned away for their addresses, or on `ipc://` for their
+    /// user, before a byte of theirs was read.
     pub addresses_refused: u64,
     /// Peers that were let in without saying which type of socket they are
     /// (37/ZMTP wants a Socket-Type; some that do without are harmless).

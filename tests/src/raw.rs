@@ -21,6 +21,15 @@ enum Peeked {
     Close,
 }
 
+impl From<std::net::TcpStream> for RawPeer {
+    /// The other end of a connection that was accepted.
+    fn from(stream: std::net::TcpStream) -> Self {
+        Self {
+            stream: Stream::from(stream),
+        }
+    }
+}
+
 /// One connection to a socket under test.
 #[derive(Debug)]
 pub struct RawPeer {

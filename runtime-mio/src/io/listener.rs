@@ -87,6 +87,7 @@ impl Reactor {
                     self.start_handshake(core, options, link, Origin::Accepted, endpoint);
                 }
                 Err(cause) if cause.is_refused() => {
+                    core.address_refused();
                     core.tell(&endpoint, None, || EventKind::Refused {
                         cause: cause.to_string(),
                     });

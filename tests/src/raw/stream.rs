@@ -15,6 +15,12 @@ pub(crate) enum Stream {
     Ipc(UnixStream),
 }
 
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream).patient()
+    }
+}
+
 impl Stream {
     pub(crate) fn connect(endpoint: &str) -> Self {
         let stream = if let Some(address) = endpoint.strip_prefix("tcp://") {

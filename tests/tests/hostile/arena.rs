@@ -2,7 +2,7 @@
 //! hostile peer may not change for it.
 
 use ferromq::{EventKind, Options, SocketType, Statistics};
-use ferromq_tests::{Greeting, Ours, RawPeer, Via, command_body, metadata};
+use ferromq_tests::{Greeting, MORE, Ours, RawFrame, RawPeer, Via, command_body, metadata};
 
 /// The patterns that each row is tried on, where it can reach them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,49 @@ impl Neighbour for RawPeer {
 
     fn settle(&mut self) {
         RawPeer::settle(self);
+    }
+}
+
+/// A neighbour that is asked for signs of life, and gives them.
+pub(crate) struct Alive(pub(crate) RawPeer);
+
+impl Alive {
+    /// Reads past the PINGs.
+    fn read(&mut self) -> RawFrame {
+        loop {
+            let frame = self.0.read_frame();
+            if !frame.is_command() || frame.command().0 != "PING" {
+                return frame;
+            }
+            let context = &frame.command().1[2..];
+            self.0.send_command("PONG", context);
+        }
+    }
+}
+
+impl Neighbour for Alive {
+    fn send_message(&mut self, parts: &[&[u8]]) {
+        self.0.send_message(parts);
+    }
+
+    fn read_message(&mut self) -> Vec<Vec<u8>> {
+        let mut parts = Vec::new();
+        loop {
+            let frame = self.read();
+            parts.push(frame.body);
+            if frame.flags & MORE == 0 {
+                return parts;
+            }
+        }
+    }
+
+    fn subscribe(&mut self, topic: &[u8]) {
+        self.0.send_command("SUBSCRIBE", topic);
+    }
+
+    fn settle(&mut self) {
+        self.0.send_command("PING", b"\0\0set");
+        assert_eq!(self.read().command(), ("PONG".into(), b"set".to_vec()));
     }
 }
 
@@ -252,9 +295,21 @@ impl Arena {
 
     /// Sees that a stranger who ended the connection itself is told of.
     pub(crate) fn walked_away(&mut self) {
+        self.walks_away();
+        self.adds_up();
+    }
+
+    /// As [`walked_away`](Self::walked_away), of one of several.
+    pub(crate) fn walks_away(&mut self) {
         let _ = self.ours.await_handshake_failure();
         self.failed += 1;
-        self.adds_up();
+        self.serves();
+    }
+
+    /// Sees that a peer that we connected to is there, too.
+    pub(crate) fn serves_beside(&mut self, peer: &mut RawPeer) {
+        peer.settle();
+        self.serves();
     }
 
     /// Sees that a peer that broke the protocol is thrown out, told of with

@@ -10,11 +10,17 @@
 #![cfg(target_os = "linux")]
 
 mod arena;
+mod clock;
+mod crowds;
+mod extensions;
 mod floods;
+mod flow;
 mod framing;
 mod greeting;
 mod handshake;
+mod local;
 mod memory;
+mod names;
 mod secured;
 mod security;
 mod zap;
