@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   tests/conformance   ferromq sockets ── tcp, ipc ── RawPeer   bytes written by hand
+//!   tests/hostile       ferromq sockets ── tcp, ipc ── RawPeer   that breaks every rule
 //!   tests/interop       ferromq sockets ── tcp, ipc ── ZmqPeer   pyzmq, that is libzmq
 //!   tests/program       ferromq program ── tcp, ipc ── ZmqPeer
 //! ```
@@ -22,6 +23,7 @@ mod ours;
 mod program;
 mod raw;
 mod relay;
+mod rows;
 mod via;
 mod watchdog;
 mod zmq_peer;
@@ -47,6 +49,7 @@ pub use raw::{
     COMMAND, Greeting, LONG, MORE, RawFrame, RawListener, RawPeer, command_body, metadata,
 };
 pub use relay::Downgrade;
+pub use rows::{project, quoted, rows_of, tests_in, tests_of};
 pub use via::{Place, Via};
 pub use watchdog::{PATIENCE, Watchdog, until};
 pub use zmq_peer::{ZmqPeer, ZmqSocket, payload, sha256};

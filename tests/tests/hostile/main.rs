@@ -18,6 +18,7 @@ mod flow;
 mod framing;
 mod greeting;
 mod handshake;
+mod lists;
 mod local;
 mod memory;
 mod names;
