@@ -195,7 +195,7 @@ impl App {
                 context.fail(Promise::Reply, what);
             }
         }
-        let relaxed = socket.req.resend == Resend::Relaxed;
+        let relaxed = socket.extras.resend == Resend::Relaxed;
         let now = context.now;
         let tired = self
             .asked
@@ -218,7 +218,7 @@ impl App {
         let (message, number) = self.make(socket, ANYBODY, None, context);
         let orphaned = socket.routed.is_none_or(|id| socket.pipe(id).is_none());
         let sent = socket.send(message, number, context);
-        let relaxed = socket.req.resend == Resend::Relaxed;
+        let relaxed = socket.extras.resend == Resend::Relaxed;
         let allowed = self.asked.is_none() || relaxed || orphaned;
         match sent {
             Ok(()) if !allowed => {

@@ -6,7 +6,7 @@ use ferromq_patterns::{
     MAX_IDENTITY_LEN, Match, Matching, Named, Node, Pair, Pattern, Peer, PeerId, Pub, Publisher,
     Pull, Push, Rep, Replier, Req, Requester, Resend, ResendCursor, Router, Seed, Server, Sub,
     Subscriber, Subscription, SubscriptionLimits, SubscriptionStorage, TopicStep, TopicStorage,
-    Upstream, XPub, XPubOptions, XSub,
+    Upstream, Verbosity, XPub, XPubOptions, XSub,
 };
 use ferromq_wire::SocketType;
 
@@ -36,11 +36,17 @@ pub(crate) enum Machine {
     XSub(XSubMachine),
 }
 
-/// How a REQ is set up.
+/// What only some types are set to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ReqOptions {
+pub(crate) struct Extras {
+    /// REQ.
     pub(crate) correlation: Correlation,
     pub(crate) resend: Resend,
+    /// XPUB: what it shows. Whatever that is, a proxy's counts end at zero.
+    pub(crate) verbosity: Verbosity,
+    /// Most peers at a time: not one more than there are, so that who comes back
+    /// early is turned away.
+    pub(crate) peers: usize,
 }
 
 macro_rules! each {
@@ -62,53 +68,65 @@ macro_rules! each {
     };
 }
 
-/// Most peers of a socket, which no schedule reaches.
-const PEERS: usize = 64;
 /// Most nodes and entries of a tree.
 const NODES: usize = 4096;
 
 impl Machine {
-    pub(crate) fn new(kind: SocketType, req: ReqOptions, random: &mut Random) -> Self {
+    pub(crate) fn new(kind: SocketType, extras: Extras, random: &mut Random) -> Self {
         use SocketType as T;
         let seed = Seed::new(random.word(), random.word());
+        let peers = extras.peers;
         match kind {
             T::Pair => Self::Pair(Pair::new()),
             T::Channel => Self::Pair(Pair::channel()),
-            T::Push | T::Scatter => Self::Push(Push::new(Table::with_limit(PEERS))),
-            T::Pull => Self::Pull(Pull::new(Table::with_limit(PEERS))),
-            T::Gather => Self::Pull(Pull::gather(Table::with_limit(PEERS))),
-            T::Dealer => Self::Dealer(Dealer::new(Table::with_limit(PEERS))),
-            T::Client => Self::Dealer(Dealer::client(Table::with_limit(PEERS))),
+            T::Push | T::Scatter => Self::Push(Push::new(Table::with_limit(peers))),
+            T::Pull => Self::Pull(Pull::new(Table::with_limit(peers))),
+            T::Gather => Self::Pull(Pull::gather(Table::with_limit(peers))),
+            T::Dealer => Self::Dealer(Dealer::new(Table::with_limit(peers))),
+            T::Client => Self::Dealer(Dealer::client(Table::with_limit(peers))),
             T::Router => Self::Router(Router::new(
-                Table::with_limit(PEERS),
+                Table::with_limit(peers),
                 Table::with_limit(NODES),
                 Table::with_limit(NODES),
                 seed,
             )),
             T::Server | T::Peer => Self::Server(Router::server(
-                Table::with_limit(PEERS),
+                Table::with_limit(peers),
                 Table::with_limit(NODES),
                 seed,
             )),
             T::Req => Self::Req(Req::new(
-                Table::with_limit(PEERS),
-                req.correlation,
-                req.resend,
+                Table::with_limit(peers),
+                extras.correlation,
+                extras.resend,
                 random.word() as u32,
             )),
-            T::Rep => Self::Rep(Rep::new(Table::with_limit(PEERS))),
-            T::Pub => Self::Pub(publisher(Matching::Prefix, seed)),
-            T::Radio => Self::Pub(publisher(Matching::Exact, seed)),
+            T::Rep => Self::Rep(Rep::new(Table::with_limit(peers))),
+            T::Pub | T::XPub | T::Sub | T::XSub | T::Radio | T::Dish => {
+                Self::of_topics(kind, extras, seed)
+            }
+        }
+    }
+
+    fn of_topics(kind: SocketType, extras: Extras, seed: Seed) -> Self {
+        use SocketType as T;
+        let peers = extras.peers;
+        match kind {
+            T::Pub => Self::Pub(publisher(Matching::Prefix, peers, seed)),
+            T::Radio => Self::Pub(publisher(Matching::Exact, peers, seed)),
             T::XPub => Self::XPub(XPub::new(
-                Table::with_limit(PEERS),
+                Table::with_limit(peers),
                 subscriptions(),
-                XPubOptions::default(),
+                XPubOptions {
+                    verbosity: extras.verbosity,
+                    ..XPubOptions::default()
+                },
                 SubscriptionLimits::default(),
                 seed,
             )),
-            T::Sub => Self::Sub(subscriber(Matching::Prefix, seed)),
-            T::Dish => Self::Sub(subscriber(Matching::Exact, seed)),
-            T::XSub => Self::XSub(XSub::new(Table::with_limit(PEERS), topics(), seed)),
+            T::Sub => Self::Sub(subscriber(Matching::Prefix, peers, seed)),
+            T::Dish => Self::Sub(subscriber(Matching::Exact, peers, seed)),
+            _ => Self::XSub(XSub::new(Table::with_limit(peers), topics(), seed)),
         }
     }
 
@@ -268,9 +286,9 @@ impl Machine {
     }
 }
 
-fn publisher(matching: Matching, seed: Seed) -> PubMachine {
+fn publisher(matching: Matching, peers: usize, seed: Seed) -> PubMachine {
     Pub::new(
-        Table::with_limit(PEERS),
+        Table::with_limit(peers),
         subscriptions(),
         matching,
         SubscriptionLimits::default(),
@@ -278,8 +296,8 @@ fn publisher(matching: Matching, seed: Seed) -> PubMachine {
     )
 }
 
-fn subscriber(matching: Matching, seed: Seed) -> SubMachine {
-    Sub::new(Table::with_limit(PEERS), topics(), matching, seed)
+fn subscriber(matching: Matching, peers: usize, seed: Seed) -> SubMachine {
+    Sub::new(Table::with_limit(peers), topics(), matching, seed)
 }
 
 fn subscriptions() -> SubscriptionStorage<Table<Node>, Table<Entry>, Table<Bucket>> {

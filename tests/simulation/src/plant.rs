@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::Scenario;
 use crate::failure::Promise;
 
 /// A bug in the driver, or between it and a machine. A simulator that never
@@ -83,6 +84,15 @@ impl Plant {
         Self::IgnoreFull,
         Self::DeafHeart,
     ];
+
+    /// Where it shows soonest, if that is one place: what it takes is rare.
+    #[must_use]
+    pub fn scenario(self) -> Option<Scenario> {
+        match self {
+            Self::KeepAbandoned | Self::KeepRequests => Some(Scenario::ReqRep),
+            _ => None,
+        }
+    }
 
     /// The promise that it breaks.
     #[must_use]

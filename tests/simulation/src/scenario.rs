@@ -1,10 +1,10 @@
 //! Who is there, and who connects to whom.
 
 use clap::ValueEnum;
-use ferromq_patterns::{Correlation, Resend};
+use ferromq_patterns::{Correlation, Resend, Verbosity};
 use ferromq_wire::SocketType;
 
-use crate::machine::ReqOptions;
+use crate::machine::Extras;
 use crate::random::Random;
 
 /// A topology, whose size and options the seed decides.
@@ -64,7 +64,7 @@ pub(crate) struct SocketPlan {
     /// Sockets that it connects to; it is bound if there are none.
     pub(crate) targets: Vec<u8>,
     pub(crate) level: u32,
-    pub(crate) req: ReqOptions,
+    pub(crate) extras: Extras,
     pub(crate) identity: Vec<u8>,
 }
 
@@ -100,62 +100,60 @@ impl Scenario {
     ];
 
     pub(crate) fn plan(self, random: &mut Random) -> Plan {
-        use Role::{Consume, Produce, Publish, Query, Reply, Request, Serve, Subscribe, Talk};
-        use SocketType as T;
         let mut plan = Plan::default();
         let few = random.between(1, 2);
         let several = random.between(1, 3);
-        match self {
-            Self::PushPull => plan.two_sides(
-                (Produce, T::Push, several),
-                (Consume, T::Pull, few + 1),
-                random,
-            ),
-            Self::ScatterGather => plan.two_sides(
-                (Produce, T::Scatter, several),
-                (Consume, T::Gather, few),
-                random,
-            ),
-            Self::PubSub => {
-                plan.two_sides((Publish, T::Pub, few), (Subscribe, T::Sub, several), random)
+        match self.shape() {
+            Shape::TwoSides(a, b) => {
+                let few = few + u64::from(self == Self::PushPull);
+                plan.two_sides((a.0, a.1, several), (b.0, b.1, few), random);
             }
-            Self::RadioDish => plan.two_sides(
-                (Publish, T::Radio, few),
-                (Subscribe, T::Dish, several),
-                random,
-            ),
-            Self::ReqRep => {
-                plan.two_sides((Request, T::Req, several), (Reply, T::Rep, few), random);
+            Shape::Through(front, middle, back) => {
+                let front = (front.0, front.1, several);
+                plan.through(front, middle, (back.0, back.1, few), random);
             }
-            Self::Streamer => plan.through(
-                (Produce, T::Push, several),
-                [T::Pull, T::Push],
-                (Consume, T::Pull, few),
-                random,
-            ),
-            Self::Forwarder => plan.through(
-                (Publish, T::Pub, few),
-                [T::XSub, T::XPub],
-                (Subscribe, T::Sub, several),
-                random,
-            ),
-            Self::Broker => plan.through(
-                (Request, T::Req, several),
-                [T::Router, T::Dealer],
-                (Reply, T::Rep, few),
-                random,
-            ),
-            Self::DealerRouter => {
-                plan.around((Serve, T::Router), (Query, T::Dealer, several), random)
+            Shape::Around(middle, others) => {
+                plan.around(middle, (others.0, others.1, several), random);
             }
-            Self::ClientServer => {
-                plan.around((Serve, T::Server), (Query, T::Client, several), random)
-            }
-            Self::Pair => plan.around((Talk, T::Pair), (Talk, T::Pair, 1), random),
-            Self::Channel => plan.around((Talk, T::Channel), (Talk, T::Channel, 1), random),
+            Shape::Two(role, kind) => plan.around((role, kind), (role, kind, 1), random),
         }
+        plan.limit_peers();
         plan
     }
+
+    fn shape(self) -> Shape {
+        use Role::{Consume, Produce, Publish, Query, Reply, Request, Serve, Subscribe, Talk};
+        use Shape::{Around, Through, Two, TwoSides};
+        use SocketType as T;
+        match self {
+            Self::PushPull => TwoSides((Produce, T::Push), (Consume, T::Pull)),
+            Self::ScatterGather => TwoSides((Produce, T::Scatter), (Consume, T::Gather)),
+            Self::PubSub => TwoSides((Subscribe, T::Sub), (Publish, T::Pub)),
+            Self::RadioDish => TwoSides((Subscribe, T::Dish), (Publish, T::Radio)),
+            Self::ReqRep => TwoSides((Request, T::Req), (Reply, T::Rep)),
+            Self::Streamer => Through((Produce, T::Push), [T::Pull, T::Push], (Consume, T::Pull)),
+            Self::Forwarder => Through((Publish, T::Pub), [T::XSub, T::XPub], (Subscribe, T::Sub)),
+            Self::Broker => Through((Request, T::Req), [T::Router, T::Dealer], (Reply, T::Rep)),
+            Self::DealerRouter => Around((Serve, T::Router), (Query, T::Dealer)),
+            Self::ClientServer => Around((Serve, T::Server), (Query, T::Client)),
+            Self::Pair => Two(Talk, T::Pair),
+            Self::Channel => Two(Talk, T::Channel),
+        }
+    }
+}
+
+type Part = (Role, SocketType);
+
+/// Who is where.
+enum Shape {
+    /// Several of the first, one or two of the second.
+    TwoSides(Part, Part),
+    /// A proxy between two sides.
+    Through(Part, [SocketType; 2], Part),
+    /// One in the middle.
+    Around(Part, Part),
+    /// Two of a kind.
+    Two(Role, SocketType),
 }
 
 impl Plan {
@@ -167,7 +165,7 @@ impl Plan {
                 kind: *kind,
                 targets: targets.to_vec(),
                 level: 1 << index,
-                req: req_options(random),
+                extras: extras(random),
                 identity: Vec::new(),
             });
         }
@@ -194,6 +192,16 @@ impl Plan {
         sockets
     }
 
+    /// Each socket has room for as many peers as there are.
+    fn limit_peers(&mut self) {
+        for index in 0..self.sockets.len() {
+            let dials = self.sockets[index].targets.len();
+            let is_dialled = |it: &&SocketPlan| it.targets.contains(&(index as u8));
+            let dialled = self.sockets.iter().filter(is_dialled).count();
+            self.sockets[index].extras.peers = dials + dialled;
+        }
+    }
+
     /// Everybody of one side connects to everybody of the other.
     fn two_sides(
         &mut self,
@@ -213,8 +221,14 @@ impl Plan {
         others: (Role, SocketType, u64),
         random: &mut Random,
     ) {
-        let target = self.node(middle.0, &[(middle.1, &[])], random);
-        let others = self.nodes(others, &[target], random);
+        let others = if random.one_in(3) {
+            let targets = self.nodes(others, &[], random);
+            self.node(middle.0, &[(middle.1, &targets)], random);
+            targets
+        } else {
+            let target = self.node(middle.0, &[(middle.1, &[])], random);
+            self.nodes(others, &[target], random)
+        };
         if middle.1 == SocketType::Router {
             for socket in others {
                 if random.one_in(2) {
@@ -249,9 +263,11 @@ impl Plan {
     }
 }
 
-fn req_options(random: &mut Random) -> ReqOptions {
-    ReqOptions {
+fn extras(random: &mut Random) -> Extras {
+    Extras {
         correlation: random.pick(&[Correlation::Off, Correlation::On]),
         resend: random.pick(&[Resend::Strict, Resend::Relaxed]),
+        verbosity: random.pick(&[Verbosity::Edges, Verbosity::All]),
+        peers: 0,
     }
 }

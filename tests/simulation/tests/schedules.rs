@@ -43,7 +43,8 @@ const SCHEDULES: u64 = 24_000;
 
 fn is_found(plant: Plant) {
     let found = (0..SCHEDULES).any(|seed| {
-        let failure = run(schedule(in_turn(seed), seed, Some(plant)), false).failure;
+        let scenario = plant.scenario().unwrap_or_else(|| in_turn(seed));
+        let failure = run(schedule(scenario, seed, Some(plant)), false).failure;
         failure.is_some_and(|failure| failure.promise == plant.breaks())
     });
     assert!(found, "{plant:?} breaks nothing in {SCHEDULES} schedules");

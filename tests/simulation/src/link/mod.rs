@@ -220,9 +220,11 @@ impl Link {
         let subscription = |what, topic| Some(Decoded::Subscription(what, topic));
         match event {
             Event::Frame { more, body } => {
-                self.decoded += u64::from(!more);
-                self.assembly
-                    .add(id, machine, &self.input[body], more, moment)
+                let decoded = self
+                    .assembly
+                    .add(id, machine, &self.input[body], more, moment);
+                self.count(more, &decoded);
+                decoded
             }
             Event::Body { len, .. } => {
                 self.body = Some(Vec::with_capacity(len as usize));
@@ -251,6 +253,12 @@ impl Link {
                 subscription(Subscription::Cancel, self.input[topic].to_vec())
             }
         }
+    }
+
+    /// A subscriber's messages are subscriptions, and not counted as messages.
+    fn count(&mut self, more: bool, decoded: &Option<Decoded>) {
+        let subscription = matches!(decoded, Some(Decoded::Subscription(..)));
+        self.decoded += u64::from(!more && !subscription);
     }
 
     fn pinged(&mut self, ttl: Duration, context: &[u8], now: Instant) {

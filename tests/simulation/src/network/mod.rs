@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) accepted: bool,
     /// The network broke it; the ends may not know yet.
     pub(crate) broken: bool,
+    /// In which nobody sends PINGs.
+    pub(crate) version: Minor,
     latency: u64,
 }
 
@@ -51,6 +53,9 @@ pub(crate) struct End {
 
 #[derive(Debug)]
 struct Stream {
+    version: Minor,
+    /// Bytes that its writer ever wrote.
+    total: usize,
     bytes: Vec<u8>,
     capacity: usize,
     /// Its writer closed: an end follows the bytes.
@@ -71,6 +76,25 @@ pub(crate) struct Wire {
     pub(crate) latency: u64,
     /// Both ends offer checksums.
     pub(crate) checksums: bool,
+    /// Each end takes the other one for a peer of ZMTP 3.0.
+    pub(crate) version: Minor,
+    /// Whether each end sends messages, or nothing but subscriptions (which are
+    /// messages to a peer of 3.0).
+    pub(crate) sends: [Sends; 2],
+}
+
+/// The minor version in the greetings that arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Minor {
+    AsSent,
+    Zero,
+}
+
+/// What an end's socket sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sends {
+    Messages,
+    Subscriptions,
 }
 
 impl Network {
@@ -89,9 +113,10 @@ impl Network {
                     ..end(to)
                 },
             ],
-            streams: [Stream::new(wire), Stream::new(wire)],
+            streams: wire.sends.map(|sends| Stream::new(wire, sends)),
             accepted: false,
             broken: false,
+            version: wire.version,
             latency: wire.latency,
         });
         self.connections.len() as ConnectionId - 1
@@ -149,7 +174,7 @@ impl Network {
         stream.written.feed(&bytes[..taken]);
         self.in_flight += stream.written.messages() - before;
         if !void {
-            stream.bytes.extend_from_slice(&bytes[..taken]);
+            stream.carry(&bytes[..taken]);
             self.bytes += taken;
         }
         taken
@@ -248,15 +273,34 @@ impl Connection {
 }
 
 impl Stream {
-    fn new(wire: Wire) -> Self {
+    fn new(wire: Wire, sends: Sends) -> Self {
+        let tap = Tap::new(wire.checksums, sends);
         Self {
+            version: wire.version,
+            total: 0,
             bytes: Vec::new(),
             capacity: wire.capacity,
             ends: false,
             stalled_until: 0,
             scheduled: false,
-            written: Tap::new(wire.checksums),
-            read: Tap::new(wire.checksums),
+            written: tap.clone(),
+            read: tap,
         }
     }
+
+    /// Takes bytes, and makes the greeting among them one of 3.0.
+    fn carry(&mut self, bytes: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        let minor = MINOR_AT
+            .checked_sub(self.total)
+            .and_then(|at| self.bytes.get_mut(start + at));
+        if let (Minor::Zero, Some(minor)) = (self.version, minor) {
+            *minor = 0;
+        }
+        self.total += bytes.len();
+    }
 }
+
+/// Where in a greeting the minor version is (37/ZMTP, Greeting).
+const MINOR_AT: usize = 11;

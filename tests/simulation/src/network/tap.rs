@@ -1,11 +1,14 @@
 //! A naive reader of ZMTP that counts the whole messages in a stream: the
 //! network's own word on what was sent and what arrived, beside the codec's.
 
+use super::Sends;
+
 /// Where one direction of a connection stands.
 #[derive(Clone, Debug)]
 pub(super) struct Tap {
     /// Every frame but the first command ends with a checksum.
     checksums: bool,
+    sends: Sends,
     at: At,
     /// Bytes of the greeting, a body or a trailer that are still to come.
     left: u64,
@@ -21,9 +24,10 @@ enum At {
 }
 
 impl Tap {
-    pub(super) fn new(checksums: bool) -> Self {
+    pub(super) fn new(checksums: bool, sends: Sends) -> Self {
         Self {
             checksums,
+            sends,
             at: At::Greeting,
             left: 64,
             header: [0; 9],
@@ -77,7 +81,7 @@ impl Tap {
             return;
         }
         let first = matches!(self.at, At::Greeting);
-        if let At::Body { ends_message: true } = self.at {
+        if let (At::Body { ends_message: true }, Sends::Messages) = (self.at, self.sends) {
             self.messages += 1;
         }
         self.at = At::Header { have: 0, first };
@@ -93,7 +97,7 @@ mod tests {
         let mut stream = vec![0; 64];
         stream.extend(b"\x04\x03\x02AB\x00\x02hi\x01\x00\x02\0\0\0\0\0\0\0\x01x\x04\x01c\x00");
         for split in 1..20 {
-            let mut tap = Tap::new(false);
+            let mut tap = Tap::new(false, Sends::Messages);
             for piece in stream.chunks(split) {
                 tap.feed(piece);
             }

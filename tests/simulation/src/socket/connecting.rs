@@ -8,7 +8,7 @@ use crate::Plant;
 use crate::context::{Context, Event};
 use crate::drops::Cause;
 use crate::link::{Link, Shaken};
-use crate::network::{ConnectionId, Wire};
+use crate::network::{ConnectionId, Minor, Sends, Wire};
 use crate::pipe::Pipe;
 use crate::trace::{Lost, Step};
 
@@ -60,7 +60,9 @@ impl Socket {
             if self.place.kind != SocketType::Router
                 && let Ok(id) = self.machine.peer_attached(b"")
             {
-                self.insert(Pipe::new(id, Some(index)));
+                let mut pipe = Pipe::new(id, Some(index));
+                pipe.identity = self.machine.identity(id);
+                self.insert(pipe);
                 self.connectors[index].peer = Some(id);
                 self.update_room(id, context);
             }
@@ -77,6 +79,11 @@ impl Socket {
         let path = context.paths[usize::from(target)];
         let wire = Wire {
             checksums: self.options.checksums && path.wire.checksums,
+            version: match context.random.one_in(6) {
+                true => Minor::Zero,
+                false => Minor::AsSent,
+            },
+            sends: [sends(place.kind), path.wire.sends[1]],
             ..path.wire
         };
         let from = (place.node, place.index);
@@ -284,6 +291,14 @@ impl Socket {
                 HeartbeatAction::PeerDead => return self.unlink(id, Lost::Silent, context),
             }
         }
+    }
+}
+
+/// What a socket of this type sends.
+pub(crate) fn sends(kind: SocketType) -> Sends {
+    match kind {
+        SocketType::Sub | SocketType::XSub | SocketType::Dish => Sends::Subscriptions,
+        _ => Sends::Messages,
     }
 }
 

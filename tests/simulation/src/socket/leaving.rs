@@ -141,9 +141,14 @@ impl Socket {
     fn end(&mut self, id: PeerId, context: &mut Context) {
         let Some(pipe) = self.pipe(id) else { return };
         pipe.ending = true;
-        let read = pipe.inbound.is_empty();
         self.update_room(id, context);
-        if read {
+        self.detach_if_read(id, context);
+    }
+
+    /// Ends a peer that will not come back, once its messages are read.
+    pub(super) fn detach_if_read(&mut self, id: PeerId, context: &mut Context) {
+        let done = |pipe: &mut crate::pipe::Pipe| pipe.ending && pipe.inbound.is_empty();
+        if self.pipe(id).is_some_and(done) {
             self.detach(id, Cause::PeerGone, context);
         }
     }

@@ -14,12 +14,12 @@ use ferromq_wire::SocketType;
 use crate::context::{Context, Event};
 use crate::drops::{Cause, Drops};
 use crate::link::Link;
-use crate::machine::{Machine, ReqOptions};
+use crate::machine::{Extras, Machine};
 use crate::model::Turns;
 use crate::network::{ConnectionId, End};
 use crate::pipe::Pipe;
 use crate::topics::{Counts, Reach};
-pub(crate) use connecting::{Connector, Stage};
+pub(crate) use connecting::{Connector, Stage, sends};
 pub(crate) use options::Options;
 pub(crate) use sending::Unsent;
 
@@ -28,7 +28,7 @@ pub(crate) struct Socket {
     pub(crate) place: Place,
     pub(crate) machine: Machine,
     pub(crate) options: Options,
-    pub(crate) req: ReqOptions,
+    pub(crate) extras: Extras,
     pub(crate) identity: Vec<u8>,
     pub(crate) connectors: Vec<Connector>,
     pub(crate) pipes: Vec<Option<Box<Pipe>>>,
@@ -83,17 +83,17 @@ impl Socket {
     pub(crate) fn new(
         place: Place,
         options: Options,
-        req: ReqOptions,
+        extras: Extras,
         identity: Vec<u8>,
         targets: &[u8],
         context: &mut Context,
     ) -> Self {
-        let machine = Machine::new(place.kind, req, &mut context.random);
+        let machine = Machine::new(place.kind, extras, &mut context.random);
         Self {
             place,
             machine,
             options,
-            req,
+            extras,
             identity,
             connectors: targets
                 .iter()
@@ -118,8 +118,10 @@ impl Socket {
 
     /// Names this socket in messages, for as long as its process lives.
     pub(crate) fn name(&self) -> u64 {
-        // An announced identity outlives the process.
-        let incarnation = match self.identity.is_empty() {
+        // An announced identity outlives the process, and so does the number that
+        // a SERVER has for whom it connects to.
+        let bound_client = self.place.kind == SocketType::Client && self.connectors.is_empty();
+        let incarnation = match self.identity.is_empty() && !bound_client {
             true => self.place.incarnation,
             false => 0,
         };

@@ -7,7 +7,6 @@ use ferromq_wire::{ProtocolError, SocketType};
 use super::{Phase, Socket};
 use crate::Plant;
 use crate::context::Context;
-use crate::drops::Cause;
 use crate::failure::Promise;
 use crate::link::{Decoded, Moment};
 use crate::machine::Machine;
@@ -187,9 +186,7 @@ impl Socket {
             let id = self.machine.next()?;
             let Some(inbound) = self.take(id, context) else {
                 self.mark_drained(id);
-                if self.pipe(id).is_some_and(|pipe| pipe.ending) {
-                    self.detach(id, Cause::PeerGone, context);
-                }
+                self.detach_if_read(id, context);
                 continue;
             };
             return Some(self.deliver(id, inbound, context));
@@ -233,6 +230,9 @@ impl Socket {
             }
         }
         self.want_input(id, context);
+        // At once, and not when it is found empty: a REQ that has its reply looks
+        // at nobody, and a slot may be all that the machine has.
+        self.detach_if_read(id, context);
         received
     }
 

@@ -124,11 +124,12 @@ impl Socket {
     /// REQ: nobody wants this peer's reply any more. A request that did not
     /// leave yet must not leave, or its reply would be taken for the next one's.
     fn abandon(&mut self, id: PeerId, context: &mut Context) {
-        let correlated = self.req.correlation == ferromq_patterns::Correlation::On;
+        let correlated = self.extras.correlation == ferromq_patterns::Correlation::On;
         let Some(pipe) = self.pipe(id) else { return };
         let late = pipe.unread() as u64;
         pipe.inbound.clear();
         self.drop_messages(Cause::Abandoned, late, context);
+        self.detach_if_read(id, context);
         if correlated {
             return;
         }

@@ -185,7 +185,7 @@ impl World {
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let socket = &self.sockets[node.sockets.start];
-            let strict = socket.req.resend == Resend::Strict;
+            let strict = socket.extras.resend == Resend::Strict;
             if node.app.role == Role::Request && node.app.asked.is_some() && strict {
                 self.close(index as u8, 0);
                 any = true;
@@ -255,7 +255,7 @@ impl World {
         self.lost_before_probe = self.lost();
         let node = &mut self.nodes[self.probing];
         let socket = &mut self.sockets[node.sockets.start];
-        let relaxed = node.app.role == Role::Request && socket.req.resend == Resend::Relaxed;
+        let relaxed = node.app.role == Role::Request && socket.extras.resend == Resend::Relaxed;
         let sends = match node.app.role {
             Role::Produce | Role::Publish | Role::Talk | Role::Query => {
                 node.app.probe(socket, &mut self.context)

@@ -2,7 +2,7 @@
 
 use super::{Stage, World};
 use crate::context::Event;
-use crate::network::ConnectionId;
+use crate::network::{ConnectionId, Minor};
 use crate::socket::Phase;
 use crate::trace::Step;
 
@@ -73,6 +73,7 @@ impl World {
         let connection = self.context.network.connection(id);
         let [a, b] = [connection.bytes(0), connection.bytes(1)];
         let ends = connection.ends;
+        let old = connection.version == Minor::Zero;
         let random = &mut self.context.random;
         let kept = [
             random.below(a as u64 + 1) as usize,
@@ -87,7 +88,7 @@ impl World {
             let hears = !self.sockets[usize::from(end.socket)]
                 .options
                 .has_heartbeats();
-            let hears = hears || end.peer.is_none() || self.context.random.one_in(2);
+            let hears = hears || old || end.peer.is_none() || self.context.random.one_in(2);
             self.faults[usize::from(!hears)] += 1;
             if hears {
                 let delay = self.context.random.between(1, 30_000);

@@ -7,11 +7,11 @@ use crate::apps::{After, App, Mood};
 use crate::context::{Context, Event, Path};
 use crate::drops::Drops;
 use crate::failure::{Failure, Promise};
-use crate::machine::ReqOptions;
-use crate::network::{ConnectionId, Wire};
+use crate::machine::Extras;
+use crate::network::{ConnectionId, Minor, Wire};
 use crate::random::{Random, mix};
 use crate::scenario::{Plan, Role, SocketPlan};
-use crate::socket::{Options, Phase, Place, Socket};
+use crate::socket::{Options, Phase, Place, Socket, sends};
 use crate::trace::{Lost, Step, Trace};
 use crate::{Plant, Scenario};
 
@@ -165,15 +165,18 @@ impl World {
 
     fn build_socket(&mut self, index: u8, node: u8) {
         let options = Options::draw(&mut self.context.random);
+        let kind = self.plan.sockets[usize::from(index)].kind;
         let random = &mut self.context.random;
         let wire = Wire {
             capacity: random.pick(&[24, 100, 700, 4_000]),
             latency: random.pick(&[50, 300, 2_000]),
             checksums: options.checksums,
+            version: Minor::AsSent,
+            sends: [sends(kind); 2],
         };
         self.context.paths.push(Path { node, wire });
         let plan = self.plan.sockets[usize::from(index)].clone();
-        let socket = self.make_socket(index, node, 0, &plan, options, plan.req);
+        let socket = self.make_socket(index, node, 0, &plan, options, plan.extras);
         self.sockets.push(socket);
     }
 
@@ -184,7 +187,7 @@ impl World {
         incarnation: u32,
         plan: &SocketPlan,
         options: Options,
-        req: ReqOptions,
+        extras: Extras,
     ) -> Socket {
         let place = Place {
             index,
@@ -198,7 +201,7 @@ impl World {
         Socket::new(
             place,
             options,
-            req,
+            extras,
             identity,
             &plan.targets,
             &mut self.context,
@@ -269,10 +272,10 @@ impl World {
         });
         for socket in sockets.clone() {
             let old = &self.sockets[socket];
-            let (options, req) = (old.options, old.req);
+            let (options, extras) = (old.options, old.extras);
             let plan = self.plan.sockets[socket].clone();
             self.sockets[socket] =
-                self.make_socket(socket as u8, index, incarnation, &plan, options, req);
+                self.make_socket(socket as u8, index, incarnation, &plan, options, extras);
             self.sockets[socket].open(&mut self.context);
         }
         let app = &mut self.nodes[usize::from(index)].app;
