@@ -11,6 +11,7 @@ use ferromq_transport::Link;
 use ferromq_wire::{Connection, HandshakeError, Scratch, Status};
 
 use super::ConnectorId;
+use super::timers::TimerId;
 use crate::inproc::End;
 use crate::link::Sealing;
 use crate::security::{AuthenticationRequest, NaCl, NoVerdict, Verdict};
@@ -40,6 +41,8 @@ pub(super) enum Progress {
     Pending,
     /// It waits for [`Handshake::answer`] to this.
     Asks(Box<AuthenticationRequest>),
+    /// It waits for [`Handshake::answer`], which is no, and late.
+    IsRefused,
     Established(Box<Established>),
     Failed(Failure),
 }
@@ -92,6 +95,8 @@ enum Turn {
     Wait,
     /// An answer to this.
     Ask(Box<AuthenticationRequest>),
+    /// To be told no, after a while.
+    Refuse,
     /// Nothing.
     Over,
 }
@@ -105,6 +110,8 @@ pub(super) struct Handshake {
     pub(super) endpoint: Arc<str>,
     pub(super) serial: u64,
     pub(super) deadline: Option<Instant>,
+    /// What fires then.
+    pub(super) timer: Option<TimerId>,
     connection: Connection<Security>,
     admission: Admission,
     scratch: Box<Scratch>,
@@ -147,6 +154,7 @@ impl Handshake {
             endpoint,
             serial,
             deadline,
+            timer: None,
             connection,
             admission: Admission::Unasked,
             scratch,
@@ -171,6 +179,7 @@ impl Handshake {
         match self.step() {
             Ok(Turn::Wait) => (Some(self), Progress::Pending),
             Ok(Turn::Ask(request)) => (Some(self), Progress::Asks(request)),
+            Ok(Turn::Refuse) => (Some(self), Progress::IsRefused),
             Ok(Turn::Over) => match self.establish() {
                 Some(established) => (None, Progress::Established(Box::new(established))),
                 None => (

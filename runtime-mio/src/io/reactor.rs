@@ -14,7 +14,7 @@ use super::listener::Listening;
 use super::resolver::Resolver;
 use super::timers::{Timer, Timers};
 use super::watch::{Rhythm, Watch};
-use crate::security::{Authority, NoVerdict, Ticket};
+use crate::security::{Authority, NoVerdict, Ticket, Verdict};
 
 use super::{Command, ConnectorId, IoHandle, SocketId, Source, WAKE};
 
@@ -193,6 +193,9 @@ impl Reactor {
             }
             Timer::Authentication(key, serial) => {
                 self.authenticated(Ticket { key, serial }, Err(NoVerdict::TimedOut));
+            }
+            Timer::Refusal(key, serial) => {
+                self.authenticated(Ticket { key, serial }, Ok(Verdict::deny("")));
             }
             Timer::Connecting(key, serial) => {
                 let Some(attempt) = self.connecting.get_mut(key) else {

@@ -1,19 +1,22 @@
 //! The reactor drives handshakes to their end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferromq_transport::Link;
 
 use super::connector::Stage;
 use super::handshake::{Failure, Handshake, Origin, Progress};
 use super::reactor::Reactor;
-use super::timers::Timer;
+use super::timers::{Timer, TimerId};
 use super::{Source, deregister, register};
 use crate::Options;
 use crate::monitor::EventKind;
 use crate::security::{AuthenticationRequest, Outcome, Question, Ticket};
 use crate::socket::Core;
+
+/// How long who gave a wrong password waits to be told so.
+const WRONG_PASSWORD: Duration = Duration::from_millis(500);
 
 impl Reactor {
     pub(super) fn start_handshake(
@@ -58,7 +61,8 @@ impl Reactor {
             return self.handshake_failed(handshake, cause.to_string().into());
         }
         if let Some(deadline) = deadline {
-            self.timers.set(deadline, Timer::Handshake(key, serial));
+            let timer = self.timers.set(deadline, Timer::Handshake(key, serial));
+            self.handshakes[key].timer = Some(timer);
         }
         self.note_stage(origin, Stage::Handshaking(key));
         self.drive_handshake(key);
@@ -82,10 +86,11 @@ impl Reactor {
             return;
         }
         let handshake = self.handshakes.remove(key);
-        let (core, origin, fd) = (
+        let (core, origin, fd, timer) = (
             handshake.core.clone(),
             handshake.origin,
             handshake.link.fd(),
+            handshake.timer,
         );
         match handshake.drive() {
             (Some(handshake), Progress::Pending) => {
@@ -98,8 +103,16 @@ impl Reactor {
                 debug_assert_eq!(again, key);
                 self.ask_about(key, *request);
             }
-            (None, Progress::Pending | Progress::Asks(_)) => {}
+            (Some(handshake), Progress::IsRefused) => {
+                let serial = handshake.serial;
+                let again = self.handshakes.insert(handshake);
+                debug_assert_eq!(again, key);
+                let at = Instant::now() + WRONG_PASSWORD;
+                self.timers.set(at, Timer::Refusal(key, serial));
+            }
+            (None, Progress::Pending | Progress::Asks(_) | Progress::IsRefused) => {}
             (_, Progress::Established(established)) => {
+                self.forget_deadline(timer);
                 deregister(&self.registry, fd);
                 if let Origin::Connected(id) = origin
                     && let Some(connector) = self.connectors.get_mut(&id)
@@ -116,7 +129,10 @@ impl Reactor {
             (Some(handshake), Progress::Failed(failure)) => {
                 self.handshake_failed(handshake, failure);
             }
-            (None, Progress::Failed(failure)) => self.give_handshake_up(&core, origin, &failure),
+            (None, Progress::Failed(failure)) => {
+                self.forget_deadline(timer);
+                self.give_handshake_up(&core, origin, &failure);
+            }
         }
     }
 
@@ -135,9 +151,10 @@ impl Reactor {
             deadline,
         };
         match self.authority.ask(question) {
-            Ok(()) => self
-                .timers
-                .set(deadline, Timer::Authentication(key, serial)),
+            Ok(()) => {
+                self.timers
+                    .set(deadline, Timer::Authentication(key, serial));
+            }
             Err(cause) => self.authenticated(ticket, Err(cause)),
         }
     }
@@ -163,6 +180,7 @@ impl Reactor {
     }
 
     pub(super) fn handshake_failed(&mut self, mut handshake: Handshake, failure: Failure) {
+        self.forget_deadline(handshake.timer);
         deregister(&self.registry, handshake.link.fd());
         let core = handshake.core.clone();
         core.handshake_failed(failure.unauthenticated);
@@ -191,6 +209,13 @@ impl Reactor {
             core.tell(&handshake.endpoint, None, || EventKind::Closed);
         } else {
             self.retry(id, None);
+        }
+    }
+
+    /// The handshake is over: nobody waits for its deadline.
+    fn forget_deadline(&mut self, timer: Option<TimerId>) {
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
         }
     }
 

@@ -13,6 +13,9 @@ pub(super) enum Timer {
     /// Nobody has decided on a handshake's peer in time, by its key and serial
     /// number.
     Authentication(usize, u64),
+    /// A handshake's peer, who gave a wrong password, may be told now, by its key
+    /// and serial number.
+    Refusal(usize, u64),
     /// An attempt to connect took too long, by its key and serial number.
     Connecting(usize, u64),
     /// Time to connect again.
@@ -33,6 +36,10 @@ pub(super) enum Timer {
     Accept(usize),
 }
 
+/// A timer that was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TimerId(Instant, u64);
+
 /// Timers by time. Those that have lost their meaning fire and find nothing.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
@@ -41,9 +48,16 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    pub(super) fn set(&mut self, at: Instant, timer: Timer) {
+    pub(super) fn set(&mut self, at: Instant, timer: Timer) -> TimerId {
         self.serial += 1;
         self.due.insert((at, self.serial), timer);
+        TimerId(at, self.serial)
+    }
+
+    /// Forgets a timer that has not fired, so that whoever comes and goes often
+    /// leaves nothing behind.
+    pub(super) fn cancel(&mut self, TimerId(at, serial): TimerId) {
+        self.due.remove(&(at, serial));
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
@@ -71,6 +85,9 @@ mod tests {
         timers.set(at(10), Timer::Accept(1));
         assert_eq!(timers.next(), Some(at(10)));
         assert_eq!(timers.pop(at(9)), None);
+        let cancelled = timers.set(at(5), Timer::Accept(3));
+        timers.cancel(cancelled);
+        timers.cancel(cancelled);
         assert_eq!(timers.pop(at(15)), Some(Timer::Accept(0)));
         assert_eq!(timers.pop(at(15)), Some(Timer::Accept(1)));
         assert_eq!(timers.pop(at(15)), None);

@@ -160,7 +160,7 @@ fn row_54_a_port_scan_leaves_nothing_behind() {
             let before = live();
             scan(&mut arena, SCANS);
             let left = live() - before;
-            assert!(left < 64 << 10, "{left} bytes are left of {SCANS} scans");
+            assert!(left < 8 << 10, "{left} bytes are left of {SCANS} scans");
 
             let silent: Vec<_> = (0..SILENT)
                 .map(|_| {

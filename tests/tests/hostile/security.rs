@@ -242,20 +242,29 @@ fn row_44_a_bad_mac_closes_with_one_text_for_all_causes() {
 }
 
 #[test]
-fn row_45_wrong_passwords_are_all_refused_alike() {
+fn row_45_wrong_passwords_are_all_refused_alike_and_late() {
+    /// Before that, nobody is told that a password is wrong.
+    const LATE: Duration = Duration::from_millis(500);
+    const GUESSES: usize = 7;
     for kind in Kind::ALL {
         let mut arena = plain_arena(kind, Options::new());
-        for (name, password) in [
-            (&b"ann"[..], &b"secre"[..]),
+        let guesses: [(&[u8], &[u8]); GUESSES] = [
+            (b"ann", b"secre"),
             (b"ann", b"secret!"),
             (b"ann", b"Secret"),
             (b"ann", b""),
             (b"bob", b"secret"),
             (b"", b""),
             (b"\xFF\xFE", b"\xFF"),
-        ] {
+        ];
+        let asked = Instant::now();
+        let strangers = guesses.map(|(name, password)| {
             let mut stranger = greeted(arena.ours.endpoint(), "PLAIN");
             stranger.send_frame(COMMAND, &plain_hello(name, password));
+            arena.serves();
+            stranger
+        });
+        for stranger in strangers {
             let refused = |kind: &EventKind| matches!(kind, EventKind::AuthenticationFailed { .. });
             let EventKind::AuthenticationFailed { status, cause } =
                 arena.ours.await_event("a refusal", refused).kind
@@ -263,10 +272,13 @@ fn row_45_wrong_passwords_are_all_refused_alike() {
                 unreachable!("nothing else was waited for");
             };
             assert_eq!((status, &cause[..]), (Some(400), "denied with status 400"));
-            let read = arena.turned_away(stranger, "denied with status 400");
+            let read = arena.turned_away_among_others(stranger, "denied with status 400");
             assert_eq!(read, b"\x04\x0a\x05ERROR\x03400");
+            assert!(asked.elapsed() >= LATE);
         }
-        assert_eq!(arena.ours.statistics().authentications_failed, 7);
+        arena.adds_up();
+        let refused = arena.ours.statistics().authentications_failed;
+        assert_eq!(refused, GUESSES as u64);
     }
 }
 

@@ -16,6 +16,11 @@ impl Handshake {
             Admission::Asked => return Ok(Some(Turn::Wait)),
             Admission::Answered(_) => {}
             Admission::Unasked => match self.knows_peer() {
+                // A password can be guessed, and sooner the sooner one is told.
+                false if self.has_password() => {
+                    self.admission = Admission::Asked;
+                    return Ok(Some(Turn::Refuse));
+                }
                 false => return self.decided(Decision::Deny).map(|()| None),
                 true if self.options.asks_authority() => {
                     self.admission = Admission::Asked;
@@ -100,6 +105,11 @@ impl Handshake {
             (None, Credentials::Null) => true,
             _ => false,
         }
+    }
+
+    fn has_password(&self) -> bool {
+        let asked = self.connection.mechanism().credentials();
+        matches!(asked, Some(Asked::Plain { .. }))
     }
 
     fn request(&self) -> AuthenticationRequest {
