@@ -227,8 +227,8 @@ impl App {
             }
             // A request whose peer is gone for good is over, by the machine's word.
             Ok(()) => self.asked = Some((number, context.now)),
-            Err(Unsent::OutOfTurn) if self.asked.is_none() => {
-                let what = "a request is refused, and none is out".to_owned();
+            Err(Unsent::OutOfTurn) if allowed => {
+                let what = "a request is refused, and no reply can come".to_owned();
                 context.fail(Promise::Alternation, what);
             }
             Err(_) => {}

@@ -1,5 +1,6 @@
 //! Runs schedules until one fails, or enough have passed.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -47,6 +48,8 @@ struct Shared {
     done: AtomicU64,
     stop: AtomicBool,
     figures: Mutex<Figures>,
+    /// The schedule that each thread is at.
+    current: Vec<Mutex<Option<(Scenario, u64, Instant)>>>,
 }
 
 /// Sums over schedules.
@@ -61,6 +64,13 @@ struct Figures {
     failure: Option<(Scenario, u64, String)>,
 }
 
+/// As `println!`, to a reader who may have gone.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let (Some(scenario), Some(seed), None, None) = (
@@ -71,17 +81,21 @@ fn main() -> ExitCode {
     ) {
         return replay(&arguments, scenario, seed);
     }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.unwrap_or(cores);
     let shared = Shared {
+        current: (0..jobs).map(|_| Mutex::default()).collect(),
         next: AtomicU64::new(0),
         done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         figures: Mutex::default(),
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let started = Instant::now();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..arguments.jobs.unwrap_or(cores))
-            .map(|_| scope.spawn(|| work(&arguments, &shared)))
+        let threads: Vec<_> = shared
+            .current
+            .iter()
+            .map(|current| scope.spawn(|| work(&arguments, &shared, current)))
             .collect();
         watch(&arguments, &shared, started, || {
             threads.iter().all(|thread| thread.is_finished())
@@ -99,7 +113,7 @@ fn replay(arguments: &Arguments, scenario: Scenario, seed: u64) -> ExitCode {
         plant: arguments.plant,
     };
     let outcome = run(schedule, arguments.trace);
-    println!(
+    say!(
         "{} events, {} messages received, {} lost, trace {:#018x}",
         outcome.events,
         outcome.delivered,
@@ -108,14 +122,14 @@ fn replay(arguments: &Arguments, scenario: Scenario, seed: u64) -> ExitCode {
     );
     match outcome.failure {
         Some(failure) => {
-            println!("{failure}");
+            say!("{failure}");
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,
     }
 }
 
-fn work(arguments: &Arguments, shared: &Shared) {
+fn work(arguments: &Arguments, shared: &Shared, current: &Mutex<Option<(Scenario, u64, Instant)>>) {
     let mut figures = Figures::default();
     while !shared.stop.load(Ordering::Relaxed) {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
@@ -131,6 +145,9 @@ fn work(arguments: &Arguments, shared: &Shared) {
             seed,
             plant: arguments.plant,
         };
+        if let Ok(mut current) = current.lock() {
+            *current = Some((scenario, seed, Instant::now()));
+        }
         match catch_unwind(AssertUnwindSafe(|| run(schedule, false))) {
             Ok(outcome) => figures.add(scenario, seed, &outcome),
             Err(_) => figures.failure = Some((scenario, seed, "a panic".to_owned())),
@@ -139,6 +156,9 @@ fn work(arguments: &Arguments, shared: &Shared) {
         if figures.failure.is_some() {
             shared.stop.store(true, Ordering::Relaxed);
         }
+    }
+    if let Ok(mut current) = current.lock() {
+        *current = None;
     }
     if let Ok(mut sum) = shared.figures.lock() {
         sum.merge(figures);
@@ -154,6 +174,16 @@ fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             shared.stop.store(true, Ordering::Relaxed);
         }
+        if let Some((scenario, seed)) = stuck(shared) {
+            let failure = Some((scenario, seed, "it does not end".to_owned()));
+            let figures = Figures {
+                failure,
+                ..Figures::default()
+            };
+            report(&figures, arguments, started.elapsed());
+            // Nothing stops a thread that is in a loop.
+            std::process::exit(1);
+        }
         if told.elapsed() >= Duration::from_secs(5) {
             told = Instant::now();
             let done = shared.done.load(Ordering::Relaxed);
@@ -163,9 +193,20 @@ fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn
     }
 }
 
+/// A schedule that takes ten thousand times as long as others.
+fn stuck(shared: &Shared) -> Option<(Scenario, u64)> {
+    shared.current.iter().find_map(|current| {
+        let (scenario, seed, since) = (*current.lock().ok()?)?;
+        (since.elapsed() > STUCK).then_some((scenario, seed))
+    })
+}
+
+/// Schedules take less than a millisecond.
+const STUCK: Duration = Duration::from_secs(10);
+
 fn report(figures: &Figures, arguments: &Arguments, elapsed: Duration) -> ExitCode {
     let seconds = elapsed.as_secs_f64();
-    println!(
+    say!(
         "{} schedules in {seconds:.1} s ({:.0} a second), {} events, {} messages received",
         figures.schedules,
         figures.schedules as f64 / seconds,
@@ -173,10 +214,10 @@ fn report(figures: &Figures, arguments: &Arguments, elapsed: Duration) -> ExitCo
         figures.delivered
     );
     for (name, count) in FAULTS.iter().zip(figures.faults) {
-        println!("  {count:>12} {name}");
+        say!("  {count:>12} {name}");
     }
     for cause in Cause::ALL {
-        println!("  {:>12} lost: {cause:?}", figures.lost.of(cause));
+        say!("  {:>12} lost: {cause:?}", figures.lost.of(cause));
     }
     let Some((scenario, seed, what)) = &figures.failure else {
         return ExitCode::SUCCESS;
@@ -184,9 +225,9 @@ fn report(figures: &Figures, arguments: &Arguments, elapsed: Duration) -> ExitCo
     let scenario = name(scenario);
     let plant = arguments.plant.as_ref().map(name);
     let plant = plant.map_or(String::new(), |plant| format!(" --plant {plant}"));
-    println!("FAILED: {what}");
-    println!("to see it again, step by step:");
-    println!(
+    say!("FAILED: {what}");
+    say!("to see it again, step by step:");
+    say!(
         "  cargo run --release -p ferromq-simulation -- --scenario {scenario} --seed {seed}{plant} --trace"
     );
     ExitCode::FAILURE

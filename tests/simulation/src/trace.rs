@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Write;
 
 use crate::message::Number;
 use crate::random::mix;
@@ -163,7 +164,8 @@ impl Trace {
         at.hash(&mut self.hash);
         step.hash(&mut self.hash);
         if self.print {
-            println!("{at:>9} us  {step}");
+            // Whoever reads may stop reading.
+            let _ = writeln!(std::io::stdout(), "{at:>9} us  {step}");
         }
     }
 

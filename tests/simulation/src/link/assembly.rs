@@ -3,7 +3,6 @@
 use ferromq_patterns::{Accept, PeerId, Reason};
 
 use super::{Decoded, Moment};
-use crate::drops::Cause;
 use crate::machine::Machine;
 use crate::message::Message;
 
@@ -14,7 +13,7 @@ pub(super) struct Assembly {
     envelope: Message,
     begun: usize,
     /// The rest of a message that was refused for this is skipped.
-    refused: Option<Cause>,
+    refused: Option<Reason>,
 }
 
 impl Assembly {
@@ -40,8 +39,7 @@ impl Assembly {
                     let topic = frame.get(1..).unwrap_or_default().to_vec();
                     return Some(Decoded::Subscription(subscription, topic));
                 }
-                Accept::Refuse(Reason::NotSubscribed) => self.refused = Some(Cause::Unsubscribed),
-                Accept::Refuse(_) => self.refused = Some(Cause::Refused),
+                Accept::Refuse(reason) => self.refused = Some(reason),
             }
         }
         if more {
@@ -51,7 +49,7 @@ impl Assembly {
         let envelope = std::mem::take(&mut self.envelope);
         // Counted once, when it has passed: a message that is cut off is the network's loss.
         match self.refused.take() {
-            Some(cause) => Some(Decoded::Refused(cause)),
+            Some(reason) => Some(Decoded::Refused(reason)),
             None => Some(Decoded::Message {
                 envelope,
                 message,

@@ -55,7 +55,7 @@ pub(crate) enum Decoded {
         begun: usize,
     },
     /// A message that the pattern refused has ended.
-    Refused(crate::drops::Cause),
+    Refused(ferromq_patterns::Reason),
     /// The peer subscribes or cancels.
     Subscription(Subscription, Vec<u8>),
     /// More bytes are needed.
@@ -140,8 +140,14 @@ impl Link {
         }
     }
 
-    /// Goes on with the handshake as far as its input goes.
-    pub(crate) fn shake(&mut self, options: &Options, now: Instant) -> Shaken {
+    /// Goes on with the handshake as far as its input goes, and `write` takes its
+    /// output.
+    pub(crate) fn shake(
+        &mut self,
+        options: &Options,
+        now: Instant,
+        write: impl FnOnce(&[u8]) -> usize,
+    ) -> Shaken {
         let Some(mut handshake) = self.handshake.take() else {
             return Shaken::Failed;
         };
@@ -154,10 +160,8 @@ impl Link {
         }
         let taken = connection.handle_input(&mut self.input, scratch);
         // An ERROR goes out, too: it is worth a try.
-        let output = connection.poll_output(scratch);
-        let len = output.len();
-        self.output.append_raw(output);
-        connection.output_written(scratch, len);
+        let written = write(connection.poll_output(scratch));
+        connection.output_written(scratch, written);
         let Ok(taken) = taken else {
             return Shaken::Failed;
         };

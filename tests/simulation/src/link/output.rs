@@ -59,10 +59,6 @@ impl Output {
         });
     }
 
-    pub(crate) fn append_raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
     pub(crate) fn append_command(&mut self, transmitter: &mut Transmitter, command: Command<'_>) {
         self.encode(Transmitter::command_len(&command), |room| {
             transmitter.command(command, room).unwrap_or(0)

@@ -22,6 +22,8 @@ pub(crate) struct Network {
     pub(crate) in_flight: u64,
     /// Whole messages that were written, and will never be read.
     pub(crate) lost: u64,
+    /// Somebody sent a command to a peer of 3.0.
+    pub(crate) confused: bool,
     /// Bytes that are under way.
     pub(crate) bytes: usize,
 }
@@ -95,6 +97,8 @@ pub(crate) enum Minor {
 pub(crate) enum Sends {
     Messages,
     Subscriptions,
+    /// Subscriptions to groups.
+    Groups,
 }
 
 impl Network {
@@ -173,6 +177,7 @@ impl Network {
         let before = stream.written.messages();
         stream.written.feed(&bytes[..taken]);
         self.in_flight += stream.written.messages() - before;
+        self.confused |= stream.version == Minor::Zero && stream.written.has_new_commands();
         if !void {
             stream.carry(&bytes[..taken]);
             self.bytes += taken;

@@ -14,6 +14,8 @@ pub(super) struct Tap {
     left: u64,
     header: [u8; 9],
     messages: u64,
+    /// Commands behind the handshake.
+    commands: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +34,19 @@ impl Tap {
             left: 64,
             header: [0; 9],
             messages: 0,
+            commands: 0,
         }
     }
 
     /// Messages whose last byte has passed.
     pub(super) fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// Whether a peer of 3.0 would wonder: it knows no commands in traffic. (A
+    /// group has no other form.)
+    pub(super) fn has_new_commands(&self) -> bool {
+        self.commands > 0 && self.sends != Sends::Groups
     }
 
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
@@ -71,6 +80,7 @@ impl Tap {
         let trailer = if self.checksums && !first { 4 } else { 0 };
         self.left = size + trailer;
         let ends_message = flags & 5 == 0;
+        self.commands += u64::from(flags & 4 != 0 && !first);
         self.at = At::Body { ends_message };
         self.finish();
     }

@@ -126,8 +126,13 @@ impl Socket {
         else {
             return;
         };
-        let shaken = self.handshakes[at].0.shake(&self.options, now);
-        write_out(&mut self.handshakes[at].0, context);
+        let link = &mut self.handshakes[at].0;
+        let side = link.side;
+        let shaken = link.shake(&self.options, now, |bytes| {
+            let taken = context.network.write(id, side, bytes, &mut context.random);
+            context.transfer(id, side);
+            taken
+        });
         match shaken {
             Shaken::Going => {}
             Shaken::Failed => self.handshake_lost(at, Lost::Handshake, context),
@@ -297,7 +302,8 @@ impl Socket {
 /// What a socket of this type sends.
 pub(crate) fn sends(kind: SocketType) -> Sends {
     match kind {
-        SocketType::Sub | SocketType::XSub | SocketType::Dish => Sends::Subscriptions,
+        SocketType::Sub | SocketType::XSub => Sends::Subscriptions,
+        SocketType::Dish => Sends::Groups,
         _ => Sends::Messages,
     }
 }

@@ -1,12 +1,13 @@
 //! Receiving: bytes come, are decoded now or when asked for, and the machine
 //! says whose message is next.
 
-use ferromq_patterns::{PeerId, TopicStep};
+use ferromq_patterns::{PeerId, Reason, TopicStep};
 use ferromq_wire::{ProtocolError, SocketType};
 
 use super::{Phase, Socket};
 use crate::Plant;
 use crate::context::Context;
+use crate::drops::Cause;
 use crate::failure::Promise;
 use crate::link::{Decoded, Moment};
 use crate::machine::Machine;
@@ -156,13 +157,30 @@ impl Socket {
                     origin: Origin::Peer,
                 });
             }
-            Decoded::Refused(cause) => self.drop_messages(cause, 1, context),
+            Decoded::Refused(reason) => {
+                let cause = match reason {
+                    Reason::NotSubscribed => Cause::Unsubscribed,
+                    _ => Cause::Refused,
+                };
+                self.check_refused(reason, context);
+                self.drop_messages(cause, 1, context);
+            }
             Decoded::Subscription(subscription, topic) => {
                 self.subscribed(id, subscription, &topic, context);
             }
             Decoded::Starved => {}
         }
         None
+    }
+
+    /// What nobody asked for may come. What has the wrong shape may not: all
+    /// peers are ours.
+    fn check_refused(&self, reason: Reason, context: &mut Context) {
+        use Reason::{NotAsked, NotCorrelated, NotSubscribed};
+        if !matches!(reason, NotAsked | NotCorrelated | NotSubscribed) {
+            let what = format!("socket {} refuses: {reason}", self.place.index);
+            context.fail(Promise::Whole, what);
+        }
     }
 
     /// All peers are ours: none of them breaks the protocol.
@@ -265,6 +283,7 @@ impl Socket {
     fn body_start(&self, message: &Message) -> usize {
         match self.place.kind {
             SocketType::Sub | SocketType::XSub | SocketType::Dish => 1,
+            SocketType::Req | SocketType::Rep => 0,
             _ => message
                 .frames()
                 .position(<[u8]>::is_empty)

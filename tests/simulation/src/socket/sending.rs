@@ -294,11 +294,7 @@ impl Socket {
                     self.finish_lingering(context);
                 }
             }
-            None => {
-                if let Some(at) = self.handshake_at(id) {
-                    write_out(&mut self.handshakes[at].0, context);
-                }
-            }
+            None => self.shake(id, context),
         }
     }
 

@@ -46,6 +46,10 @@ impl World {
         let held: u64 = self.sockets.iter().map(Socket::held).sum();
         let dropped: u64 = self.sockets.iter().map(|it| it.drops.total()).sum();
         let lost = dropped + model.lost.total() + network.lost;
+        if network.confused {
+            let what = "a command is sent to a peer of 3.0".to_owned();
+            return self.fail(Promise::Whole, what);
+        }
         let (owed, delivered, in_flight) = (model.owed, model.delivered, network.in_flight);
         if owed != delivered + held + in_flight + lost {
             let what = format!(
