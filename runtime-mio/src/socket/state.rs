@@ -398,6 +398,8 @@ impl State {
         let mut share = Share::new();
         if !self.pump_while(core, id, |cost| share.spend(cost)) && !self.unread.contains(&id) {
             self.unread.push(id);
+            // Its event is taken, and a poller or a loop may be about to sleep.
+            core.wake_epoll();
         }
     }
 

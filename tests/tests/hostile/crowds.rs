@@ -8,7 +8,7 @@ use ferromq::{EventKind, Options};
 use ferromq_tests::{Greeting, RawListener, RawPeer, Via, until};
 
 use crate::arena::{Arena, Kind};
-use crate::memory::{alone, descriptor_limits, limit_descriptors, live};
+use crate::memory::{alone, descriptor_limits, has_descriptors, limit_descriptors, live};
 
 /// What an idle connection may cost.
 const IDLE: i64 = 4 << 10;
@@ -75,7 +75,7 @@ fn row_52_idle_connections_cost_at_most_4_kib_and_no_time() {
         for kind in Kind::ALL {
             let most = usize::try_from(hard.saturating_sub(500) / 2).expect("a number");
             let wanted = if kind == Kind::Pull { 10_000 } else { 1000 };
-            let idle = most.min(wanted);
+            let idle = most.clamp(1, wanted);
             let mut arena = Arena::new(kind);
             let before = live();
             let mut peers = Vec::with_capacity(idle);
@@ -111,6 +111,10 @@ fn row_52_idle_connections_cost_at_most_4_kib_and_no_time() {
 #[test]
 fn row_53_a_storm_of_connections_is_let_in_while_others_are_served() {
     const STORM: usize = 300;
+    // Those of the tests beside this one, too.
+    if !has_descriptors(2 * STORM as u64 + 1000) {
+        return;
+    }
     Arena::each(|mut arena| {
         let (endpoint, kind) = (arena.ours.endpoint().to_owned(), arena.kind);
         std::thread::scope(|scope| {

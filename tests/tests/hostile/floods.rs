@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ferromq::{DropCause, Options};
-use ferromq_tests::{COMMAND, RawPeer, command_body};
+use ferromq::{DropCause, Interest, Options, Poller};
+use ferromq_tests::{COMMAND, PATIENCE, RawPeer, command_body};
 
 use crate::arena::{Arena, Kind};
 use crate::memory::{alone, live};
@@ -234,6 +234,40 @@ fn row_35_a_flood_of_pings_has_one_pong_waiting() {
         drop(peer);
         arena.disconnected("");
     });
+}
+
+// Who waits in a poller is told of the others' messages, and the flood is read.
+#[test]
+fn row_35_a_flood_leaves_a_poller_served() {
+    let mut arena = Arena::new(Kind::Pull);
+    let (mut peer, mut good) = (arena.peer(), arena.peer());
+    let flood = command("PONG", b"").repeat(50_000);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                peer.send(&flood);
+            }
+            // An answer to this shows that all before it was read.
+            peer.settle();
+        });
+        let mut poller = Poller::new();
+        poller.add(&*arena.ours, 0, Interest::Readable);
+        let mut ready = Vec::new();
+        for number in 0..100_u8 {
+            good.send_message(&[[number]]);
+            poller.wait(&mut ready, Some(PATIENCE)).expect("a poller");
+            assert_eq!(ready.len(), 1);
+            assert_eq!(arena.ours.recv_parts(), [[number]]);
+        }
+        stop.store(true, Ordering::Relaxed);
+        while !flooding.is_finished() {
+            // What waits is not for us: only waiting makes it go on.
+            let _ = poller.wait(&mut ready, Some(Duration::from_millis(10)));
+        }
+        flooding.join().expect("it is read to its end");
+    });
+    arena.serves();
 }
 
 #[test]
