@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 
 use ferromq_transport::{Endpoint, Link, PeerAddress};
+use rustix::net::{RecvFlags, SendAncillaryBuffer};
 use socket2::{SockAddr, Socket};
 
 use crate::sys;
@@ -40,7 +41,9 @@ impl Link for StreamLink {
 
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        retry(|| (&self.socket).read(buf))
+        // Not libc's: where a process has threads, that makes every call a
+        // point of cancellation, 20 ns that nobody here asks for.
+        retry(|| Ok(rustix::net::recv(&self.socket, &mut *buf, RecvFlags::empty())?.0))
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -51,12 +54,16 @@ impl Link for StreamLink {
 
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        retry(|| self.socket.send_with_flags(buf, sys::SEND_FLAGS))
+        retry(|| Ok(rustix::net::send(&self.socket, buf, sys::SEND_FLAGS)?))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let bufs = &bufs[..bufs.len().min(sys::IOV_MAX)];
-        retry(|| self.socket.send_vectored_with_flags(bufs, sys::SEND_FLAGS))
+        let mut control = SendAncillaryBuffer::default();
+        retry(|| {
+            let sent = rustix::net::sendmsg(&self.socket, bufs, &mut control, sys::SEND_FLAGS);
+            Ok(sent?)
+        })
     }
 
     fn set_read_low_water(&mut self, bytes: usize) {

@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use ferromq_transport::Credentials;
 pub(crate) use interfaces::interface_addresses;
+use rustix::net::SendFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Flags for every send: a vanished peer is an error, never a signal. Where the
 /// flag does not exist, socket2 sets SO_NOSIGPIPE on the socket instead.
 #[cfg(not(target_vendor = "apple"))]
-pub(crate) const SEND_FLAGS: libc::c_int = libc::MSG_NOSIGNAL;
+pub(crate) const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-pub(crate) const SEND_FLAGS: libc::c_int = 0;
+pub(crate) const SEND_FLAGS: SendFlags = SendFlags::empty();
 
 /// The most buffers that one vectored call takes.
 pub(crate) const IOV_MAX: usize = 1024;

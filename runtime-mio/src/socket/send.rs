@@ -205,8 +205,13 @@ impl State {
                 if let Some(late) = abandoned {
                     self.abandon(core, late);
                 }
-                let envelope: Vec<Frame> = envelope.frames().map(Frame::from).collect();
-                Ok(self.push(core, peer, &envelope, message, 0, now))
+                let mut frames = [Frame::default(), Frame::default()];
+                let mut count = 0;
+                for (frame, body) in frames.iter_mut().zip(envelope.frames()) {
+                    *frame = Frame::from(body);
+                    count += 1;
+                }
+                Ok(self.push(core, peer, &frames[..count], message, 0, now))
             }
             Route::Reply(id) => {
                 let envelope = self.pipe(id).map(|pipe| std::mem::take(&mut pipe.envelope));
