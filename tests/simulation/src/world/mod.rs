@@ -146,7 +146,10 @@ impl World {
                 self.build_socket(*socket, index as u8);
             }
             let random = &mut self.context.random;
-            let (steps_left, pace) = (random.between(4, 16), random.pick(&[400, 3_000, 15_000]));
+            let (steps_left, pace) = (
+                random.between(4, 16),
+                random.pick(&[400, 3_000, 15_000, 60_000]),
+            );
             let start = random.below(5_000);
             let first = usize::from(node.sockets[0]);
             self.nodes.push(Node {
@@ -249,7 +252,12 @@ impl World {
         let node = &mut self.nodes[usize::from(index)];
         if !node.scheduled && self.stage == Stage::Active {
             node.scheduled = true;
-            let delay = self.context.random.between(1, node.pace);
+            let pace = match node.steps_left {
+                // Done with its own: it takes what comes, and lets others finish.
+                0 => node.pace.max(8_000),
+                _ => node.pace,
+            };
+            let delay = self.context.random.between(1, pace);
             self.context.after(delay, Event::App(index));
         }
     }
