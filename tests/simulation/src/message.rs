@@ -141,7 +141,7 @@ fn body_len(number: Number, part: u8) -> usize {
 
 fn fill(frame: &mut [u8], number: Number, part: u8, parts: u8) {
     let head = number.to_le_bytes().into_iter().chain([part, parts]);
-    let tail = (0u8..).map(|at| at ^ number as u8 ^ part);
+    let tail = (0..=u8::MAX).cycle().map(|at| at ^ number as u8 ^ part);
     for (slot, byte) in frame.iter_mut().zip(head.chain(tail)) {
         *slot = byte;
     }
