@@ -38,6 +38,19 @@ fn no_schedule_breaks_a_promise() {
     }
 }
 
+/// Schedules that once failed: a late reply that nobody read, after the peer that
+/// was asked was gone.
+const ONCE_FAILED: &[(Scenario, u64)] = &[(Scenario::ReqRep, 5_000_421_196)];
+
+#[test]
+fn schedules_that_once_failed_pass() {
+    for (scenario, seed) in ONCE_FAILED {
+        let schedule = schedule(*scenario, *seed, None);
+        let failure = run(schedule, false).failure;
+        assert!(failure.is_none(), "{schedule:?}: {}", failure.unwrap());
+    }
+}
+
 /// Schedules within which a planted bug must be found to break what it breaks.
 const SCHEDULES: u64 = 24_000;
 

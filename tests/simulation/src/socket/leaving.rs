@@ -168,6 +168,17 @@ impl Socket {
         self.read_edges += 1;
         self.machine.peer_detached(id);
         self.forget_subscriptions(context);
+        self.refuse_unasked(context);
+    }
+
+    /// REQ: with the peer that was asked gone, what others sent late is refused.
+    fn refuse_unasked(&mut self, context: &mut Context) {
+        if self.place.kind != SocketType::Req || !self.is_open() || !self.reads_eagerly() {
+            return;
+        }
+        for id in self.ids() {
+            self.pump(id, context);
+        }
     }
 
     /// A publisher removes what a lost connection was subscribed to. (An XPUB's
