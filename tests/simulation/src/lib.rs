@@ -1,4 +1,18 @@
 //! Whole sockets of many nodes over a virtual network and a virtual clock.
+//!
+//! ```text
+//!   apps ─ send, receive ─▶ socket: machine of ferromq-patterns, pipes, connectors
+//!                             │ link: Connection, Receiver, Transmitter, Heartbeats
+//!                             ▼        of ferromq-wire
+//!   world: events in order ─▶ network: byte streams that split, stall and break
+//!     │ faults                │ tap: counts what passes, in words of its own
+//!     ▼ checks ◀──────────────┴─ model: who sent what to whom
+//! ```
+//!
+//! [`run`] runs one [`Schedule`]: applications send while faults happen, then both
+//! stop, everything drains, one more message of each arrives, subscribers leave.
+//! A seed decides everything: the same one makes the same [`Outcome::trace_hash`].
+//! `docs/simulation.md` says what must hold.
 #![forbid(unsafe_code)]
 
 mod apps;
