@@ -64,6 +64,8 @@ pub(crate) struct Model {
     /// What sockets that are gone said of their losses, and what the
     /// simulation itself destroyed.
     pub(crate) lost: Drops,
+    /// Handshakes that took too long, on a slow network without any fault.
+    pub(crate) late_handshakes: u64,
     /// The last message of each origin through each route.
     order: BTreeMap<u64, Number>,
     pub(crate) failure: Option<Failure>,

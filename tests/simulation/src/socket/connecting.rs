@@ -162,6 +162,7 @@ impl Socket {
             requeued: 0,
             cut: 0,
         });
+        context.model.late_handshakes += u64::from(cause == Lost::Handshake);
         self.discard(&link, context);
         if let Some(connector) = connector {
             self.retry(connector, context);

@@ -203,7 +203,8 @@ impl World {
     fn check_faultless(&mut self) {
         let heartbeats = self.sockets.iter().any(|it| it.options.has_heartbeats());
         let requests = self.nodes.iter().any(|it| it.app.role == Role::Request);
-        if heartbeats || requests || self.faults.iter().sum::<u64>() > 0 {
+        let late = self.context.model.late_handshakes > 0;
+        if heartbeats || requests || late || self.faults.iter().sum::<u64>() > 0 {
             return;
         }
         let lost = self.outcome(0).lost;
