@@ -116,6 +116,14 @@ impl Pipe {
         self.envelopes.push_back(envelope);
     }
 
+    /// Takes the requests that were decoded and not delivered, and forgets whom
+    /// replies would go to (REP).
+    pub(crate) fn take_requests(&mut self) -> Vec<Message> {
+        self.envelopes.clear();
+        self.envelope_cost = 0;
+        std::iter::from_fn(|| self.take_inbound()).collect()
+    }
+
     /// The request that is delivered has this envelope (REP).
     pub(crate) fn use_envelope(&mut self) {
         if let Some(envelope) = self.envelopes.pop_front() {

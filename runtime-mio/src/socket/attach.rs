@@ -323,7 +323,18 @@ impl State {
             .extend(late.into_iter().flat_map(Message::into_frames));
         if !core.settings.current().req_correlate {
             self.link_lost(core, id, &LinkError::Refused("its request was abandoned"));
+            self.unsend(core, id);
         }
+    }
+
+    /// Drops what waits for a connection: the next one would carry it.
+    fn unsend(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let unsent: Vec<_> = std::iter::from_fn(|| pipe.dequeue()).collect();
+        self.drop_messages(Some(id), DropCause::Refused, unsent.len() as u64);
+        self.finished
+            .extend(unsent.into_iter().flat_map(Message::into_frames));
+        self.wait_for_link(core, id);
     }
 
     /// Sends a subscription, or its end, to every peer. Exempt from high-water

@@ -38,12 +38,24 @@ impl State {
     /// connector are told.
     #[cold]
     pub(crate) fn link_lost(&mut self, core: &Core, id: PeerId, cause: &LinkError) {
-        let Some(pipe) = self.pipe(id) else { return };
+        let Some(pipe) = self
+            .pipes
+            .get_mut(id.index())
+            .and_then(Option::as_deref_mut)
+            .filter(|pipe| pipe.id == id)
+        else {
+            return;
+        };
         let Some(mut link) = pipe.link.take() else {
             return;
         };
         pipe.broken = false;
         pipe.envelope.clear();
+        // REP: a reply must not go over the next connection, to whoever asks there.
+        let unanswered = match pipe.connector.is_some() && self.machine.keeps_envelopes() {
+            true => pipe.take_requests(),
+            false => Vec::new(),
+        };
         core.deregister(link.transport.fd());
         let payloads = link.shut_down();
         let trailer = link.transmitter.trailer_len();
@@ -56,7 +68,9 @@ impl State {
         self.finished.extend(payloads);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
-        self.drop_messages(Some(id), DropCause::LinkLost, cut);
+        self.drop_messages(Some(id), DropCause::LinkLost, cut + unanswered.len() as u64);
+        self.finished
+            .extend(unanswered.into_iter().flat_map(Message::into_frames));
         self.violations += u64::from(is_violation(cause));
         core.tell(&endpoint, Some(&link.peer), || EventKind::Disconnected {
             cause: cause.to_string(),

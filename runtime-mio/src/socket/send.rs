@@ -204,6 +204,10 @@ impl State {
             } => {
                 if let Some(late) = abandoned {
                     self.abandon(core, late);
+                    // The pipe may have gone with its link.
+                    if self.pipe(peer).is_none() {
+                        return Err(Error::WouldBlock);
+                    }
                 }
                 let mut frames = [Frame::default(), Frame::default()];
                 let mut count = 0;

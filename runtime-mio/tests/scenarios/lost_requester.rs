@@ -25,3 +25,35 @@ fn a_reply_to_a_requester_that_is_gone_is_dropped_and_counted() {
     rep.send("answer").unwrap();
     assert_eq!(rep.statistics().drops.of(DropCause::Unroutable), 1);
 }
+
+/// A relaxed REQ whose only peer went with the abandoned request asks the next.
+#[test]
+fn a_request_after_an_abandoned_one_is_not_lost_and_gets_its_own_reply() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let options = Options::new().req_relaxed(true);
+    let (req, real) = bound(&context, SocketType::Req, options, "tcp://127.0.0.1:*");
+    let rep = connected(&context, SocketType::Rep, Options::new(), &real);
+    await_peers(&req, 1);
+    req.send("first").unwrap();
+    req.send("second").unwrap();
+    assert_eq!(recv_parts(&rep), [b"second"]);
+    rep.send("reply to second").unwrap();
+    assert_eq!(recv_parts(&req), [b"reply to second"]);
+}
+
+/// The same before there is a connection: only the last request leaves.
+#[test]
+fn an_abandoned_request_that_has_not_left_never_does() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let options = Options::new().req_relaxed(true);
+    let req = connected(&context, SocketType::Req, options, "inproc://later");
+    req.send("first").unwrap();
+    req.send("second").unwrap();
+    assert_eq!(req.statistics().drops.of(DropCause::Refused), 1);
+    let (rep, _) = bound(&context, SocketType::Rep, Options::new(), "inproc://later");
+    assert_eq!(recv_parts(&rep), [b"second"]);
+    rep.send("reply to second").unwrap();
+    assert_eq!(recv_parts(&req), [b"reply to second"]);
+}
