@@ -93,6 +93,8 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::ConnectRetried { .. } => "connect_retried",
         EventKind::HandshakeSucceeded => "handshake_succeeded",
         EventKind::HandshakeFailed { .. } => "handshake_failed",
+        EventKind::AuthenticationFailed { .. } => "authentication_failed",
+        EventKind::Exposed => "exposed",
         EventKind::Disconnected { .. } => "disconnected",
         EventKind::Closed => "closed",
         EventKind::LingerExpired { .. } => "linger_expired",

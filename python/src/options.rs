@@ -190,7 +190,7 @@ fn change_rest(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Chang
         "welcome_message" => bytes_or_text(value).map(|it| options.welcome_message(it)),
         "plain_client" => value
             .extract::<(String, String)>()
-            .map(|(name, password)| options.plain_client(&name, &password)),
+            .map(|(name, password)| options.plain_client(&name, password)),
         "plain_server" => value
             .extract::<HashMap<String, String>>()
             .map(|table| options.plain_server(table)),
