@@ -111,15 +111,15 @@ fn a_streamer_passes_every_line_on() {
 
 #[test]
 fn a_proxy_is_steered_and_overheard() {
-    let directory = tempfile::tempdir().unwrap();
+    let mut seen = Program::start("pull --bind tcp://127.0.0.1:*");
+    let told = seen.error_line();
+    let capture = told.rsplit(' ').next().expect("an endpoint");
     // The proxy connects, so that a copy waits for whoever listens in.
-    let capture = format!("ipc://{}", directory.path().join("capture").display());
     let args = format!(
         "--type streamer --capture-connect {capture} --capture push \
          --control-bind tcp://127.0.0.1:*"
     );
     let proxy = Proxy::start(&format!("{args} {BOTH}"), 3);
-    let mut seen = Program::start(&format!("pull --bind {capture}"));
     let mut pull = Program::start(&format!("pull --connect {}", proxy.at("backend")));
     let mut push = Program::start(&format!("push --connect {}", proxy.at("frontend")));
     let mut words = Program::start(&format!(
