@@ -208,7 +208,7 @@ pub(crate) enum GroupName {
     Manual,
     /// Models of the lock-free code, every interleaving.
     Loom,
-    /// Whole sockets over a virtual network and clock, as many schedules as fit 75 s.
+    /// Whole sockets over a virtual network and clock, as many schedules as fit 45 s.
     Simulation,
     /// The program without std and alloc runs.
     NoStd,

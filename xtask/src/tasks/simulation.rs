@@ -5,7 +5,7 @@ use crate::group::Outcome;
 use crate::{process, workspace};
 
 /// Seconds of the short form.
-const SHORT: u64 = 75;
+const SHORT: u64 = 45;
 
 /// As many schedules as fit, the same ones each time.
 pub(crate) fn check() -> Outcome {
