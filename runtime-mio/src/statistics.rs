@@ -24,7 +24,9 @@ pub enum DropCause {
     Conflated,
     /// Received, but its shape breaks the pattern's rules (a request without
     /// delimiter, a reply nobody asked for, traffic in the wrong direction, the
-    /// cancellation of what was not subscribed to).
+    /// cancellation of what was not subscribed to). Of a REP that connected, a
+    /// request whose connection ended before it was taken; of a relaxed REQ, the
+    /// abandoned request that had not left, and its reply.
     Refused,
     /// Received, but no subscription matches any more, or no group is joined.
     Unsubscribed,

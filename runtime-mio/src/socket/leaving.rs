@@ -68,7 +68,8 @@ impl State {
         self.finished.extend(payloads);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
-        self.drop_messages(Some(id), DropCause::LinkLost, cut + unanswered.len() as u64);
+        self.drop_messages(Some(id), DropCause::LinkLost, cut);
+        self.drop_messages(Some(id), DropCause::Refused, unanswered.len() as u64);
         self.finished
             .extend(unanswered.into_iter().flat_map(Message::into_frames));
         self.violations += u64::from(is_violation(cause));

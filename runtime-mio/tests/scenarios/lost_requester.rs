@@ -42,7 +42,32 @@ fn a_request_after_an_abandoned_one_is_not_lost_and_gets_its_own_reply() {
     assert_eq!(recv_parts(&req), [b"reply to second"]);
 }
 
-/// The same before there is a connection: only the last request leaves.
+/// A REP that connected has no reply for a connection that is gone, and gives the
+/// next one none that it did not ask for.
+#[test]
+fn a_request_that_was_not_taken_ends_with_its_connection() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let rep = connected(&context, SocketType::Rep, Options::new(), &endpoint);
+    let monitor = rep.monitor();
+    let mut peer = RawPeer::accept(&listener, "REQ");
+    await_peers(&rep, 1);
+    peer.send(&[b"", b"first"]);
+    drop(peer);
+    await_event(&monitor, "of the end", |event| {
+        matches!(event.kind, EventKind::Disconnected { .. })
+    });
+    let mut peer = RawPeer::accept(&listener, "REQ");
+    peer.send(&[b"", b"second"]);
+    assert_eq!(recv_parts(&rep), [b"second"]);
+    assert_eq!(rep.statistics().drops.of(DropCause::Refused), 1);
+    rep.send("reply to second").unwrap();
+    assert_eq!(peer.next_message().unwrap(), [&b""[..], b"reply to second"]);
+}
+
+/// A relaxed REQ before there is a connection: only the last request leaves.
 #[test]
 fn an_abandoned_request_that_has_not_left_never_does() {
     let _watchdog = Watchdog::start();
