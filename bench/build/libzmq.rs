@@ -8,7 +8,7 @@
 //! here and a line in the benchmark's output, and the rest is still measured.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Set in the child, to the flags it compiles with.
@@ -49,9 +49,10 @@ const FEATURES: &[&str] = &[
 /// Builds and links libzmq, or leaves a warning and no `cfg(have_libzmq)`.
 pub(crate) fn build() {
     if env::var_os(CHILD).is_some() {
-        zeromq_src::Build::new().build();
+        zeromq_src::Build::new().with_libsodium(sodium()).build();
         return;
     }
+    println!("cargo::rerun-if-changed={SODIUM_HEADER}");
     println!("cargo::rerun-if-env-changed=CXX");
     match compile_the_best_way() {
         Ok((output, how)) => announce(&output, how),
@@ -60,6 +61,21 @@ pub(crate) fn build() {
             println!("cargo::rustc-env=BENCH_LIBZMQ={reason}");
         }
     }
+}
+
+/// What CURVE takes: Debian's libsodium-dev. Without it libzmq has no CURVE, and
+/// the rows that would measure it say so.
+const SODIUM_HEADER: &str = "/usr/include/sodium.h";
+
+fn sodium() -> Option<zeromq_src::LibLocation> {
+    let archives = Command::new(cxx())
+        .arg("-print-file-name=libsodium.a")
+        .output();
+    let archive = PathBuf::from(String::from_utf8(archives.ok()?.stdout).ok()?.trim());
+    let header = Path::new(SODIUM_HEADER);
+    // GCC answers with the bare name where there is no such file.
+    (archive.is_absolute() && header.exists())
+        .then(|| zeromq_src::LibLocation::new(archive.parent().unwrap_or(&archive), "/usr/include"))
 }
 
 type Built = (Output, &'static str);

@@ -6,7 +6,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use crate::growth::{Axis, Curve, Point};
-use crate::job::{Contender, Placement, Via, Workload};
+use crate::job::{Contender, Mechanism, Placement, Via, Workload};
 use crate::peers::Failure;
 use crate::report::{CellResults, Results};
 
@@ -22,14 +22,23 @@ const FONT: &str = "sans-serif";
 /// Draws what was measured into `directory`.
 pub(crate) fn draw(results: &Results, directory: &Path) -> Result<Vec<Drawn>, Failure> {
     let mut drawn = Vec::new();
-    for (workload, via) in groups(results) {
+    for (workload, via, mechanism) in groups(results) {
         let of_group = |cell: &&CellResults| {
             let it = &cell.cell;
-            it.workload == workload && it.via == via && it.placement == Placement::CoreEach
+            (it.workload, it.via, it.mechanism) == (workload, via, mechanism)
+                && it.placement == Placement::CoreEach
         };
         let cells: Vec<_> = results.cells.iter().filter(of_group).collect();
-        let file = format!("{workload}-{via}.svg");
-        let title = format!("{workload} over {via}, a core each");
+        let (file, title) = match mechanism {
+            Mechanism::Null => (
+                format!("{workload}-{via}.svg"),
+                format!("{workload} over {via}, a core each"),
+            ),
+            Mechanism::Curve => (
+                format!("{workload}-{via}-curve.svg"),
+                format!("{workload} over {via} with CURVE, a core each"),
+            ),
+        };
         let is_drawn = draw_bars(&cells, &title, &directory.join(&file))?;
         drawn.extend(is_drawn.then_some(Drawn { file, title }));
     }
@@ -55,12 +64,13 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<Vec<Drawn>, Fa
     Ok(drawn)
 }
 
-/// The workloads and transports that were measured, in order.
-fn groups(results: &Results) -> Vec<(Workload, Via)> {
+/// What was measured, in order.
+fn groups(results: &Results) -> Vec<(Workload, Via, Mechanism)> {
     let mut groups: Vec<_> = results
         .cells
         .iter()
-        .map(|results| (results.cell.workload, results.cell.via))
+        .map(|results| &results.cell)
+        .map(|cell| (cell.workload, cell.via, cell.mechanism))
         .collect();
     groups.sort();
     groups.dedup();

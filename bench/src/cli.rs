@@ -5,13 +5,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::job::{Cell, Contender, Job, Placement, Role, Shape, Via, Workload};
+use crate::job::{Cell, Contender, Job, Mechanism, Placement, Role, Shape, Via, Workload};
 use crate::measure::Effort;
+use crate::plan::Plan;
 
 /// Measures FerroMQ beside plain sockets and other libraries, in turn, in one run.
 ///
-/// Without a subcommand everything but growth is measured: the workloads, the
-/// memory of idle connections, and the system calls of a round trip.
+/// Without a subcommand everything is measured: the workloads, the memory of idle
+/// connections, the system calls of a round trip, and what growth costs. That takes
+/// 20 to 25 minutes on two idle cores; with --quick, which leaves growth out, 3.
+///
+/// A whole run has 5 rounds, each of 0.2 s a contender, in turn. PUSH/PULL of 64 B to
+/// 10 MiB, REQ/REP, PUB to 8 and DEALER/ROUTER are measured on one core, with a core
+/// each, and unpinned; other sizes, fan-out to 100 and 1,000, subscriptions, clients, the
+/// proxy and CURVE with a core each. What takes seconds to connect is measured over a
+/// fixed number of messages. Who is missing, or fails, is a line; the others go on.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -38,9 +46,8 @@ pub(crate) enum Command {
         /// The results.
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Where the tables and charts go.
-        #[arg(long)]
-        docs: Option<PathBuf>,
+        #[command(flatten)]
+        pages: Pages,
     },
     /// One side of a job; the coordinator starts it.
     #[command(hide = true)]
@@ -85,6 +92,9 @@ pub(crate) struct Selection {
     /// Only over these transports.
     #[arg(long, value_delimiter = ',')]
     via: Vec<Via>,
+    /// Only connections secured like this.
+    #[arg(long, value_delimiter = ',')]
+    mechanism: Vec<Mechanism>,
     /// Only with the processes placed like this.
     #[arg(long, value_delimiter = ',')]
     placement: Vec<Placement>,
@@ -95,7 +105,7 @@ pub(crate) struct Selection {
     /// --quick 3].
     #[arg(long)]
     rounds: Option<usize>,
-    /// Seconds that a run should measure [default: 0.3, with --quick 0.1].
+    /// Seconds that a run should measure [default: 0.2, with --quick 0.1].
     #[arg(long)]
     seconds: Option<f64>,
     /// Fewer and shorter rounds of fewer workloads: those that goals are about.
@@ -110,18 +120,32 @@ pub(crate) struct Selection {
     /// Writes the results to this file as well.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pages: Pages,
+}
+
+/// Where the results are written besides.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Pages {
     /// Writes tables in Markdown and charts in SVG to this directory as well.
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) docs: Option<PathBuf>,
+    /// Writes the goals into this page as well, between the marks that it has.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) goals: Option<PathBuf>,
 }
 
 impl Selection {
+    pub(crate) fn plan(&self) -> Plan {
+        if self.quick { Plan::Quick } else { Plan::Full }
+    }
+
     pub(crate) fn effort(&self) -> Effort {
-        let (rounds, seconds) = if self.quick { (3, 0.1) } else { (5, 0.3) };
+        let usual = self.plan().effort();
         Effort {
-            rounds: self.rounds.unwrap_or(rounds).max(1),
-            seconds: self.seconds.unwrap_or(seconds),
-            quick: self.quick,
+            rounds: self.rounds.unwrap_or(usual.rounds).max(1),
+            seconds: self.seconds.unwrap_or(usual.seconds),
+            ..usual
         }
     }
 
@@ -129,16 +153,18 @@ impl Selection {
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for workload in all_unless_named(&self.workload) {
-            let vias = self.vias().into_iter();
-            for via in vias.filter(|via| workload.runs_over(*via)) {
-                for shape in self.shapes(workload, via) {
-                    for placement in self.placements(workload) {
-                        cells.push(Cell {
-                            workload,
-                            shape,
-                            via,
-                            placement,
-                        });
+            for mechanism in self.mechanisms() {
+                for via in self.vias() {
+                    for shape in self.shapes(workload, via, mechanism) {
+                        let cell = Cell {
+                            mechanism,
+                            ..Cell::new(workload, shape, via, Placement::CoreEach)
+                        };
+                        let placements = self.placements(&cell).iter();
+                        cells.extend(placements.map(|placement| Cell {
+                            placement: *placement,
+                            ..cell
+                        }));
                     }
                 }
             }
@@ -147,8 +173,8 @@ impl Selection {
     }
 
     /// The usual shapes, or those of the sizes that were named.
-    fn shapes(&self, workload: Workload, via: Via) -> Vec<Shape> {
-        let usual = workload.shapes(via, self.quick);
+    fn shapes(&self, workload: Workload, via: Via, mechanism: Mechanism) -> Vec<Shape> {
+        let usual = self.plan().shapes(workload, via, mechanism);
         if self.size.is_empty() {
             return usual.to_vec();
         }
@@ -164,22 +190,34 @@ impl Selection {
         shapes
     }
 
-    fn placements(&self, workload: Workload) -> Vec<Placement> {
-        if !self.placement.is_empty() {
-            return self.placement.clone();
+    fn placements(&self, cell: &Cell) -> &[Placement] {
+        match self.placement.is_empty() {
+            true => self.plan().placements(cell),
+            false => &self.placement,
         }
-        workload.placements(self.quick).to_vec()
+    }
+
+    fn mechanisms(&self) -> Vec<Mechanism> {
+        match self.mechanism.is_empty() {
+            true => self.plan().mechanisms().to_vec(),
+            false => self.mechanism.clone(),
+        }
     }
 
     pub(crate) fn vias(&self) -> Vec<Via> {
         all_unless_named(&self.via)
     }
 
+    /// All that were selected.
     pub(crate) fn contenders(&self) -> Vec<Contender> {
-        let mut contenders = all_unless_named(&self.contender);
-        if self.quick && self.contender.is_empty() {
-            // No goal is about those that are seldom the best.
-            contenders.retain(|who| !matches!(who, Contender::LibzmqSystem | Contender::Nng));
+        all_unless_named(&self.contender)
+    }
+
+    /// Those who take part in a cell.
+    pub(crate) fn contenders_of(&self, cell: &Cell) -> Vec<Contender> {
+        let mut contenders = self.contenders();
+        if self.contender.is_empty() {
+            contenders.retain(|who| self.plan().asks(*who, cell));
         }
         contenders
     }
@@ -264,12 +302,18 @@ mod tests {
             .iter()
             .filter(|cell| cell.workload == Workload::ReqRep);
         assert_eq!(round_trips.count(), 3, "one for each placement");
+        assert!(cells.iter().any(|cell| cell.workload == Workload::PubSub));
     }
 
     #[test]
     fn a_named_size_is_measured_once_in_each_placement() {
-        let arguments = ["ferromq-bench", "--size", "32", "--workload", "push-pull"];
-        let cli = Cli::parse_from([&arguments[..], &["--via", "tcp"]].concat());
-        assert_eq!(cli.selection.cells().len(), 3);
+        let cells = |placement: &str| {
+            let arguments = "ferromq-bench --size 32 --workload push-pull --mechanism null";
+            let rest = ["--via", "tcp", "--placement", placement];
+            let cli = Cli::parse_from(arguments.split(' ').chain(rest));
+            cli.selection.cells().len()
+        };
+        assert_eq!(cells("one-core"), 1);
+        assert_eq!(cells("one-core,core-each,unpinned"), 3);
     }
 }

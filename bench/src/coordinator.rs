@@ -11,8 +11,10 @@ use crate::channel::{Answer, Channel, Order, Report};
 use crate::job::{Job, Role, Via, Workload};
 use crate::peers::Failure;
 
-/// A job that takes longer than this lost a message.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// A job that takes longer than this lost a message: a hundred times what it should.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// And one that takes seconds to set up.
+const PATIENCE_HEAVY: Duration = Duration::from_secs(60);
 
 /// What the processes of a job measured, each by its role.
 pub(crate) type Reports = BTreeMap<Role, Report>;
@@ -29,7 +31,12 @@ pub(crate) fn run_under(
     launcher: impl Fn(Role) -> Result<Command, Failure>,
 ) -> Result<Reports, Failure> {
     let encoded = serde_json::to_string(job)?;
-    let mut pair = Pair::new(PATIENCE);
+    let mut pair = Pair::new(
+        match job.cell.is_heavy() || job.cell.workload == Workload::Backlog {
+            true => PATIENCE_HEAVY,
+            false => PATIENCE,
+        },
+    );
     let start = |pair: &mut Pair, role: Role| -> Result<(), Failure> {
         let role_name = role.to_string();
         let arguments = ["worker", "--role", &role_name, "--job", &encoded];

@@ -51,7 +51,7 @@ impl Axis {
         }
     }
 
-    fn cell(self, value: usize) -> Cell {
+    fn cell(self, value: usize, placement: Placement) -> Cell {
         let (workload, shape) = match self {
             Self::Clients => (Workload::Clients, Shape::new(64, value, value)),
             Self::IdleClients => (Workload::Clients, Shape::new(64, value, 10)),
@@ -60,12 +60,7 @@ impl Axis {
             Self::Size => (Workload::PushPull, Shape::of_size(value)),
             Self::Queue => (Workload::Backlog, Shape::new(64, 1, value)),
         };
-        Cell {
-            workload,
-            shape,
-            via: Via::Tcp,
-            placement: Placement::CoreEach,
-        }
+        Cell::new(workload, shape, Via::Tcp, placement)
     }
 
     /// What is timed.
@@ -136,33 +131,64 @@ pub(crate) struct Point {
     pub(crate) bytes: f64,
 }
 
-/// Measures FerroMQ and libzmq, as far as they are selected, along all axes.
-pub(crate) fn measure(contenders: &[Contender], effort: Effort, progress: &Progress) -> Vec<Curve> {
-    let measured = [Contender::Libzmq, Contender::Ferromq];
-    let contenders: Vec<_> = measured
-        .into_iter()
-        .filter(|who| contenders.contains(who))
-        .collect();
-    let effort = Effort {
-        rounds: effort.rounds.min(3),
-        ..effort
-    };
-    let mut curves = Vec::new();
-    for axis in AXES {
-        let mut of_axis: Vec<Curve> = contenders
-            .iter()
-            .map(|contender| Curve::new(*contender, axis))
-            .collect();
+/// What is measured: FerroMQ and libzmq, as far as they are selected.
+pub(crate) struct Planned {
+    contenders: Vec<Contender>,
+    effort: Effort,
+    placement: Placement,
+}
+
+impl Planned {
+    pub(crate) fn new(contenders: &[Contender], effort: Effort, placement: Placement) -> Self {
+        let measured = [Contender::Libzmq, Contender::Ferromq];
+        let is_measured = |who: &&Contender| measured.contains(who);
+        Self {
+            contenders: contenders.iter().filter(is_measured).copied().collect(),
+            effort: Effort {
+                rounds: effort.rounds.min(ROUNDS),
+                seconds: effort.seconds.min(SECONDS),
+                ..effort
+            },
+            placement,
+        }
+    }
+
+    /// About how long it takes, in seconds.
+    pub(crate) fn cost(&self) -> f64 {
+        let cells = AXES.iter().flat_map(|axis| {
+            let values = axis.values().iter();
+            values.map(|value| axis.cell(*value, self.placement))
+        });
+        let count = self.contenders.len();
+        cells
+            .map(|cell| measure::cost(cell, count, self.effort))
+            .sum()
+    }
+
+    /// Measures all axes.
+    pub(crate) fn measure(&self, progress: &Progress) -> Vec<Curve> {
+        AXES.iter()
+            .flat_map(|axis| self.measure_axis(*axis, progress))
+            .collect()
+    }
+
+    fn measure_axis(&self, axis: Axis, progress: &Progress) -> Vec<Curve> {
+        let contenders = self.contenders.iter();
+        let mut curves: Vec<Curve> = contenders.map(|who| Curve::new(*who, axis)).collect();
         for value in axis.values().iter().copied() {
-            let rows = measure::measure(axis.cell(value), &contenders, effort, progress);
-            for (curve, row) in of_axis.iter_mut().zip(rows) {
+            let cell = axis.cell(value, self.placement);
+            let rows = measure::measure(cell, &self.contenders, self.effort, progress);
+            for (curve, row) in curves.iter_mut().zip(rows) {
                 curve.add(value, &row);
             }
         }
-        curves.extend(of_axis);
+        curves
     }
-    curves
 }
+
+/// A line through many points needs less of each.
+const ROUNDS: usize = 3;
+const SECONDS: f64 = 0.1;
 
 impl Curve {
     fn new(contender: Contender, axis: Axis) -> Self {

@@ -44,37 +44,53 @@ pub(crate) struct IdleFigures {
     pub(crate) used: Weight,
 }
 
-/// Weighs each contender with each number of connections.
-pub(crate) fn weigh(
-    contenders: &[Contender],
-    numbers: &[usize],
-    progress: &Progress,
-) -> Vec<IdleRow> {
-    let mut rows = Vec::new();
+/// Seconds that weighing one contender takes, and each of its connections.
+const COST: (f64, f64) = (0.5, 200e-6);
+
+/// Who is weighed, with how many connections.
+pub(crate) fn plan(contenders: &[Contender], numbers: &[usize]) -> Vec<(Contender, usize)> {
+    let mut planned = Vec::new();
     for connections in numbers.iter().copied() {
         let has_connections = |who: &Contender| {
             use Contender::{Ferromq, Libzmq, LibzmqSystem, Omq, Rzmq, Zeromq};
-            matches!(who, Ferromq | Libzmq | LibzmqSystem | Omq | Rzmq | Zeromq)
+            match who {
+                // It does not get to ten thousand.
+                Rzmq => connections <= 1_000,
+                Ferromq | Libzmq | LibzmqSystem | Omq | Zeromq => true,
+                _ => false,
+            }
         };
-        for contender in contenders.iter().copied().filter(has_connections) {
-            progress.tell(&format!("{connections} idle connections: {contender}"));
-            let weighed = weigh_one(contender, connections);
-            let trouble = weighed.as_ref().err().map(|failure| failure.to_string());
-            rows.push(IdleRow {
-                contender,
-                connections,
-                figures: weighed.ok(),
-                trouble,
-            });
-        }
+        let able = contenders.iter().copied().filter(has_connections);
+        planned.extend(able.map(|contender| (contender, connections)));
+    }
+    planned
+}
+
+/// About how long it takes, in seconds.
+pub(crate) fn cost(planned: &[(Contender, usize)]) -> f64 {
+    let cost = |(_, connections): &(Contender, usize)| COST.0 + COST.1 * *connections as f64;
+    planned.iter().map(cost).sum()
+}
+
+/// Weighs each contender with each number of connections.
+pub(crate) fn weigh(planned: &[(Contender, usize)], progress: &Progress) -> Vec<IdleRow> {
+    let mut rows = Vec::new();
+    for (contender, connections) in planned.iter().copied() {
+        progress.tell(&format!("{connections} idle connections: {contender}"));
+        let weighed = weigh_one(contender, connections);
+        let trouble = weighed.as_ref().err().map(|failure| failure.to_string());
+        rows.push(IdleRow {
+            contender,
+            connections,
+            figures: weighed.ok(),
+            trouble,
+        });
+        progress.done(cost(&[(contender, connections)]));
     }
     rows
 }
 
 fn weigh_one(contender: Contender, connections: usize) -> Result<IdleFigures, Failure> {
-    if let Some(reason) = peers::absence(contender) {
-        return Err(reason.into());
-    }
     let limit = sys::raise_descriptor_limit()?;
     if limit < connections as u64 + OTHER_DESCRIPTORS {
         return Err(format!("this user may open {limit} descriptors a process").into());
@@ -148,12 +164,12 @@ fn await_ready(pair: &mut Pair) -> Result<(), Failure> {
 /// The entry point of `ferromq-bench idle-server`.
 pub(crate) fn server_main(contender: Contender) -> Result<(), Failure> {
     let job = Job {
-        cell: Cell {
-            workload: Workload::PushPull,
-            shape: Shape::of_size(MESSAGE_LEN),
-            via: Via::Tcp,
-            placement: Placement::Unpinned,
-        },
+        cell: Cell::new(
+            Workload::PushPull,
+            Shape::of_size(MESSAGE_LEN),
+            Via::Tcp,
+            Placement::Unpinned,
+        ),
         contender,
         warm_up: 0,
         count: 0,

@@ -1,9 +1,11 @@
 //! What is measured: one job is one workload, of one contender, in one place.
 
-use std::fmt;
+mod names;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::names::format_size;
 
 /// One run of two worker processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub(crate) struct Cell {
     pub(crate) shape: Shape,
     pub(crate) via: Via,
     pub(crate) placement: Placement,
+    #[serde(default)]
+    pub(crate) mechanism: Mechanism,
 }
 
 /// How large a workload's job is.
@@ -54,6 +58,22 @@ impl Shape {
 }
 
 impl Cell {
+    /// A cell of connections that are not encrypted.
+    pub(crate) const fn new(
+        workload: Workload,
+        shape: Shape,
+        via: Via,
+        placement: Placement,
+    ) -> Self {
+        Self {
+            workload,
+            shape,
+            via,
+            placement,
+            mechanism: Mechanism::Null,
+        }
+    }
+
     /// The few messages that tell how many fill the time of a run.
     pub(crate) fn pilot_count(&self) -> u64 {
         const PILOT_BYTES: u64 = 64 << 20;
@@ -70,7 +90,9 @@ impl Cell {
 
     /// Whether copying a body costs enough for a zero-copy row of its own.
     pub(crate) fn has_zero_copy_rows(&self) -> bool {
-        self.workload == Workload::PushPull && self.shape.size >= 64 << 10
+        self.workload == Workload::PushPull
+            && self.shape.size >= 64 << 10
+            && self.mechanism == Mechanism::Null
     }
 
     /// Messages before the clock starts, for `count` behind it.
@@ -161,6 +183,19 @@ pub(crate) enum Placement {
     Unpinned,
 }
 
+/// What a connection's security is (23/ZMTP).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mechanism {
+    /// None.
+    #[default]
+    Null,
+    /// Both sides encrypt and authenticate (26/CURVEZMQ).
+    Curve,
+}
+
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -234,142 +269,16 @@ impl Role {
     }
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Middle => "middle",
-            Self::Both => "both",
-        })
-    }
-}
-
-impl fmt::Display for Workload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::PushPull => "push-pull",
-            Self::ReqRep => "req-rep",
-            Self::PubSub => "pub-sub",
-            Self::Topics => "topics",
-            Self::DealerRouter => "dealer-router",
-            Self::Clients => "clients",
-            Self::Proxy => "proxy",
-            Self::Backlog => "backlog",
-        })
-    }
-}
-
-impl fmt::Display for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Tcp => "tcp",
-            Self::Ipc => "ipc",
-            Self::Inproc => "inproc",
-        })
-    }
-}
-
-impl fmt::Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::OneCore => "one core",
-            Self::CoreEach => "a core each",
-            Self::Unpinned => "unpinned",
-        })
-    }
-}
-
-impl fmt::Display for Contender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Raw => "raw",
-            Self::RawBusy => "raw, busy",
-            Self::Libzmq => "libzmq",
-            Self::LibzmqZeroCopy => "libzmq 0-copy",
-            Self::LibzmqSystem => "libzmq, Debian",
-            Self::Omq => "omq-tokio",
-            Self::Zeromq => "zeromq",
-            Self::Rzmq => "rzmq",
-            Self::Nng => "libnng",
-            Self::Ferromq => "ferromq",
-            Self::FerromqZeroCopy => "ferromq 0-copy",
-        })
-    }
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            workload,
-            via,
-            placement,
-            ..
-        } = self;
-        write!(f, "{workload} {} {via} {placement}", self.format_shape())
-    }
-}
-
-impl Cell {
-    /// The shape in the words of the workload: `64 B to 8`.
-    pub(crate) fn format_shape(&self) -> String {
-        let Shape { size, peers, load } = self.shape;
-        let size = format_size(size);
-        match self.workload {
-            Workload::PubSub => format!("{size} to {peers}"),
-            Workload::Topics => format!("{size}, {peers} x {}", load / peers.max(1)),
-            Workload::Clients => format!("{size}, {load} of {peers}"),
-            Workload::DealerRouter => format!("{size}, {load} deep"),
-            Workload::Backlog => format!("{size}, {load} wait"),
-            Workload::PushPull | Workload::ReqRep | Workload::Proxy => size,
-        }
-    }
-}
-
-/// A size in the largest unit that divides it.
-pub(crate) fn format_size(bytes: usize) -> String {
-    match bytes {
-        0 => "0 B".to_owned(),
-        n if n % (1 << 20) == 0 => format!("{} MiB", n >> 20),
-        n if n % (1 << 10) == 0 => format!("{} KiB", n >> 10),
-        n => format!("{n} B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_shown_in_the_largest_unit_that_divides_them() {
-        let shown: Vec<_> = [0, 64, 1000, 1 << 10, 64 << 10, 10 << 20, (1 << 20) + 1]
-            .map(format_size)
-            .into_iter()
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                "0 B",
-                "64 B",
-                "1000 B",
-                "1 KiB",
-                "64 KiB",
-                "10 MiB",
-                "1048577 B"
-            ]
-        );
-    }
-
-    #[test]
     fn a_pilot_of_any_size_sends_something_and_stays_short() {
         for size in [0, 1, 64, 64 << 10, 10 << 20, 1 << 40] {
             for workload in [Workload::PushPull, Workload::ReqRep] {
-                let cell = Cell {
-                    workload,
-                    shape: Shape::of_size(size),
-                    via: Via::Tcp,
-                    placement: Placement::Unpinned,
-                };
+                let shape = Shape::of_size(size);
+                let cell = Cell::new(workload, shape, Via::Tcp, Placement::Unpinned);
                 assert!((8..=200_000).contains(&cell.pilot_count()), "{cell}");
             }
         }

@@ -52,7 +52,9 @@ impl Machine {
                 .map(|(name, version)| (name.to_owned(), version))
                 .collect(),
             date: humantime::format_rfc3339_seconds(now).to_string(),
-            command: format!("ferromq-bench {}", arguments.join(" ")),
+            command: format!("ferromq-bench {}", arguments.join(" "))
+                .trim_end()
+                .to_owned(),
             noise: noise(),
         }
     }
@@ -107,11 +109,33 @@ fn what_was_asked(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--json" | "--docs" => drop(arguments.next()),
+            "--json" | "--docs" | "--goals" => drop(arguments.next()),
             _ => asked.push(argument),
         }
     }
     asked
+}
+
+/// Watches how much the hypervisor takes while the benchmark runs.
+pub(crate) struct Watch(Option<ProcessorTimes>);
+
+impl Watch {
+    pub(crate) fn begin() -> Self {
+        Self(processor_times())
+    }
+
+    /// A line about it, if it was much.
+    pub(crate) fn end(&self) -> Option<String> {
+        let steal = steal(self.0.as_ref()?, &processor_times()?);
+        let percent = steal * 100.0;
+        (steal > QUIET_STEAL)
+            .then(|| format!("the hypervisor took {percent:.0} % of the time during the run"))
+    }
+}
+
+fn steal(before: &ProcessorTimes, after: &ProcessorTimes) -> f64 {
+    let total = after.total.saturating_sub(before.total).max(1) as f64;
+    after.steal.saturating_sub(before.steal) as f64 / total
 }
 
 fn noise() -> Vec<String> {
@@ -125,7 +149,7 @@ fn noise() -> Vec<String> {
     thread::sleep(Duration::from_millis(250));
     if let (Some(before), Some(after)) = (before, processor_times()) {
         let total = after.total.saturating_sub(before.total).max(1) as f64;
-        let steal = after.steal.saturating_sub(before.steal) as f64 / total;
+        let steal = steal(&before, &after);
         let busy = 1.0 - after.idle.saturating_sub(before.idle) as f64 / total;
         if steal > QUIET_STEAL {
             let percent = steal * 100.0;

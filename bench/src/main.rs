@@ -36,6 +36,7 @@ mod plain;
 mod plan;
 mod progress;
 mod report;
+mod run;
 mod statistics;
 mod sys;
 mod syscalls;
@@ -43,31 +44,25 @@ mod table;
 mod topics;
 mod worker;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Selection};
-use crate::job::Placement;
-use crate::machine::Machine;
+use crate::cli::{Cli, Command, Pages, Selection};
 use crate::peers::Failure;
-use crate::progress::Progress;
-use crate::report::{CellResults, Results};
+use crate::report::Results;
+use crate::run::Part;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => benchmark(
-            &cli.selection,
-            &[Part::Workloads, Part::Idle, Part::Syscalls],
-        ),
+        None => benchmark(&cli.selection, Part::of(cli.selection.plan())),
         Some(Command::Workloads(selection)) => benchmark(&selection, &[Part::Workloads]),
         Some(Command::Idle(selection)) => benchmark(&selection, &[Part::Idle]),
         Some(Command::Syscalls(selection)) => benchmark(&selection, &[Part::Syscalls]),
         Some(Command::Growth(selection)) => benchmark(&selection, &[Part::Growth]),
-        Some(Command::Render { files, docs }) => {
-            Results::read_json(&files).and_then(|results| present(&results, docs.as_deref()))
+        Some(Command::Render { files, pages }) => {
+            Results::read_json(&files).and_then(|results| present(&results, &pages))
         }
         Some(Command::Worker { role, job }) => worker::main(&job, role),
         Some(Command::IdleServer { contender }) => idle::server_main(contender),
@@ -87,77 +82,32 @@ fn fail(failure: &Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A part of the benchmark.
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Workloads,
-    Idle,
-    Syscalls,
-    Growth,
-}
-
 fn benchmark(selection: &Selection, parts: &[Part]) -> Result<(), Failure> {
-    let mut results = Results::new(Machine::here(), selection.effort());
-    let contenders = selection.contenders();
-    println!("{}\n", results.machine);
-    for contender in &contenders {
-        if let Some(reason) = peers::absence(*contender) {
-            println!("{contender}: {reason}");
-        }
-    }
-    let cells = match parts.contains(&Part::Workloads) {
-        true => selection.cells(),
-        false => Vec::new(),
-    };
-    let progress = Progress::new(cells.len() + 2);
-    for cell in cells {
-        if cell.placement == Placement::CoreEach && results.machine.cores() < 2 {
-            let skipped = "skipped: there is no second core".to_owned();
-            results.cells.push(CellResults::skipped(cell, skipped));
-        } else {
-            let rows = measure::measure(cell, &contenders, selection.effort(), &progress);
-            results.cells.push(CellResults::new(cell, rows));
-        }
-        // A run that is cut short leaves what it has.
-        if let Some(file) = &selection.json {
-            results.write_json(file)?;
-        }
-        progress.step();
-    }
-    if parts.contains(&Part::Idle) {
-        let counted = selection.counted_contenders();
-        results.idle = idle::weigh(&counted, selection.connections(), &progress);
-    }
-    progress.step();
-    if parts.contains(&Part::Syscalls) {
-        let round_trips = selection.round_trips();
-        let counted = selection.counted_contenders();
-        results.syscalls = syscalls::count(&counted, &selection.vias(), round_trips, &progress);
-    }
-    if parts.contains(&Part::Growth) {
-        results.growth = growth::measure(&contenders, selection.effort(), &progress);
-    }
-    progress.finish();
-    if let Some(file) = &selection.json {
-        results.write_json(file)?;
-    }
-    present(&results, selection.docs.as_deref())
+    let results = run::run(selection, parts)?;
+    present(&results, &selection.pages)
 }
 
-/// Shows the results, and writes them to `docs`.
-fn present(results: &Results, docs: Option<&Path>) -> Result<(), Failure> {
+/// Shows the results, and writes them where they are asked for.
+fn present(results: &Results, pages: &Pages) -> Result<(), Failure> {
     print!("{}", report::tables(results));
     let goals = goals::judge(results);
     for goal in &goals {
         println!("{goal}");
     }
+    let (met, all) = goals::met(&goals);
+    if all > 0 {
+        println!("{met} of {all} goals are met\n");
+    }
     for curve in &results.growth {
         println!("{curve}");
     }
-    if let Some(docs) = docs {
+    if let Some(docs) = &pages.docs {
         std::fs::create_dir_all(docs)?;
         let charts = charts::draw(results, docs)?;
         markdown::write(results, &goals, &charts, docs)?;
+    }
+    if let Some(page) = &pages.goals {
+        goals::replace_in(page, results, &goals)?;
     }
     Ok(())
 }

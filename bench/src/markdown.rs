@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::charts::Drawn;
-use crate::goals::Goal;
+use crate::goals::{self, Goal};
 use crate::peers::Failure;
 use crate::report::{self, HEAD, Results};
 
@@ -43,6 +43,9 @@ fn page(results: &Results, goals: &[Goal], charts: &[Drawn]) -> Result<String, F
     for line in machine.noise.iter().chain(&variation) {
         writeln!(page, "- Noise: {}", line.trim_start_matches("noise: "))?;
     }
+    for line in &results.absent {
+        writeln!(page, "- Not measured: {line}")?;
+    }
     write_goals(&mut page, goals)?;
     write_charts(&mut page, charts)?;
     write_workloads(&mut page, results)?;
@@ -54,12 +57,13 @@ fn write_goals(page: &mut String, goals: &[Goal]) -> Result<(), Failure> {
     if goals.is_empty() {
         return Ok(());
     }
-    page.push_str("\n## Goals\n\n| What | Wanted | Measured | |\n|---|---|---|---|\n");
-    for goal in goals {
-        let (what, wanted) = (&goal.what, goal.wanted());
-        let (found, verdict) = (goal.found(), goal.verdict());
-        writeln!(page, "| {what} | {wanted} | {found} | {verdict} |")?;
-    }
+    let (met, all) = goals::met(goals);
+    let table = goals::table(goals)?;
+    writeln!(
+        page,
+        "\n## Goals\n\n{met} of {all} are met.\n\n{}",
+        table.trim_end()
+    )?;
     Ok(())
 }
 

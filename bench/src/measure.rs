@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::coordinator::{self, Reports};
 use crate::job::{Cell, Contender, Job, Role, Workload};
 use crate::peers;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::statistics::Spread;
 
@@ -14,8 +15,8 @@ pub(crate) struct Effort {
     pub(crate) rounds: usize,
     /// What a run should take, from the first to the last measured message.
     pub(crate) seconds: f64,
-    /// Whether jobs that take long to set up are run but once.
-    pub(crate) quick: bool,
+    /// In a quick one, jobs that take long to set up are run but once.
+    pub(crate) plan: Plan,
 }
 
 /// A row of the table: one contender in one cell.
@@ -53,7 +54,28 @@ pub(crate) struct Figure {
 /// Below this a run says nothing, however slow the contender.
 const LEAST_COUNT: u64 = 10;
 
-/// Measures `contenders` in `cell`: one run of each, then the next round.
+/// Those of `contenders` who have a row in `cell`.
+pub(crate) fn able(cell: Cell, contenders: &[Contender]) -> Vec<Contender> {
+    let only_zero_copy = |who: &Contender| cell.has_zero_copy_rows() || !who.is_zero_copy();
+    let able = |who: &Contender| peers::inability(*who, &cell).is_none();
+    let contenders = contenders.iter().copied();
+    contenders.filter(only_zero_copy).filter(able).collect()
+}
+
+/// About how long it takes to measure so many contenders in `cell`, in seconds.
+pub(crate) fn cost(cell: Cell, contenders: usize, effort: Effort) -> f64 {
+    let rounds = match has_no_pilot(&cell) {
+        true => rounds(&cell, effort) as f64,
+        false => PILOT + effort.rounds as f64,
+    };
+    contenders as f64 * rounds * cell.cost(effort)
+}
+
+/// How much of a run a pilot takes.
+const PILOT: f64 = 0.6;
+
+/// Measures `contenders`, who are able, in `cell`: one run of each, then the
+/// next round.
 ///
 /// Interleaved, so that whatever else the machine does meets all of them.
 pub(crate) fn measure(
@@ -62,54 +84,64 @@ pub(crate) fn measure(
     effort: Effort,
     progress: &Progress,
 ) -> Vec<Row> {
-    let only_zero_copy = |who: &Contender| cell.has_zero_copy_rows() || !who.is_zero_copy();
-    let able = |who: &Contender| peers::inability(*who, &cell).is_none();
-    let mut rows: Vec<Row> = contenders
-        .iter()
-        .copied()
-        .filter(only_zero_copy)
-        .filter(able)
-        .map(|contender| {
-            progress.tell(&format!("{cell}: {contender}, pilot"));
-            Row::pilot(cell, contender, effort)
-        })
-        .collect();
-    let rounds = match effort.quick && cell.is_heavy() {
-        true => 0,
-        false => effort.rounds,
-    };
+    let mut rows: Vec<Row> = contenders.iter().map(|who| Row::new(cell, *who)).collect();
+    if !has_no_pilot(&cell) {
+        for row in &mut rows {
+            progress.tell(&format!("{cell}: {}, pilot", row.contender));
+            row.fly_pilot(cell, effort);
+            progress.done(PILOT * cell.cost(effort));
+        }
+    }
+    let rounds = rounds(&cell, effort);
     for round in 1..=rounds {
         for row in &mut rows {
             progress.tell(&format!("{cell}: {}, {round} of {rounds}", row.contender));
             row.run_round(cell);
+            progress.done(cell.cost(effort));
         }
     }
     rows
 }
 
+/// Whether the number of messages is the same for all, however fast they are.
+fn has_no_pilot(cell: &Cell) -> bool {
+    cell.is_heavy() || cell.workload == Workload::Backlog
+}
+
+fn rounds(cell: &Cell, effort: Effort) -> usize {
+    match effort.plan {
+        Plan::Quick if cell.is_heavy() => 1,
+        _ => effort.rounds,
+    }
+}
+
 impl Row {
-    /// Finds out how many messages fill the time of a run.
-    fn pilot(cell: Cell, contender: Contender, effort: Effort) -> Self {
-        let mut row = Self {
+    fn new(cell: Cell, contender: Contender) -> Self {
+        let longer = if cell.is_heavy() { 10 } else { 1 };
+        Self {
             contender,
-            count: cell.pilot_count(),
+            count: cell.pilot_count() * longer,
             rounds: Vec::new(),
-            trouble: peers::absence(contender),
-        };
-        let once = effort.quick && cell.is_heavy();
-        if once {
-            row.count *= 10;
+            trouble: None,
         }
-        let Some(figure) = row.run(cell) else {
-            return row;
-        };
-        if once {
-            row.rounds.push(Some(figure));
-        } else if cell.workload != Workload::Backlog {
+    }
+
+    /// The row of one who is not measured.
+    pub(crate) fn left_out(contender: Contender, reason: &str) -> Self {
+        Self {
+            contender,
+            count: 0,
+            rounds: Vec::new(),
+            trouble: Some(reason.to_owned()),
+        }
+    }
+
+    /// Finds out how many messages fill the time of a run.
+    fn fly_pilot(&mut self, cell: Cell, effort: Effort) {
+        if let Some(figure) = self.run(cell) {
             let sent = figure.rate * effort.seconds / cell.deliveries() as f64;
-            row.count = (sent as u64).max(LEAST_COUNT);
+            self.count = (sent as u64).max(LEAST_COUNT);
         }
-        row
     }
 
     fn run_round(&mut self, cell: Cell) {
@@ -135,6 +167,11 @@ impl Row {
                 None
             }
         }
+    }
+
+    /// Whether nothing could be measured.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.rounds.iter().flatten().next().is_none()
     }
 
     /// A figure over the rounds; `None` without any.
@@ -199,12 +236,7 @@ mod tests {
     use crate::job::{Placement, Shape, Via};
 
     fn cell(workload: Workload) -> Cell {
-        Cell {
-            workload,
-            shape: Shape::of_size(64),
-            via: Via::Tcp,
-            placement: Placement::OneCore,
-        }
+        Cell::new(workload, Shape::of_size(64), Via::Tcp, Placement::OneCore)
     }
 
     fn row(figures: &[Option<(f64, f64)>]) -> Row {

@@ -6,6 +6,7 @@
 //! message would be seen.
 
 mod ferromq;
+mod keys;
 mod libzmq;
 mod nng;
 #[cfg(feature = "peers")]
@@ -23,7 +24,7 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
-use crate::job::{Cell, Contender, Job, Placement, Role, Via, Workload};
+use crate::job::{Cell, Contender, Job, Mechanism, Placement, Role, Via, Workload};
 use crate::{idle, worker};
 
 /// Why a worker could not do its job. Shown to the user, never matched on.
@@ -40,6 +41,13 @@ pub(crate) enum Kind {
     Sub,
     Dealer,
     Router,
+}
+
+/// Which end of its connections a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Binds,
+    Connects,
 }
 
 /// A socket of one library.
@@ -207,6 +215,9 @@ pub(crate) fn absence(contender: Contender) -> Option<String> {
 pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static str> {
     use Contender::{LibzmqZeroCopy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
     use Workload::{Backlog, Clients, DealerRouter, Proxy, PubSub, ReqRep, Topics};
+    if cell.mechanism == Mechanism::Curve && !speaks_curve(contender) {
+        return Some("not measured with CURVE, or it has none");
+    }
     match (contender, cell.workload) {
         (Raw | RawBusy | Nng | Zeromq, _) if cell.via == Via::Inproc => {
             Some("it has no inproc, or none between two sockets")
@@ -225,6 +236,13 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         (Omq | Rzmq, Topics) if cell.shape.load > 10_000 => Some("not measured"),
         _ => None,
     }
+}
+
+fn speaks_curve(contender: Contender) -> bool {
+    matches!(
+        contender,
+        Contender::Libzmq | Contender::LibzmqSystem | Contender::Ferromq
+    )
 }
 
 /// The contenders' versions, and how they were built or found.

@@ -21,6 +21,8 @@ use crate::table::Table;
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) effort: Effort,
+    /// Who could not be measured at all, and why.
+    pub(crate) absent: Vec<String>,
     pub(crate) cells: Vec<CellResults>,
     pub(crate) idle: Vec<IdleRow>,
     pub(crate) syscalls: Vec<SyscallRow>,
@@ -81,6 +83,7 @@ impl Results {
         Self {
             machine,
             effort,
+            absent: Vec::new(),
             cells: Vec::new(),
             idle: Vec::new(),
             syscalls: Vec::new(),
@@ -88,8 +91,9 @@ impl Results {
         }
     }
 
-    /// Writes them to `file` as one JSON object.
-    pub(crate) fn write_json(&self, file: &Path) -> Result<(), Failure> {
+    /// Writes them to `file`, if there is to be one, as one JSON object.
+    pub(crate) fn save(&self, file: Option<&Path>) -> Result<(), Failure> {
+        let Some(file) = file else { return Ok(()) };
         let mut file = BufWriter::new(File::create(file)?);
         serde_json::to_writer_pretty(&mut file, self)?;
         writeln!(file)?;
@@ -129,6 +133,7 @@ impl Results {
         }
         self.machine = next.machine;
         self.effort = next.effort;
+        self.absent = next.absent;
         self
     }
 }
@@ -270,7 +275,7 @@ pub(crate) fn names(cell: &Cell, contender: &str) -> Vec<String> {
     vec![
         cell.workload.to_string(),
         cell.format_shape(),
-        cell.via.to_string(),
+        cell.format_carrier(),
         cell.placement.to_string(),
         contender.to_owned(),
     ]
@@ -280,10 +285,7 @@ pub(crate) fn names(cell: &Cell, contender: &str) -> Vec<String> {
 pub(crate) fn figures(results: &CellResults, row: &Row) -> Option<Vec<String>> {
     let cell = &results.cell;
     let rate_spread = row.spread(|figure| figure.rate)?;
-    let (headline, spread) = match cell.is_timed() {
-        true => time(&row.headline(cell)?),
-        false => rate(&rate_spread),
-    };
+    let (headline, spread) = headline_and_spread(results, row)?;
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
     let rss = format!(
         "{} + {}",
@@ -314,6 +316,19 @@ pub(crate) fn figures(results: &CellResults, row: &Row) -> Option<Vec<String>> {
         ratio(Some(Contender::Libzmq)),
         ratio(results.best_peer()),
     ])
+}
+
+/// A row's headline with its unit.
+pub(crate) fn headline(results: &CellResults, row: &Row) -> Option<String> {
+    Some(headline_and_spread(results, row)?.0)
+}
+
+fn headline_and_spread(results: &CellResults, row: &Row) -> Option<(String, String)> {
+    let headline = row.headline(&results.cell)?;
+    Some(match results.cell.is_timed() {
+        true => time(&headline),
+        false => rate(&headline),
+    })
 }
 
 /// Microseconds.

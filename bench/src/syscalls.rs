@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coordinator::{self, this_program};
 use crate::job::{Cell, Contender, Job, Placement, Role, Shape, Via, Workload};
-use crate::peers::{self, Failure};
+use crate::peers::Failure;
 use crate::progress::Progress;
 use crate::sys::perf::SystemCalls;
 use crate::sys::ptrace;
@@ -76,49 +76,51 @@ impl SyscallRow {
     }
 }
 
+/// Over which transports whose are counted.
+pub(crate) fn plan(contenders: &[Contender], vias: &[Via]) -> Vec<(Via, Contender)> {
+    let mut planned = Vec::new();
+    for via in vias.iter().copied().filter(|via| *via != Via::Inproc) {
+        let counted = |who: &&Contender| !who.is_zero_copy() && **who != Contender::RawBusy;
+        let counted = contenders.iter().filter(counted);
+        planned.extend(counted.map(|contender| (via, *contender)));
+    }
+    planned
+}
+
+/// About how long counting one contender's takes, in seconds.
+pub(crate) const COST: f64 = 0.8;
+
 /// Counts over `round_trips` of each contender, both processes on one core.
 ///
 /// On one core, because there a wait is a wait: with a core each, how often a
 /// spinning side looks before the answer is there is a matter of luck.
 pub(crate) fn count(
-    contenders: &[Contender],
-    vias: &[Via],
+    planned: &[(Via, Contender)],
     round_trips: u64,
     progress: &Progress,
 ) -> Vec<SyscallRow> {
     let method = Method::available();
     let mut rows = Vec::new();
-    for via in vias.iter().copied().filter(|via| *via != Via::Inproc) {
-        let counted = |who: &Contender| !who.is_zero_copy() && *who != Contender::RawBusy;
-        for contender in contenders.iter().copied().filter(counted) {
-            progress.tell(&format!(
-                "system calls of a round trip over {via}: {contender}"
-            ));
-            let placement = Placement::OneCore;
-            let cell = Cell {
-                workload: Workload::ReqRep,
-                shape: Shape::of_size(64),
-                via,
-                placement,
-            };
-            let counted = match peers::absence(contender) {
-                Some(reason) => Err(reason.into()),
-                None => count_one(cell, contender, round_trips),
-            };
-            let trouble = counted
-                .as_ref()
-                .err()
-                .map(|failure: &Failure| failure.to_string());
-            let per_round_trip = counted.ok();
-            rows.push(SyscallRow {
-                contender,
-                via,
-                placement,
-                per_round_trip,
-                method,
-                trouble,
-            });
-        }
+    for (via, contender) in planned.iter().copied() {
+        progress.tell(&format!(
+            "system calls of a round trip over {via}: {contender}"
+        ));
+        let (workload, placement) = (Workload::ReqRep, Placement::OneCore);
+        let cell = Cell::new(workload, Shape::of_size(64), via, placement);
+        let counted = count_one(cell, contender, round_trips);
+        let trouble = counted
+            .as_ref()
+            .err()
+            .map(|failure: &Failure| failure.to_string());
+        rows.push(SyscallRow {
+            contender,
+            via,
+            placement,
+            per_round_trip: counted.ok(),
+            method,
+            trouble,
+        });
+        progress.done(COST);
     }
     rows
 }

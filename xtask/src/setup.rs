@@ -37,7 +37,19 @@ pub(crate) struct Missing {
 /// Installs the Debian packages that are missing, where we may. What still is
 /// missing afterwards shows in the groups that need it.
 pub(crate) fn debian_packages() {
-    let missing = missing_packages();
+    install(&missing_packages());
+}
+
+/// Installs what the benchmark needs as well: without it, libzmq has no CURVE.
+pub(crate) fn debian_packages_of_bench() {
+    let mut missing = missing_packages();
+    if !Path::new("/usr/include/sodium.h").exists() {
+        missing.push("libsodium-dev");
+    }
+    install(&missing);
+}
+
+fn install(missing: &[&str]) {
     if missing.is_empty() {
         return;
     }
@@ -54,7 +66,7 @@ pub(crate) fn debian_packages() {
         prefix,
         &["apt-get", "install", "--yes", "--no-install-recommends"],
     );
-    install.args(&missing);
+    install.args(missing);
     for command in [&mut update, &mut install] {
         match process::run(command) {
             Ok(finished) if finished.succeeded => {}

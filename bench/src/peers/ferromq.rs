@@ -5,10 +5,10 @@
 
 use std::marker::PhantomData;
 
-use ferromq::{AnySocket, Context, Error, Frame, Options, Proxy, SocketType};
+use ferromq::{AnySocket, Context, CurveClients, Error, Frame, Options, Proxy, SocketType};
 
-use super::{Failure, Kind, Peer};
-use crate::job::{Job, Workload};
+use super::{End, Failure, Kind, Peer, keys};
+use crate::job::{Job, Mechanism, Workload};
 
 /// A socket, which takes bodies in the way `H`.
 pub(crate) struct Ferromq<H> {
@@ -54,13 +54,13 @@ impl<H: HandOver> Peer for Ferromq<H> {
         endpoint: &str,
         job: &Job,
     ) -> Result<(Self, String), Failure> {
-        let socket = Self::new(context, kind, job)?;
+        let socket = Self::new(context, kind, job, End::Binds)?;
         let endpoint = socket.socket.bind(endpoint)?.to_string();
         Ok((socket, endpoint))
     }
 
     fn connect(context: &Context, kind: Kind, endpoint: &str, job: &Job) -> Result<Self, Failure> {
-        let socket = Self::new(context, kind, job)?;
+        let socket = Self::new(context, kind, job, End::Connects)?;
         socket.socket.connect(endpoint)?;
         Ok(socket)
     }
@@ -97,8 +97,11 @@ impl<H: HandOver> Peer for Ferromq<H> {
 }
 
 impl<H> Ferromq<H> {
-    fn new(context: &Context, kind: Kind, job: &Job) -> Result<Self, Failure> {
+    fn new(context: &Context, kind: Kind, job: &Job, end: End) -> Result<Self, Failure> {
         let mut options = Options::new();
+        if job.cell.mechanism == Mechanism::Curve {
+            options = secured(options, end);
+        }
         if kind == Kind::Pub {
             options = options.pub_no_drop(true);
         }
@@ -109,6 +112,14 @@ impl<H> Ferromq<H> {
             socket: context.any_socket(socket_type(kind), options)?,
             hand_over: PhantomData,
         })
+    }
+}
+
+/// Who can be trusted is not what is measured: any client may come.
+fn secured(options: Options, end: End) -> Options {
+    match end {
+        End::Binds => options.curve_server(keys::server(), CurveClients::Any),
+        End::Connects => options.curve_client(keys::server().public, keys::client()),
     }
 }
 

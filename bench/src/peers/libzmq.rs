@@ -10,8 +10,8 @@ mod ffi;
 use std::marker::PhantomData;
 
 use self::ffi::{Context, Socket};
-use super::{Failure, Kind, Peer};
-use crate::job::{Contender, Job, Workload};
+use super::{End, Failure, Kind, Peer, keys};
+use crate::job::{Contender, Job, Mechanism, Workload};
 
 pub(crate) use self::api::{absence_of_system, system_version, version};
 
@@ -60,13 +60,13 @@ impl<H: HandOver> Peer for Libzmq<H> {
         endpoint: &str,
         job: &Job,
     ) -> Result<(Self, String), Failure> {
-        let socket = Self::new(context, kind, job)?;
+        let socket = Self::new(context, kind, job, End::Binds)?;
         let endpoint = socket.0.bind(endpoint)?;
         Ok((socket, endpoint))
     }
 
     fn connect(context: &Context, kind: Kind, endpoint: &str, job: &Job) -> Result<Self, Failure> {
-        let socket = Self::new(context, kind, job)?;
+        let socket = Self::new(context, kind, job, End::Connects)?;
         socket.0.connect(endpoint)?;
         Ok(socket)
     }
@@ -102,8 +102,15 @@ impl<H: HandOver> Peer for Libzmq<H> {
 }
 
 impl<H> Libzmq<H> {
-    fn new(context: &Context, kind: Kind, job: &Job) -> Result<Self, Failure> {
+    fn new(context: &Context, kind: Kind, job: &Job, end: End) -> Result<Self, Failure> {
         let socket = Socket::new(context, kind)?;
+        match (job.cell.mechanism, end) {
+            (Mechanism::Null, _) => {}
+            (Mechanism::Curve, End::Binds) => socket.be_curve_server(&keys::server())?,
+            (Mechanism::Curve, End::Connects) => {
+                socket.be_curve_client(&keys::server(), &keys::client())?;
+            }
+        }
         if kind == Kind::Pub {
             socket.never_drop()?;
         }

@@ -10,9 +10,11 @@ use crate::workspace;
 
 /// Where a whole run leaves its tables and charts.
 const RESULTS: &str = "docs/performance";
+/// The page that tells of them, and has the goals in it.
+const GOALS: &str = "docs/PERFORMANCE.md";
 
 pub(crate) fn run(quick: bool, arguments: &[String]) -> io::Result<ExitCode> {
-    setup::debian_packages();
+    setup::debian_packages_of_bench();
     let mut bench = workspace::cargo();
     bench.args(["run", "--locked", "--release", "--features", "peers"]);
     bench.arg("--manifest-path");
@@ -22,6 +24,7 @@ pub(crate) fn run(quick: bool, arguments: &[String]) -> io::Result<ExitCode> {
     bench.args(quick.then_some("--quick")).args(arguments);
     if !quick && arguments.is_empty() {
         bench.arg("--docs").arg(workspace::root().join(RESULTS));
+        bench.arg("--goals").arg(workspace::root().join(GOALS));
         bench.arg("--json");
         bench.arg(workspace::target_dir().join("bench.json"));
     }

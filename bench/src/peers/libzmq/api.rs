@@ -52,6 +52,7 @@ functions! {
     fn zmq_version(major: *mut c_int, minor: *mut c_int, patch: *mut c_int);
     fn zmq_errno() -> c_int;
     fn zmq_strerror(number: c_int) -> *const c_char;
+    fn zmq_has(capability: *const c_char) -> c_int;
 
     fn zmq_ctx_new() -> *mut c_void;
     fn zmq_ctx_term(context: *mut c_void) -> c_int;

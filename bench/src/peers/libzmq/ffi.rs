@@ -8,6 +8,8 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use ferromq::CurveKeys;
+
 use super::api::Api;
 use crate::peers::{Failure, Kind};
 
@@ -15,6 +17,10 @@ const ZMQ_SUBSCRIBE: c_int = 6;
 const ZMQ_LINGER: c_int = 17;
 const ZMQ_SNDHWM: c_int = 23;
 const ZMQ_LAST_ENDPOINT: c_int = 32;
+const ZMQ_CURVE_SERVER: c_int = 47;
+const ZMQ_CURVE_PUBLICKEY: c_int = 48;
+const ZMQ_CURVE_SECRETKEY: c_int = 49;
+const ZMQ_CURVE_SERVERKEY: c_int = 50;
 const ZMQ_XPUB_NODROP: c_int = 69;
 const ZMQ_SNDMORE: c_int = 2;
 
@@ -144,14 +150,44 @@ impl Socket {
         self.set_int(ZMQ_SNDHWM, 0)
     }
 
+    /// Takes encrypted connections only, of whoever knows the public key.
+    pub(crate) fn be_curve_server(&self, keys: &CurveKeys) -> Result<(), Failure> {
+        self.has_curve()?;
+        self.set_int(ZMQ_CURVE_SERVER, 1)?;
+        Ok(self.set_bytes(ZMQ_CURVE_SECRETKEY, keys.secret.expose())?)
+    }
+
+    pub(crate) fn be_curve_client(
+        &self,
+        server: &CurveKeys,
+        keys: &CurveKeys,
+    ) -> Result<(), Failure> {
+        self.has_curve()?;
+        self.set_bytes(ZMQ_CURVE_SERVERKEY, &server.public.0)?;
+        self.set_bytes(ZMQ_CURVE_PUBLICKEY, &keys.public.0)?;
+        Ok(self.set_bytes(ZMQ_CURVE_SECRETKEY, keys.secret.expose())?)
+    }
+
+    fn has_curve(&self) -> Result<(), Failure> {
+        // SAFETY: zmq_has reads a string that ends in a NUL.
+        match unsafe { (self.api.zmq_has)(c"curve".as_ptr()) } {
+            1 => Ok(()),
+            _ => Err("built without CURVE (Debian: apt-get install libsodium-dev)".into()),
+        }
+    }
+
     pub(crate) fn subscribe(&self, prefix: &[u8]) -> Result<(), ZmqError> {
-        // SAFETY: the socket is live and the option's value is `prefix`.
+        self.set_bytes(ZMQ_SUBSCRIBE, prefix)
+    }
+
+    fn set_bytes(&self, option: c_int, value: &[u8]) -> Result<(), ZmqError> {
+        // SAFETY: the socket is live and the option's value is `value`.
         let set = unsafe {
             (self.api.zmq_setsockopt)(
                 self.socket.as_ptr(),
-                ZMQ_SUBSCRIBE,
-                prefix.as_ptr().cast(),
-                prefix.len(),
+                option,
+                value.as_ptr().cast(),
+                value.len(),
             )
         };
         ZmqError::check(self.api, set).map(drop)
