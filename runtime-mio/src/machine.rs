@@ -258,7 +258,13 @@ impl Machine {
 
     /// Whether what peers send is acted upon without a receive call.
     pub(crate) fn reads_eagerly(&self) -> bool {
-        !self.receives() || matches!(self, Self::XPub(_))
+        !self.receives() || self.shows_subscriptions()
+    }
+
+    /// Whether the application sees who subscribes.
+    #[inline]
+    pub(crate) fn shows_subscriptions(&self) -> bool {
+        matches!(self, Self::XPub(_))
     }
 
     /// REP: the frames in front of the delimiter wait for the reply.

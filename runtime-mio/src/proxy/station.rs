@@ -61,7 +61,7 @@ impl Station {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         let guard = self.core().enter();
-        guard.machine.may_send(guard.peeked.is_some())
+        guard.machine.may_send(guard.inbound.peeked.is_some())
     }
 
     /// Gives the socket a message, of which it keeps handles.

@@ -152,7 +152,7 @@ impl Core {
     /// Lets go of every peer. What still waits is counted and told.
     pub(crate) fn discard(&self) {
         let mut guard = self.enter_foreign();
-        let peeked = guard.peeked.take();
+        let peeked = guard.inbound.peeked.take();
         guard
             .finished
             .extend(peeked.into_iter().flat_map(Message::into_frames));

@@ -1,7 +1,7 @@
 //! Peers leave: what they sent is read, what was queued for them is kept or
 //! counted, and a publisher forgets what they were subscribed to.
 
-use ferromq_patterns::{PeerId, TopicStep};
+use ferromq_patterns::PeerId;
 
 use super::core::Core;
 use super::state::{Phase, State};
@@ -136,6 +136,9 @@ impl State {
             self.linked -= 1;
             self.blocked -= usize::from(link.write_interest);
         }
+        if !pipe.inbound.is_empty() {
+            self.inbound.forget(id);
+        }
         self.totals.add(&pipe.traffic);
         self.drops.add_all(&pipe.drops);
         self.finished.extend(
@@ -156,16 +159,18 @@ impl State {
     /// Notes that a connection of a publisher is gone, and starts to remove
     /// what it was subscribed to.
     pub(super) fn leaves_subscriptions(&mut self) {
-        self.stale = self.machine.publishes();
+        self.inbound.stale = self.machine.publishes();
         if self.has_stale() {
             self.remove_stale();
+        } else if self.inbound.stale {
+            self.news = true;
         }
     }
 
     /// Whether a PUB has more of that to do, without being called. (An XPUB's
     /// application takes the rest as messages.)
     pub(crate) fn has_stale(&self) -> bool {
-        self.stale && !self.machine.receives()
+        self.inbound.stale && !self.machine.receives()
     }
 
     /// Whether there is more to do without being called, or told by an event.
@@ -178,31 +183,8 @@ impl State {
     pub(crate) fn remove_stale(&mut self) {
         for _ in 0..STALE_STEPS {
             if self.machine.poll_unsubscribed(&mut Vec::new()).is_none() {
-                self.stale = false;
+                self.inbound.stale = false;
                 return;
-            }
-        }
-    }
-
-    /// XPUB: the next cancellation that a peer that went did not send.
-    pub(super) fn next_unsubscription(&mut self) -> Option<Message> {
-        if !self.machine.receives() {
-            return None;
-        }
-        let mut topic = Vec::new();
-        loop {
-            match self.machine.poll_unsubscribed(&mut topic) {
-                Some(TopicStep::Topic { len }) => {
-                    let upstream: Vec<u8> = std::iter::once(0)
-                        .chain(topic.into_iter().take(len))
-                        .collect();
-                    return Some(Message::from(upstream));
-                }
-                Some(_) => {}
-                None => {
-                    self.stale = false;
-                    return None;
-                }
             }
         }
     }

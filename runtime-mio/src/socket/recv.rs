@@ -5,7 +5,7 @@ use super::Readiness;
 use super::core::{Core, Entered};
 use super::state::State;
 use super::wait::Patience;
-use crate::hand_over::Looker;
+use crate::hand_over::{Awaited, Looker};
 use crate::{Error, Message};
 use ferromq_patterns::Subscription;
 
@@ -41,22 +41,26 @@ impl Core {
         // Whoever finds nothing has answered everything: what he sends next
         // is awaited, so it leaves at once.
         guard.pace.begins_burst();
-        guard.flush_deferred(self);
+        // A link that breaks in the attempt is read to its end.
+        if self.write_deferred(&mut guard)
+            && let Some(message) = guard.pop(self)
+        {
+            return Ok(message);
+        }
         let mut spun = false;
         loop {
-            if let Some(message) = guard.pop(self) {
-                return Ok(message);
-            }
             guard.machine.check_receive()?;
             guard = match patience {
                 Patience::None => {
                     self.service_for(&mut guard, Looker::Call);
-                    let found = guard.pop(self).ok_or(Error::WouldBlock);
-                    return found;
+                    return guard.pop(self).ok_or(Error::WouldBlock);
                 }
                 _ if !std::mem::replace(&mut spun, true) => self.spin(guard),
                 _ => self.wait(guard, patience)?,
             };
+            if let Some(message) = guard.pop(self) {
+                return Ok(message);
+            }
         }
     }
 
@@ -107,12 +111,12 @@ impl Core {
         let mut guard = self.enter();
         guard.check_open()?;
         guard.peek(self);
-        if guard.peeked.is_none() || !guard.machine.may_send(false) {
+        if guard.inbound.peeked.is_none() || !guard.machine.may_send(false) {
             // Without this the descriptor would stay readable for nothing.
             self.service_for(&mut guard, looker);
             guard.peek(self);
         }
-        let readable = guard.peeked.is_some();
+        let readable = guard.inbound.peeked.is_some();
         let writable = guard.machine.may_send(readable);
         guard.flush_deferred(self);
         Ok(Readiness { readable, writable })
@@ -173,13 +177,6 @@ impl Core {
 }
 
 impl State {
-    /// Decodes the next message, if there is one, without giving it out.
-    fn peek(&mut self, core: &Core) {
-        if self.peeked.is_none() && self.machine.check_receive().is_ok() {
-            self.peeked = self.pop(core);
-        }
-    }
-
     /// One read of the only link, without waiting for its readiness.
     fn look(&mut self, core: &Core) -> bool {
         let Some(pipe) = self
@@ -197,7 +194,7 @@ impl State {
         self.machine.peer_readable(id);
         match self.pop(core) {
             Some(message) => {
-                self.peeked = Some(message);
+                self.inbound.peeked = Some(message);
                 true
             }
             None => false,

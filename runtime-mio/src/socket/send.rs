@@ -181,7 +181,7 @@ impl State {
                 }
             }
         }
-        let peeked = self.peeked.is_some();
+        let peeked = self.inbound.peeked.is_some();
         let route = self
             .machine
             .route(message.bytes(0), message.count(), peeked)?;

@@ -18,7 +18,6 @@ fn sleep_on(socket: &AnySocket) {
 }
 
 /// Receives as the descriptor's contract says.
-#[allow(dead_code)]
 fn recv_by_descriptor(socket: &AnySocket) -> Message {
     loop {
         match socket.try_recv() {
@@ -68,4 +67,24 @@ over_tcp_and_ipc! {
         receiver.join().unwrap();
     }
 
+    // What the I/O thread reads while the application is away is news, too.
+    fn a_loop_around_an_xpub_is_told_of_subscriptions(endpoint) {
+        let context = context();
+        let (publisher, real) = bound(&context, SocketType::XPub, Options::new(), endpoint);
+        for round in 0..20_u8 {
+            let subscriber = connected(&context, SocketType::Sub, Options::new(), &real);
+            // Let the loop sleep, and be taken over.
+            let _ = subscriber.wait_for_peers(2, Duration::from_millis(15));
+            let subscribing = std::thread::spawn(move || {
+                subscriber.subscribe([round]).unwrap();
+                subscriber
+            });
+            assert_eq!(*recv_by_descriptor(&publisher).frame(0).unwrap(), [1, round][..]);
+            let subscriber = subscribing.join().unwrap();
+            let _ = subscriber.wait_for_peers(2, Duration::from_millis(15));
+            let leaving = std::thread::spawn(move || drop(subscriber));
+            assert_eq!(*recv_by_descriptor(&publisher).frame(0).unwrap(), [0, round][..]);
+            leaving.join().unwrap();
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod linger;
 mod lingering_close;
 mod long_bodies;
 mod lost_requester;
+mod notifications;
 mod observing;
 mod patterns;
 mod polling;
