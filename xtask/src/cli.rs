@@ -146,6 +146,8 @@ pub(crate) enum LongGroup {
     /// Whole sockets over a virtual network and clock keep their promises in
     /// millions of schedules.
     Simulation,
+    /// Tensors of torch and tensorflow, which are installed, through the Python package.
+    Tensors,
 }
 
 /// Options of the group `simulation`.

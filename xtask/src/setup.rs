@@ -49,24 +49,25 @@ pub(crate) fn debian_packages_of_bench() {
     install(&missing);
 }
 
-fn install(missing: &[&str]) {
-    if missing.is_empty() {
+/// Installs Debian packages, where we may, and says what came of it.
+pub(crate) fn install(packages: &[&str]) {
+    if packages.is_empty() {
         return;
     }
     let Some(prefix) = privileges() else {
         println!(
             "setup: not root: to install {0}, run: sudo apt-get install {0}",
-            missing.join(" ")
+            packages.join(" ")
         );
         return;
     };
-    println!("setup: installing {}", missing.join(" "));
+    println!("setup: installing {}", packages.join(" "));
     let mut update = as_root(prefix, &["apt-get", "update", "--quiet"]);
     let mut install = as_root(
         prefix,
         &["apt-get", "install", "--yes", "--no-install-recommends"],
     );
-    install.args(missing);
+    install.args(packages);
     for command in [&mut update, &mut install] {
         match process::run(command) {
             Ok(finished) if finished.succeeded => {}

@@ -1,71 +1,80 @@
-//! The Python package: built into an environment of its own, tested, typed.
+//! The Python package: built into environments of its own, tested, typed.
 
-use std::path::PathBuf;
+mod environment;
+
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use environment::{Effort, Environment, module};
 
 use crate::group::Outcome;
 use crate::process::{self, Finished};
 use crate::workspace;
 
-/// What the tests need besides pyzmq and the build itself.
-const TOOLS: [&str; 9] = [
-    "maturin==1.16.0",
-    "pyzmq==27.3.0",
-    "pytest>=8",
-    "hypothesis>=6",
-    "mypy>=1.18",
-    "numpy>=2",
-    "ml_dtypes>=0.5",
-    "uvloop>=0.21",
-    "typing_extensions>=4.15",
+/// The tests that another library's environment repeats.
+const OF_TENSORS: [&str; 2] = [
+    "python/tests/test_tensors.py",
+    "python/tests/test_frameworks.py",
 ];
-/// The first Python that the package is for.
-const OLDEST: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 
-/// Builds the package, runs its tests, and checks its types.
+/// Builds the package, runs its tests, and checks its types; with torch where
+/// that is installed.
 pub(crate) fn check() -> Outcome {
-    let python = match environment() {
-        Ok(python) => python,
+    let wheel = match built() {
+        Ok(wheel) => wheel,
         Err(outcome) => return outcome,
     };
-    // Without link-time optimisation: a fraction of the time, the same checks.
-    let profile = ["--config-settings", "build-args=--profile quick --locked"];
-    let mut install = module(&python, &["pip", "install", "--quiet", "--no-deps"]);
-    install.args(["--no-build-isolation", "--force-reinstall"]);
-    install.args(profile).arg("./python");
+    let python = &wheel.python;
     let configuration = "python/pyproject.toml";
     let mut native = vec!["mypy.stubtest", "ferromq._native", "--concise"];
     native.extend(["--mypy-config-file", configuration]);
     native.extend(["--allowlist", "python/stubtest-allowlist.txt"]);
+    let all = ["pytest", "-q", "python/tests"];
     let steps = [
-        ("building", install),
-        (
-            "testing",
-            module(&python, &["pytest", "-q", "python/tests"]),
-        ),
+        ("testing", module(python, &all)),
         (
             "types",
-            module(&python, &["mypy", "--config-file", configuration]),
+            module(python, &["mypy", "--config-file", configuration]),
         ),
-        ("stubs", module(&python, &native)),
+        ("stubs", module(python, &native)),
     ];
-    for (name, mut step) in steps {
-        println!("    python: {name}");
-        match process::run(&mut step) {
-            Ok(Finished {
-                succeeded: true, ..
-            }) => {}
-            failed => return failed.into(),
+    let tested = install(python, &wheel.file).and_then(|()| run(steps));
+    let tested = tested.and_then(|()| test_beside(Environment::Torch, &wheel.file));
+    tested.err().unwrap_or(Outcome::Passed)
+}
+
+/// Tests tensors with libraries that take minutes to install, and installs them:
+/// torch from Debian, tensorflow by pip, where either can be had.
+pub(crate) fn check_tensors() -> Outcome {
+    let wheel = match built() {
+        Ok(wheel) => wheel,
+        Err(outcome) => return outcome,
+    };
+    let mut tested = 0;
+    for environment in [Environment::Torch, Environment::TensorFlow] {
+        match environment.python(Effort::Install) {
+            Err(missing) => println!("    python: skipped: {}; {}", missing.why, missing.enable),
+            Ok(python) => match test_tensors(&python, &wheel.file) {
+                Ok(()) => tested += 1,
+                Err(failed) => return failed,
+            },
         }
     }
-    Outcome::Passed
+    match tested {
+        0 => Outcome::skipped(
+            "neither torch nor tensorflow can be installed",
+            "sudo apt-get install python3-torch",
+        ),
+        _ => Outcome::Passed,
+    }
 }
 
 /// Builds the wheel that is given away, into `target/wheels`.
 pub(crate) fn wheel() -> Outcome {
-    let python = match environment() {
+    let python = match Environment::Main.python(Effort::Install) {
         Ok(python) => python,
-        Err(outcome) => return outcome,
+        Err(missing) => return Outcome::skipped(missing.why, missing.enable),
     };
     let folder = workspace::target_dir().join("wheels");
     let mut build = module(&python, &["maturin", "build", "--release", "--locked"]);
@@ -78,56 +87,68 @@ pub(crate) fn wheel() -> Outcome {
     outcome
 }
 
-/// The interpreter of the environment, made on first use.
-fn environment() -> Result<PathBuf, Outcome> {
-    let system = PathBuf::from("python3");
-    if !process::succeeds(Command::new(&system).args(["-c", OLDEST])) {
-        let enable = "sudo apt-get install python3 python3-venv";
-        return Err(Outcome::skipped("there is no Python 3.11 or later", enable));
-    }
-    let venv = workspace::target_dir().join("venv-python");
-    let python = venv.join("bin/python3");
-    let check = module(&python, &["pytest", "--version"]);
-    let complete = venv.join("complete");
-    let tools = TOOLS.join("\n");
-    let known = std::fs::read_to_string(&complete).is_ok_and(|known| known == tools);
-    if known && succeeds(check) {
-        return Ok(python);
-    }
-    let mut make = module(&system, &["venv", "--clear"]);
-    make.arg(&venv);
-    if !process::run(&mut make).is_ok_and(|made| made.succeeded) {
-        let enable = "sudo apt-get install python3 python3-venv";
-        return Err(Outcome::skipped("python3 has no venv module", enable));
-    }
-    println!("    python: installing what the tests need");
-    let mut install = module(&python, &["pip", "install", "--quiet"]);
-    install.args(["--only-binary", ":all:"]).args(TOOLS);
-    if !process::run(&mut install).is_ok_and(|made| made.succeeded) {
-        let enable = format!("{} -m pip install {}", python.display(), TOOLS.join(" "));
-        return Err(Outcome::skipped("pip cannot install the tools", enable));
-    }
-    let written = std::fs::write(&complete, tools);
-    written.map_err(Outcome::failed).map(|()| python)
+/// A wheel for tests, and the interpreter that built it.
+struct Wheel {
+    python: PathBuf,
+    file: PathBuf,
 }
 
-/// `python -m …`, in the root, with our target directory.
-fn module(python: &PathBuf, arguments: &[&str]) -> Command {
-    let mut command = Command::new(python);
-    command.arg("-m").args(arguments);
-    command.current_dir(workspace::root());
-    command.env("CARGO_TARGET_DIR", workspace::target_dir());
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    // pip calls maturin by its name.
-    let own = python.parent().map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = own.into_iter().chain(std::env::split_paths(&path));
-    if let Ok(path) = std::env::join_paths(folders) {
-        command.env("PATH", path);
-    }
-    command
+/// Builds it as `pip install ./python` does, but without optimisation: a quarter of
+/// the time, and debug assertions.
+fn built() -> Result<Wheel, Outcome> {
+    let python = Environment::Main.python(Effort::Install);
+    let python = python.map_err(|missing| Outcome::skipped(missing.why, missing.enable))?;
+    let folder = workspace::target_dir().join("wheels-of-tests");
+    // Only the one that is built now is there afterwards.
+    let _ = fs::remove_dir_all(&folder);
+    let mut build = module(&python, &["pip", "wheel", "--quiet", "--no-deps"]);
+    build.arg("--no-build-isolation").arg("--wheel-dir");
+    build.arg(&folder);
+    build.args(["--config-settings", "build-args=--profile quick --locked"]);
+    build.arg("./python");
+    run([("building", build)])?;
+    let mut files = fs::read_dir(&folder).map_err(Outcome::failed)?;
+    let file = files.find_map(Result::ok).map(|entry| entry.path());
+    let file = file.ok_or_else(|| Outcome::failed("pip made no wheel"))?;
+    Ok(Wheel { python, file })
 }
 
-fn succeeds(mut command: Command) -> bool {
-    process::succeeds(&mut command)
+fn install(python: &Path, wheel: &Path) -> Result<(), Outcome> {
+    let mut install = module(python, &["pip", "install", "--quiet", "--no-deps"]);
+    install.arg("--force-reinstall").arg(wheel);
+    run([("installing", install)])
+}
+
+/// Tests tensors in an environment, if that needs no long installation; says so
+/// otherwise.
+fn test_beside(environment: Environment, wheel: &Path) -> Result<(), Outcome> {
+    match environment.python(Effort::WhatIsThere) {
+        Ok(python) => test_tensors(&python, wheel),
+        Err(missing) => {
+            let (why, enable) = (missing.why, missing.enable);
+            println!("    python: skipped: {why}; to test with it: {enable}");
+            Ok(())
+        }
+    }
+}
+
+fn test_tensors(python: &Path, wheel: &Path) -> Result<(), Outcome> {
+    install(python, wheel)?;
+    let test = module(python, &["pytest", "-q", OF_TENSORS[0], OF_TENSORS[1]]);
+    let name = python.ancestors().nth(2).and_then(Path::file_name);
+    let name = name.unwrap_or_default().to_string_lossy();
+    run([(&*format!("testing in {name}"), test)])
+}
+
+fn run<'a>(steps: impl IntoIterator<Item = (&'a str, Command)>) -> Result<(), Outcome> {
+    for (name, mut step) in steps {
+        println!("    python: {name}");
+        match process::run(&mut step) {
+            Ok(Finished {
+                succeeded: true, ..
+            }) => {}
+            failed => return Err(failed.into()),
+        }
+    }
+    Ok(())
 }

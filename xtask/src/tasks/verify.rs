@@ -18,7 +18,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{LongGroup, Verify};
 use crate::group::{Outcome, Tally};
-use crate::tasks::simulation;
+use crate::tasks::{python, simulation};
 
 /// What ends a check early: its text is what there is to show for it.
 type Failure = Box<dyn std::error::Error>;
@@ -38,6 +38,7 @@ pub(crate) fn run(verify: &Verify) -> ExitCode {
             tally.run(name, || match group {
                 LongGroup::Files => files::check(&verify.files, seed, &interrupted),
                 LongGroup::Simulation => simulation::check_many(&verify.simulation, seed),
+                LongGroup::Tensors => python::check_tensors(),
             });
         }
     }
