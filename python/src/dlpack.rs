@@ -52,6 +52,8 @@ struct ManagedVersioned {
 
 const NAME: &CStr = c"dltensor";
 const NAME_VERSIONED: &CStr = c"dltensor_versioned";
+/// DLPack's flag of tensors that must not be written to.
+const READ_ONLY: u64 = 1;
 /// Memory that this process's CPU reads.
 const CPU: i32 = 1;
 /// More dimensions than any library has.
@@ -64,6 +66,7 @@ pub(crate) struct Loan {
     _capsule: Py<PyCapsule>,
     start: usize,
     len: usize,
+    writable: bool,
     description: Description,
 }
 
@@ -78,10 +81,15 @@ struct Description {
 
 #[pymethods]
 impl Loan {
-    /// Of what a `__dlpack__` method answered.
+    /// Of what a `__dlpack__` method answered. `writable` is for tensors that may
+    /// be written to; those that say they may not raise BufferError.
     #[new]
-    fn new(capsule: &Bound<'_, PyCapsule>) -> PyResult<Self> {
-        let tensor = tensor_of(capsule)?;
+    #[pyo3(signature = (capsule, *, writable = false))]
+    fn new(capsule: &Bound<'_, PyCapsule>, writable: bool) -> PyResult<Self> {
+        let (tensor, flags) = tensor_of(capsule)?;
+        if writable && flags & READ_ONLY != 0 {
+            return Err(PyBufferError::new_err("the tensor is read-only"));
+        }
         let description = Description::of(tensor)?;
         let (device, _) = description.device;
         if device != CPU {
@@ -95,6 +103,7 @@ impl Loan {
             _capsule: capsule.clone().unbind(),
             start: data - before,
             len,
+            writable,
             description: Description {
                 offset: before,
                 ..description
@@ -147,9 +156,11 @@ impl Loan {
         let loan = slf.get();
         let start = std::ptr::with_exposed_provenance_mut(loan.start);
         let len = loan.len.cast_signed();
+        let fixed = c_int::from(!loan.writable);
         // SAFETY: the view is the interpreter's to fill; the memory is the
         // capsule's, which the object keeps, and the view keeps the object.
-        let result = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, 1, flags) };
+        let result =
+            unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, fixed, flags) };
         match result {
             0 => Ok(()),
             _ => Err(PyErr::fetch(slf.py())),
@@ -157,21 +168,22 @@ impl Loan {
     }
 }
 
-fn tensor_of<'a>(capsule: &'a Bound<'_, PyCapsule>) -> PyResult<&'a Tensor> {
+/// The tensor in a capsule, and its flags.
+fn tensor_of<'a>(capsule: &'a Bound<'_, PyCapsule>) -> PyResult<(&'a Tensor, u64)> {
     use pyo3::types::PyCapsuleMethods;
     if capsule.is_valid_checked(Some(NAME)) {
         let pointer = capsule.pointer_checked(Some(NAME))?.cast::<Managed>();
         // SAFETY: a capsule of this name holds this structure (DLPack's Python
         // specification), and lives as long as the reference.
         let managed = unsafe { pointer.as_ref() };
-        return Ok(&managed.tensor);
+        return Ok((&managed.tensor, 0));
     }
     if capsule.is_valid_checked(Some(NAME_VERSIONED)) {
         let pointer = capsule.pointer_checked(Some(NAME_VERSIONED))?;
         // SAFETY: as above; the version comes first in every version.
         let managed = unsafe { pointer.cast::<ManagedVersioned>().as_ref() };
         return match managed.major {
-            1 => Ok(&managed.tensor),
+            1 => Ok((&managed.tensor, managed.flags)),
             major => Err(PyValueError::new_err(format!("DLPack of version {major}"))),
         };
     }

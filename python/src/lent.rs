@@ -8,7 +8,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -52,10 +52,13 @@ impl Bytes {
             let held = Some(Held::Object(bytes.clone().unbind()));
             return Ok(Self { held, start, len });
         }
+        Self::view(object, ffi::PyBUF_SIMPLE)
+    }
+
+    fn view(object: &Bound<'_, PyAny>, flags: c_int) -> PyResult<Self> {
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: the object is alive, the GIL is held, the view is ours.
-        let result =
-            unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &mut *view, ffi::PyBUF_SIMPLE) };
+        let result = unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &mut *view, flags) };
         if result != 0 {
             return Err(not_bytes(object, PyErr::fetch(object.py())));
         }
@@ -70,6 +73,50 @@ impl Bytes {
         if let Some(held) = self.held.take() {
             held.release(py);
         }
+    }
+}
+
+/// Memory of an object that is written to, pinned while this lives.
+pub(crate) struct Room {
+    bytes: Bytes,
+    /// Tells who lent it that nobody has it any more.
+    _held: Option<Arc<()>>,
+}
+
+impl Room {
+    /// Takes a view of what is contiguous memory and may be written to.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let bytes = Bytes::view(object, ffi::PyBUF_WRITABLE)?;
+        Ok(Self { bytes, _held: None })
+    }
+
+    /// The address of the first byte.
+    pub(crate) fn start(&self) -> usize {
+        self.bytes.start.addr()
+    }
+
+    pub(crate) fn held_by(mut self, held: Arc<()>) -> Self {
+        self._held = Some(held);
+        self
+    }
+}
+
+impl AsRef<[u8]> for Room {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
+impl AsMut<[u8]> for Room {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let Bytes { start, len, .. } = self.bytes;
+        if len == 0 {
+            return &mut [];
+        }
+        // SAFETY: the view pins `len` bytes at `start`, which its object lets be
+        // written. The runtime is the only one who writes while it reads a message;
+        // a program that reads them meanwhile sees some of it, as with `readinto`.
+        unsafe { std::slice::from_raw_parts_mut(start.cast_mut(), len) }
     }
 }
 

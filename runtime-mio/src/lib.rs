@@ -98,6 +98,7 @@ pub use message::{IntoFrames, Message, PeerInfo};
 pub use self::{
     context::{Context, ContextBuilder},
     error::{Error, SendError, StateError},
+    memory::Landing,
     monitor::{Event, EventKind, Monitor},
     options::Options,
     poller::{Interest, PollEvent, Poller},

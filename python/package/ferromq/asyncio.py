@@ -30,7 +30,8 @@ from ._sight import Monitor, Statistics
 from ._types import SocketType
 from ._waiters import Waiters
 from .tensors import Ownership, Tensor
-from .tensors._transfer import address_frames, frames_of, tensor_from
+from .tensors._out import Out
+from .tensors._transfer import address_frames, frames_of, received
 
 T = TypeVar("T")
 
@@ -129,15 +130,14 @@ class Socket:
 
     async def recv_tensor(self, *, out: Any = None, timeout: float | None = None) -> Tensor:
         """Receives a tensor, as ``ferromq.Socket.recv_tensor`` does."""
-        frames = await self.recv_frames(timeout=timeout)
-        try:
-            tensor = tensor_from(frames, self.plain.type_name)
-            if out is not None:
-                tensor.copy_into(out)
-        except Exception:
-            self.plain._keep(frames)
-            raise
-        return tensor
+        if out is None:
+            return received(self.plain, await self.recv_frames(timeout=timeout), None)
+        place = Out(out)
+        with place.offered_by(self.plain) as offered:
+            plain = self.plain
+            attempt = plain._try_recv_offered if offered else plain.try_recv_frames
+            frames = await self._receive(attempt, timeout)
+        return received(self.plain, frames, place)
 
     async def poll(self, timeout: float | None = None, flags: int = POLLIN) -> int:
         """What the socket is ready for, of what ``flags`` asks; 0 if nothing in

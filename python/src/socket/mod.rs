@@ -1,12 +1,13 @@
 //! Sockets: what Python calls.
 
+mod landing;
 mod receiving;
 mod sending;
 mod slot;
 
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ferromq::{AnySocket, Error, Message, SocketType};
@@ -43,6 +44,10 @@ pub(crate) struct Socket {
     /// one wants it. Who waits for each message gives it away at once instead,
     /// also while sending, for the answer may be a thread's of this process.
     brisk: AtomicBool,
+    /// Memory that a call offered for what it receives.
+    offered: Mutex<Option<landing::Offered>>,
+    /// Its address, until the call has it back; 0 otherwise.
+    offered_at: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -80,6 +85,8 @@ impl Socket {
             kept: Mutex::default(),
             keeps: AtomicBool::new(false),
             brisk: AtomicBool::new(true),
+            offered: Mutex::default(),
+            offered_at: AtomicUsize::new(0),
         })
     }
 

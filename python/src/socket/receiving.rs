@@ -142,6 +142,17 @@ impl Socket {
 
 impl Socket {
     fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
+        let message = self.receive_wherever(py, timeout)?;
+        Ok(self.apart(message))
+    }
+
+    /// A message that may be in memory which a call has offered.
+    #[inline]
+    pub(super) fn receive_wherever(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+    ) -> PyResult<Message> {
         if let Some(message) = self.take_kept() {
             return Ok(message);
         }
@@ -179,6 +190,11 @@ impl Socket {
     }
 
     fn take(&self, py: Python<'_>) -> PyResult<Option<Message>> {
+        let message = self.take_wherever(py)?;
+        Ok(message.map(|it| self.apart(it)))
+    }
+
+    pub(super) fn take_wherever(&self, py: Python<'_>) -> PyResult<Option<Message>> {
         if let Some(message) = self.take_kept() {
             return Ok(Some(message));
         }
@@ -224,7 +240,7 @@ impl Socket {
             }
             Ok(())
         })?;
-        Ok(messages)
+        Ok(messages.into_iter().map(|it| self.apart(it)).collect())
     }
 
     fn receive_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {
@@ -282,7 +298,7 @@ fn as_bytes_list<'py>(py: Python<'py>, message: &Message) -> PyResult<Bound<'py,
     PyList::new(py, message.iter().map(|frame| PyBytes::new(py, frame)))
 }
 
-fn as_frames(message: Message) -> Vec<Frame> {
+pub(super) fn as_frames(message: Message) -> Vec<Frame> {
     let frames = message.into_iter();
     frames.map(|frame| Frame { frame }).collect()
 }

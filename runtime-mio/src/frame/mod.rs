@@ -88,6 +88,10 @@ impl Frame {
         Self(Shared::owned_by(self, origin))
     }
 
+    pub(crate) fn shared_origin(&self) -> Option<Arc<PeerInfo>> {
+        self.0.shared_origin()
+    }
+
     /// A frame of a part of this one's bytes: another handle, no copy.
     ///
     /// # Panics

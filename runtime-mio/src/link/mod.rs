@@ -22,6 +22,7 @@ use ferromq_wire::{
 
 use assembly::{Assembly, asked};
 use body::Body;
+pub(crate) use body::leave_frames;
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
 pub(crate) use sealing::Sealing;
@@ -29,7 +30,7 @@ use sealing::Unsealing;
 
 use crate::inproc::End;
 use crate::machine::Machine;
-use crate::memory::{BlockPool, BufferPool, OutOfMemory, PayloadBuffer, ReceiveBlock};
+use crate::memory::{BlockPool, BufferPool, Offer, OutOfMemory, ReceiveBlock};
 use crate::statistics::DropCause;
 use crate::{Frame, Message, PeerInfo};
 
@@ -79,6 +80,8 @@ pub(crate) struct Pools {
     pub(crate) buffers: Arc<BufferPool>,
     /// The output buffer that the last idle link gave up.
     pub(crate) output: Buffer,
+    /// Memory of the application's for a long body.
+    pub(crate) offer: Offer,
 }
 
 /// An established connection.
@@ -324,6 +327,7 @@ impl Link {
             .payloads()
             .chain(self.handed_over.take())
             .collect();
+        frames.extend(self.body.take().and_then(|body| body.buffer.into_landed()));
         frames.append(&mut self.assembly.frames);
         frames.append(&mut self.assembly.envelope);
         frames.append(&mut self.assembly.refused);

@@ -124,7 +124,10 @@ impl Link {
             self.body = Some(body);
             return Ok(Turn::Starved);
         }
-        let Opened { header } = unsealing.opener.open_long(body.buffer.whole_mut())?;
+        let Some(buffer) = body.buffer.pooled() else {
+            return Ok(Turn::Starved);
+        };
+        let Opened { header } = unsealing.opener.open_long(buffer.whole_mut())?;
         let mut bytes = [0; 9];
         let header = header.as_ref();
         let header = match bytes.get_mut(..header.len()) {
@@ -139,7 +142,7 @@ impl Link {
         let Some(Event::BodyDone { more }) = self.receiver.handle_input(&mut [])?.event else {
             return Ok(Turn::Again);
         };
-        body.buffer.drop_front(Opener::<NaCl>::PAYLOAD);
+        buffer.drop_front(Opener::<NaCl>::PAYLOAD);
         let frame = body.buffer.freeze(Some(self.peer.clone()));
         let decoded = self.assembly.add(id, machine, frame, more);
         Ok(decoded.map_or(Turn::Again, Turn::Found))

@@ -10,6 +10,7 @@ use ferromq_wire::{Config, Connection, Limits, Null, Scratch, SocketType};
 use super::body::LOW_WATER;
 use super::*;
 use crate::Options;
+use crate::memory::Landing;
 
 /// What a transport has to give, and what it was asked to wait for.
 #[derive(Default)]
@@ -116,6 +117,7 @@ impl Bench {
                 blocks: BlockPool::new(),
                 buffers: BufferPool::new(1 << 20),
                 output: Buffer::default(),
+                offer: Offer::default(),
             },
         }
     }
@@ -169,4 +171,123 @@ fn no_more_is_waited_for_than_is_missing() {
         assert!(message.frame(0).unwrap() == &body[..]);
         assert_eq!(bench.low_water(), 1);
     }
+}
+
+/// Memory of an application's that a test looks at: what it holds shows when the
+/// frame of it is gone, too.
+struct Room(Vec<u8>, Arc<Mutex<Vec<u8>>>);
+
+impl AsRef<[u8]> for Room {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Room {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *self.1.lock().unwrap() = std::mem::take(&mut self.0);
+    }
+}
+
+const LONG: usize = 100_000;
+
+/// A header of a frame of `LONG` bytes, and those.
+fn long_frame(more: u8) -> (Vec<u8>, Vec<u8>) {
+    let mut header = vec![2 | more];
+    header.extend_from_slice(&(LONG as u64).to_be_bytes());
+    (header, (0..LONG).map(|at| (at >> 3) as u8).collect())
+}
+
+fn room() -> (Landing, usize, Arc<Mutex<Vec<u8>>>) {
+    let left = Arc::default();
+    let room = Room(vec![0; LONG], Arc::clone(&left));
+    let start = room.0.as_ptr().addr();
+    (Landing::new(room), start, left)
+}
+
+#[test]
+fn a_body_lands_where_the_application_wants_it() {
+    let (header, body) = long_frame(0);
+    for cut in [0, 1, 9_000, LONG - 1] {
+        let mut bench = Bench::new();
+        let (landing, start, _) = room();
+        assert!(bench.pools.offer.put(landing).is_none());
+        assert!(bench.give(&header).is_none());
+        assert!(bench.give(&body[..cut]).is_none());
+        let message = bench.give(&body[cut..]).expect("the body is whole");
+        let frame = message.frame(0).unwrap();
+        assert_eq!(frame.as_ptr().addr(), start);
+        assert!(frame == &body[..]);
+        assert_eq!(frame.origin().unwrap().socket_type(), "PUSH");
+        // The next one finds no offer.
+        assert!(bench.give(&header).is_none());
+        let message = bench.give(&body).expect("another");
+        assert_ne!(message.frame(0).unwrap().as_ptr().addr(), start);
+    }
+}
+
+#[test]
+fn nothing_lands_that_is_not_meant() {
+    let (header, body) = long_frame(0);
+    let mut bench = Bench::new();
+    let (landing, start, _) = room();
+    let landing = landing.behind(|frames| frames.len() == 1 && frames[0] == *b"this");
+    bench.pools.offer.put(landing);
+    assert!(bench.give(b"\x01\x04that").is_none());
+    bench.give(&header);
+    let other = bench.give(&body).expect("behind another frame");
+    assert_ne!(other.frame(1).unwrap().as_ptr().addr(), start);
+    bench.give(&header[..1]);
+    bench.give(&(LONG as u64 - 1).to_be_bytes());
+    assert!(bench.give(&body[1..]).is_some(), "shorter");
+    assert!(bench.give(b"\x01\x04this").is_none());
+    bench.give(&header);
+    let meant = bench.give(&body).expect("the one that is meant");
+    assert_eq!(meant.frame(1).unwrap().as_ptr().addr(), start);
+}
+
+#[test]
+fn what_lands_halfway_goes_on_elsewhere() {
+    for cut in [0, 40_000, LONG] {
+        // Another frame follows, so that the body can be whole and the message not.
+        let (header, body) = long_frame(1);
+        let mut bench = Bench::new();
+        let (landing, start, left) = room();
+        bench.pools.offer.put(landing);
+        assert!(bench.give(&header).is_none());
+        assert!(bench.give(&body[..cut]).is_none());
+        assert!(bench.pools.offer.withdraw().is_none(), "it was taken up");
+        assert_eq!(bench.pools.offer.forget(), Some(start));
+        drop(bench.link.leave_landing(start, &bench.pools).unwrap());
+        let left = left.lock().unwrap();
+        assert!(left[..cut] == body[..cut]);
+        assert!(left[cut..].iter().all(|byte| *byte == 0));
+        assert!(bench.give(&body[cut..]).is_none());
+        let message = bench.give(b"\x00\x03end").expect("the message is whole");
+        assert!(message.frame(0).unwrap() == &body[..]);
+        assert_eq!(
+            message.frame(0).unwrap().origin().unwrap().socket_type(),
+            "PUSH"
+        );
+    }
+}
+
+#[test]
+fn a_link_that_ends_lets_go_of_what_it_was_offered() {
+    let (header, body) = long_frame(0);
+    let mut bench = Bench::new();
+    let (landing, _, left) = room();
+    bench.pools.offer.put(landing);
+    bench.give(&header);
+    bench.give(&body[..5]);
+    let frames = bench.link.shut_down();
+    assert!(left.lock().unwrap().is_empty(), "not under the lock");
+    drop(frames);
+    assert_eq!(left.lock().unwrap().len(), LONG);
 }

@@ -17,6 +17,8 @@
 
 mod block;
 mod buffer;
+#[cfg(not(loom))]
+mod landing;
 mod pool;
 pub(crate) mod raw;
 
@@ -27,5 +29,9 @@ mod tests;
 
 pub(crate) use block::ReceiveBlock;
 pub(crate) use buffer::{BufferPool, PayloadBuffer};
+#[cfg(not(loom))]
+pub use landing::Landing;
+#[cfg(not(loom))]
+pub(crate) use landing::{LandingBuffer, Offer};
 pub(crate) use pool::BlockPool;
 pub(crate) use raw::OutOfMemory;

@@ -47,6 +47,13 @@ impl Message {
         }
     }
 
+    pub(crate) fn parts_mut(&mut self) -> &mut [Frame] {
+        match &mut self.0 {
+            Frames::One(frame) => std::slice::from_mut(frame),
+            Frames::Many(frames) => frames,
+        }
+    }
+
     /// How many frames there are.
     #[inline]
     #[must_use]

@@ -9,6 +9,7 @@ mod departing;
 mod exported;
 mod groups;
 mod inbound;
+mod landing;
 mod leaving;
 mod lending;
 mod pacing;
@@ -45,6 +46,7 @@ pub use typed::{
 use crate::context::ContextInner;
 use crate::hand_over::Looker;
 use crate::io::Command;
+use crate::memory::Landing;
 use crate::security::Role;
 use crate::{Error, Message, Monitor, Options, SendError, Statistics};
 
@@ -314,6 +316,29 @@ impl AnySocket {
     #[inline]
     pub fn recv(&self) -> Result<Message, Error> {
         self.core().receive_default()
+    }
+
+    /// Offers memory of yours for a frame that is exactly as long, and longer than
+    /// 32 KiB: the next such frame is read straight into it, on whatever link it
+    /// comes, and its [`Frame`](crate::Frame) is that memory. It does not have to be
+    /// taken up: what was on its way already, what came over inproc or encrypted by
+    /// CURVE, lies elsewhere. Whoever wants the bytes there compares addresses, and
+    /// copies if need be.
+    ///
+    /// One offer a socket; the one before is [withdrawn](Self::withdraw_offer) and
+    /// given back. O(1), one virtual call a read.
+    pub fn offer(&self, landing: Landing) -> Option<Landing> {
+        self.core().offer(landing)
+    }
+
+    /// Takes an [offer](Self::offer) back: what is offered still is returned. What a
+    /// frame came for, or began to, and nobody has received is copied elsewhere, and
+    /// nothing is written to the memory any more; it is dropped when this returns.
+    /// Only a frame that was received keeps it.
+    ///
+    /// O(1), or O(peers) and the length of the frame if one has come for it.
+    pub fn withdraw_offer(&self) -> Option<Landing> {
+        self.core().withdraw()
     }
 
     /// Receives a message if one is there.

@@ -83,6 +83,7 @@ impl State {
                 blocks: BlockPool::new(),
                 buffers: BufferPool::new(BufferPool::DEFAULT_LIMIT),
                 output: Default::default(),
+                offer: Default::default(),
             },
             deferred: Vec::new(),
             inbound: Inbound::default(),

@@ -18,6 +18,7 @@ mod early_reply;
 mod heartbeats;
 mod high_water_marks;
 mod inproc;
+mod landing;
 mod lifetime;
 mod linger;
 mod lingering_close;

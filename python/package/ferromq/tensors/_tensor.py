@@ -106,18 +106,10 @@ class Tensor:
         return jax.device_put(self.numpy(), may_alias=True)
 
     def copy_into(self, out: Any) -> Any:
-        """Copies into an array of the same shape and type, and answers it."""
-        import numpy as np
+        """Copies into an array or tensor of the same shape and type, and answers it."""
+        from ._out import Out
 
-        mine, theirs = self.numpy(), np.asarray(out)
-        if theirs.shape != mine.shape or theirs.dtype != mine.dtype:
-            raise TensorError(
-                f"a tensor of {self.dtype}{list(self.shape)} does not fit out, which is "
-                f"{theirs.dtype}{list(theirs.shape)}"
-            )
-        if not theirs.flags.writeable:
-            raise TensorError("out is read-only")
-        np.copyto(theirs, mine)
+        Out(out).take(self)
         return out
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:

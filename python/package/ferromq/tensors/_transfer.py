@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from .. import _native
 from .._errors import HeaderError, TensorError
+from ._out import Out
 from ._payload import CHECKSUM, MORE_PARTS, STRIDED, Payload, payload_of
 from ._tensor import Tensor
 
@@ -73,6 +74,18 @@ def tensor_from(frames: list[_native.Frame], type_name: str) -> Tensor:
     return tensor
 
 
+def received(socket: _native.Socket, frames: list[_native.Frame], place: Out | None) -> Tensor:
+    """The tensor in these frames, in its place; the socket keeps what is none."""
+    try:
+        tensor = tensor_from(frames, socket.type_name)
+        if place is not None:
+            place.take(tensor)
+    except Exception:
+        socket._keep(frames if place is None else place.apart(frames))
+        raise
+    return tensor
+
+
 class TensorCalls(_native.Socket):
     """What sockets have for tensors."""
 
@@ -105,18 +118,19 @@ class TensorCalls(_native.Socket):
         return tracker if ownership == "borrowed" else None
 
     def recv_tensor(self, *, out: Any = None, timeout: float | None = None) -> Tensor:
-        """Receives a tensor, without a copy; with ``out``, into an array of the
-        same shape and type. A message that is no tensor, or of a type unknown
-        here, raises a TensorError and can be received by another call."""
-        frames = self.recv_frames(timeout=timeout)
-        try:
-            tensor = tensor_from(frames, self.type_name)
-            if out is not None:
-                tensor.copy_into(out)
-        except Exception:
-            self._keep(frames)
-            raise
-        return tensor
+        """Receives a tensor, without a copy; with ``out``, into an array or tensor of
+        the same shape and type, which the answer then shows. That copies nothing
+        either where ``out`` lies in C's order and is longer than 32 KiB, unless the
+        tensor was on its way already, lies in another order, or came over inproc or
+        by CURVE. A message that is no tensor, or of a type unknown here, or that does
+        not fit, raises a TensorError and can be received by another call."""
+        if out is None:
+            return received(self, self.recv_frames(timeout=timeout), None)
+        place = Out(out)
+        with place.offered_by(self) as offered:
+            receive = self._recv_offered if offered else self.recv_frames
+            frames = receive(timeout=timeout)
+        return received(self, frames, place)
 
 
 def address_frames(

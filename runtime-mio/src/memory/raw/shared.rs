@@ -71,6 +71,11 @@ impl Shared {
         self.header()?.origin.as_deref()
     }
 
+    /// The same as a handle.
+    pub(crate) fn shared_origin(&self) -> Option<Arc<PeerInfo>> {
+        self.header()?.origin.clone()
+    }
+
     /// A handle of a part of the same bytes.
     ///
     /// # Panics
