@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ferromq::{AnySocket, Error};
 use pyo3::prelude::*;
 
+use crate::authenticator::Function;
 use crate::errors;
 use crate::fork::Generation;
 use crate::socket::Slot;
@@ -57,6 +58,30 @@ impl Context {
         lock(&self.cell.inner).is_none()
     }
 
+    /// Decides from now on whether peers are let in, for every socket that asks (the
+    /// options zap_domain, and "zap" for plain_server or the clients of curve_server),
+    /// instead of a ZAP handler, which decides again after None. The function is
+    /// given a dict (domain, address, identity, mechanism, username, password, key)
+    /// on a thread of the context's, and answers True or the user's name to let it in.
+    /// PermissionError is a no with a reason; what else it raises is a no, and goes to
+    /// sys.unraisablehook.
+    #[pyo3(signature = (function, /))]
+    fn set_authenticator(&self, py: Python<'_>, function: Option<Py<PyAny>>) -> PyResult<()> {
+        let context = self.cell.context(py)?;
+        py.detach(|| match function {
+            Some(function) => context.set_authenticator(Function(function)),
+            None => context.clear_authenticator(),
+        });
+        Ok(())
+    }
+
+    /// From now on no socket binds or connects where its peers would come
+    /// unauthenticated: Unauthenticated is raised instead. There is no way back.
+    fn require_authentication(&self, py: Python<'_>) -> PyResult<()> {
+        self.cell.context(py)?.require_authentication();
+        Ok(())
+    }
+
     /// Closes every socket, and waits until what they had to send is sent or
     /// their time to linger is over. Calls that wait in other threads raise
     /// Terminated. A second call does nothing.
@@ -85,6 +110,8 @@ impl ContextCell {
         let Some(context) = lock(&self.inner).take() else {
             return Ok(());
         };
+        // It may know the context, which would keep both for ever.
+        context.clear_authenticator();
         context.terminate();
         let slots = std::mem::take(&mut *lock(&self.slots));
         let sockets = slots.iter().filter_map(Weak::upgrade);

@@ -32,17 +32,25 @@ pub(crate) fn client(options: Options, value: &Bound<'_, PyAny>) -> PyResult<Opt
     Ok(options.curve_client(public(&server)?, keys(&secret)?))
 }
 
-/// `(secret, clients)`: who we are, and whom to let in; None is everybody.
+/// `(secret, clients)`: who we are, and whom to let in; None is everybody, "zap"
+/// whomever the context's authenticator does.
 pub(crate) fn server(options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
-    let (secret, clients): (Bound<'_, PyAny>, Option<Vec<Bound<'_, PyAny>>>) = value.extract()?;
-    let clients = match clients {
-        None => CurveClients::Any,
-        Some(clients) => {
+    let (secret, clients): (Bound<'_, PyAny>, Bound<'_, PyAny>) = value.extract()?;
+    let clients = match asks(&clients) {
+        true => CurveClients::Zap,
+        false if clients.is_none() => CurveClients::Any,
+        false => {
+            let clients: Vec<Bound<'_, PyAny>> = clients.extract()?;
             let keys = clients.iter().map(public).collect::<PyResult<Vec<_>>>()?;
             CurveClients::keys(keys)
         }
     };
     Ok(options.curve_server(keys(&secret)?, clients))
+}
+
+/// Whether the context's authenticator is to be asked.
+pub(crate) fn asks(value: &Bound<'_, PyAny>) -> bool {
+    value.extract().is_ok_and(|text: String| text == "zap")
 }
 
 fn public(key: &Bound<'_, PyAny>) -> PyResult<PublicKey> {

@@ -14,6 +14,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         Error::Transport(cause) => Some(cause.endpoint().to_string()),
         Error::UnknownScheme { endpoint, .. }
         | Error::NoSuchEndpoint { endpoint }
+        | Error::Unauthenticated { endpoint, .. }
         | Error::Connect { endpoint, .. } => Some(endpoint.clone()),
         _ => None,
     };
@@ -58,6 +59,7 @@ fn class_name(error: &Error) -> &'static str {
         Error::Option { .. } => "OptionError",
         Error::Subscription { .. } => "SubscriptionError",
         Error::Connect { .. } => "ConnectRefused",
+        Error::Unauthenticated { .. } => "Unauthenticated",
         Error::System { .. } => "ResourceError",
         _ => "Error",
     }

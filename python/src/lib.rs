@@ -13,6 +13,7 @@
 //! No lock of the runtime is held while the GIL is waited for: what the I/O
 //! thread gives back is queued (`lent`) and released by whoever has the GIL.
 
+mod authenticator;
 mod context;
 mod convert;
 mod curve;

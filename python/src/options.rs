@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ferromq::{LinkOptions, Options};
+use ferromq::{AddressRange, LinkOptions, Options};
 use ferromq_transport::{IpVersion, Keepalive, LocalUsers};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -168,6 +168,13 @@ fn change_number(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Cha
         "max_frame_size" => value.extract().map(|n| options.max_frame_size(n)),
         "max_message_size" => value.extract().map(|n| options.max_message_size(n)),
         "max_parts" => value.extract().map(|n| options.max_parts(n)),
+        "max_subscriptions" => value.extract().map(|n| options.max_subscriptions(n)),
+        "max_subscription_bytes" => value.extract().map(|n| options.max_subscription_bytes(n)),
+        "max_total_subscriptions" => value.extract().map(|n| options.max_total_subscriptions(n)),
+        "authentication_timeout" => {
+            let time = time(value).map(|time| time.unwrap_or(Duration::MAX));
+            time.map(|time| options.authentication_timeout(time))
+        }
         "linger" => time(value).map(|linger| options.linger(linger)),
         "handshake_timeout" => {
             let time = time(value).map(|time| time.unwrap_or(Duration::MAX));
@@ -191,14 +198,26 @@ fn change_rest(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Chang
         "plain_client" => value
             .extract::<(String, String)>()
             .map(|(name, password)| options.plain_client(&name, password)),
+        "plain_server" if curve::asks(value) => Ok(options.plain_zap_server()),
         "plain_server" => value
             .extract::<HashMap<String, String>>()
             .map(|table| options.plain_server(table)),
         "curve_client" => curve::client(options, value),
         "curve_server" => curve::server(options, value),
+        "zap_domain" => value.extract().map(|it: String| options.zap_domain(it)),
+        "allow_addresses" => ranges(value).map(|ranges| options.allow_addresses(ranges)),
+        "deny_addresses" => ranges(value).map(|ranges| options.deny_addresses(ranges)),
         "properties" => properties(options, value),
         _ => return None,
     })
+}
+
+/// Addresses, or the first bits of some: `192.0.2.0/24`.
+fn ranges(value: &Bound<'_, PyAny>) -> PyResult<Vec<AddressRange>> {
+    let texts: Vec<String> = value.extract()?;
+    let ranges = texts.iter().map(|text| text.parse::<AddressRange>());
+    let ranges: Result<_, _> = ranges.collect();
+    ranges.map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 fn properties(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {

@@ -14,6 +14,13 @@ pub(crate) fn as_dict<'py>(py: Python<'py>, counts: &Statistics) -> PyResult<Bou
     dict.set_item("traffic", traffic(py, &counts.traffic)?)?;
     dict.set_item("drops", drops(py, &counts.drops)?)?;
     dict.set_item("handshakes_failed", counts.handshakes_failed)?;
+    dict.set_item("authentications_failed", counts.authentications_failed)?;
+    dict.set_item(
+        "authentications_undecided",
+        counts.authentications_undecided,
+    )?;
+    dict.set_item("addresses_refused", counts.addresses_refused)?;
+    dict.set_item("untyped_peers", counts.untyped_peers)?;
     dict.set_item("violations", counts.violations)?;
     Ok(dict)
 }
@@ -37,6 +44,7 @@ fn peer_as_dict<'py>(py: Python<'py>, peer: &PeerStatistics) -> PyResult<Bound<'
     dict.set_item("received_messages", peer.received_messages)?;
     dict.set_item("received_bytes", peer.received_bytes)?;
     dict.set_item("reconnects", peer.reconnects)?;
+    dict.set_item("ignored_commands", peer.ignored_commands)?;
     Ok(dict)
 }
 

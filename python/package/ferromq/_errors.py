@@ -130,6 +130,12 @@ class AccessDenied(TransportError, PermissionError):
     errno = _errno.EACCES
 
 
+class Unauthenticated(Error, PermissionError):
+    """The context requires authentication, and the endpoint would come without."""
+
+    errno = _errno.EACCES
+
+
 class ResourceError(TransportError):
     """The system is out of descriptors, memory or threads."""
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Self, final
 
 from typing_extensions import Buffer, disjoint_base
@@ -25,6 +25,10 @@ class Context:
     def __new__(cls) -> Self: ...
     @property
     def closed(self) -> bool: ...
+    def set_authenticator(
+        self, function: Callable[[dict[str, Any]], bool | str | None] | None, /
+    ) -> None: ...
+    def require_authentication(self) -> None: ...
     def term(self) -> None: ...
 
 @disjoint_base

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class SocketOptions(TypedDict, total=False):
@@ -18,10 +18,14 @@ class SocketOptions(TypedDict, total=False):
     receive_timeout: float | None
     reconnect_interval: float | tuple[float, float]
     handshake_timeout: float | None
+    authentication_timeout: float | None
     heartbeat: float | tuple[float, float | None, float | None] | None
     max_frame_size: int
     max_message_size: int
     max_parts: int
+    max_subscriptions: int
+    max_subscription_bytes: int
+    max_total_subscriptions: int
     immediate: bool
     conflate: bool
     req_correlate: bool
@@ -40,8 +44,11 @@ class SocketOptions(TypedDict, total=False):
     extensions: bool
     plain_client: tuple[str, str]
     curve_client: tuple[bytes | str, bytes | str]
-    curve_server: tuple[bytes | str, list[bytes | str] | list[bytes] | None]
-    plain_server: dict[str, str]
+    curve_server: tuple[bytes | str, list[bytes | str] | list[bytes] | Literal["zap"] | None]
+    plain_server: dict[str, str] | Literal["zap"]
+    zap_domain: str
+    allow_addresses: list[str]
+    deny_addresses: list[str]
     properties: dict[str, bytes | str]
     keepalive: bool | tuple[float | None, float | None, int | None] | None
     nodelay: bool
@@ -65,10 +72,14 @@ DEFAULTS: dict[str, Any] = {
     "receive_timeout": None,
     "reconnect_interval": (0.1, 30.0),
     "handshake_timeout": 10.0,
+    "authentication_timeout": 2.0,
     "heartbeat": None,
     "max_frame_size": 4 << 30,
     "max_message_size": 4 << 30,
     "max_parts": 1024,
+    "max_subscriptions": 1 << 20,
+    "max_subscription_bytes": 64 << 20,
+    "max_total_subscriptions": 1 << 22,
     "immediate": False,
     "conflate": False,
     "req_correlate": False,
@@ -85,6 +96,8 @@ DEFAULTS: dict[str, Any] = {
     "invert_matching": False,
     "crc": False,
     "extensions": True,
+    "allow_addresses": [],
+    "deny_addresses": [],
     "keepalive": None,
     "nodelay": True,
     "send_buffer": None,

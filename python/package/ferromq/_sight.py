@@ -68,6 +68,7 @@ class PeerStatistics:
     received_messages: int
     received_bytes: int
     reconnects: int
+    ignored_commands: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ class Statistics:
     traffic: Traffic
     drops: dict[str, int]
     handshakes_failed: int
+    authentications_failed: int
+    authentications_undecided: int
+    addresses_refused: int
+    untyped_peers: int
     violations: int
 
     @property

@@ -42,11 +42,10 @@ class Out:
     def offered_by(self, socket: _native.Socket) -> Iterator[bool]:
         """Meanwhile the next tensor of this type and shape is read straight into the
         memory; if not, another call's is."""
-        offers = self._room is not None and self._room.nbytes >= _SHORTEST
-        if offers:
-            payload = self._payload
-            self._address = socket._offer(self._room, payload.dtype, payload.shape)
-            offers = self._address is not None
+        room, payload = self._room, self._payload
+        if room is not None and room.nbytes >= _SHORTEST:
+            self._address = socket._offer(room, payload.dtype, payload.shape)
+        offers = self._address is not None
         try:
             yield offers
         finally:
