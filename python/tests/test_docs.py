@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,13 @@ import pytest
 import ferromq
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "docs/PYTHON.md", ROOT / "python/README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs/PYTHON.md",
+    ROOT / "python/README.md",
+    *sorted((ROOT / "docs/python").glob("*.md")),
+]
+NAMED = re.compile(r"^# (\w+)\.py\n")
 
 
 def programs() -> list[Any]:
@@ -26,7 +33,11 @@ def programs() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("program", [p for p in programs() if "print(" in p.values[0]])
+def ends(program: str) -> bool:
+    return "print(" in program and "while True" not in program and not NAMED.match(program)
+
+
+@pytest.mark.parametrize("program", [p for p in programs() if ends(p.values[0])])
 def test_programs_run_as_they_stand(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=50
@@ -73,3 +84,54 @@ def test_plain_peers_exchange_tensors_by_the_documented_lines(peers: Any) -> Non
             assert (received == sent).all()
             ours.send_tensor(received)
             assert (names["receive"](theirs) == sent).all()
+
+
+def sections() -> list[Any]:
+    """The tutorial's sections: the program that binds, and each that connects to it."""
+    found = []
+    text = (ROOT / "docs/python/tutorial.md").read_text()
+    for section in text.split("\n## ")[1:]:
+        blocks = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
+        for other in blocks[1:]:
+            name = NAMED.match(other)
+            assert name, other
+            found.append(pytest.param(blocks[0], other, id=name[1]))
+    return found
+
+
+@pytest.mark.parametrize(("first", "second"), sections())
+def test_a_newcomer_s_programs_run_in_an_empty_folder(
+    first: str, second: str, tmp_path: Path
+) -> None:
+    for library in ("torch", "jax", "numpy"):
+        if f"import {library}" in first + second:
+            pytest.importorskip(library, reason=f"{library} is not installed")
+    # Another test may have the documented port.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = []
+    for text in (second, first):
+        name = NAMED.match(text)
+        assert name
+        file = tmp_path / f"{name[1]}.py"
+        file.write_text(re.sub(r"127.0.0.1:\d+", f"127.0.0.1:{port}", text))
+        running.append(
+            subprocess.Popen(
+                [sys.executable, file.name],
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    try:
+        for child in running:
+            told, _ = child.communicate(timeout=30)
+            assert child.returncode == 0, told
+            assert told
+    finally:
+        for child in running:
+            child.kill()
+            child.wait()
+    assert ("ferromq" in second) != ("import zmq" in second)

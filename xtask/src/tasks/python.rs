@@ -13,9 +13,11 @@ use crate::process::{self, Finished};
 use crate::workspace;
 
 /// The tests that another library's environment repeats.
-const OF_TENSORS: [&str; 2] = [
+const OF_TENSORS: [&str; 4] = [
     "python/tests/test_tensors.py",
     "python/tests/test_frameworks.py",
+    "python/tests/test_out.py",
+    "python/tests/test_docs.py",
 ];
 
 /// Builds the package, runs its tests, and checks its types; with torch where
@@ -134,7 +136,8 @@ fn test_beside(environment: Environment, wheel: &Path) -> Result<(), Outcome> {
 
 fn test_tensors(python: &Path, wheel: &Path) -> Result<(), Outcome> {
     install(python, wheel)?;
-    let test = module(python, &["pytest", "-q", OF_TENSORS[0], OF_TENSORS[1]]);
+    let mut test = module(python, &["pytest", "-q"]);
+    test.args(OF_TENSORS);
     let name = python.ancestors().nth(2).and_then(Path::file_name);
     let name = name.unwrap_or_default().to_string_lossy();
     run([(&*format!("testing in {name}"), test)])
