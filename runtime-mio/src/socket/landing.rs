@@ -34,8 +34,8 @@ impl State {
         for id in self.ids() {
             self.leave_landing(core, id, start);
         }
-        let Self { peeked, pools, .. } = self;
-        if let Some(message) = peeked {
+        let Self { inbound, pools, .. } = self;
+        if let Some(message) = &mut inbound.peeked {
             // Without memory for a copy it stays where it is, which harms nothing:
             // it is written no more.
             let left = leave_frames(message.parts_mut(), start, pools);
