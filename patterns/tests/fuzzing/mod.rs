@@ -2,7 +2,7 @@
 //! pipes and the application do; each body panics where a machine does what the
 //! RFC, or a naive model, does not allow.
 //!
-//! `fuzz_corpus.rs` replays what is kept in `fuzz/corpus`; `cargo xtask fuzz`
+//! `suite/fuzz_corpus.rs` replays what is kept in `fuzz/corpus`; `cargo xtask fuzz`
 //! looks for more. The property tests beside this folder know better models; what
 //! fuzzing adds is that it sees which inputs lead to new code.
 #![allow(dead_code, unused_imports)] // each fuzz target has one of them
@@ -14,7 +14,7 @@ mod request;
 mod router;
 mod subscribe;
 #[path = "../support/mod.rs"]
-mod support;
+pub(crate) mod support;
 mod turns;
 
 pub(crate) use publish::fuzz_publish;

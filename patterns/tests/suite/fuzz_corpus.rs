@@ -1,8 +1,6 @@
 //! Replays fuzz/corpus: what the fuzz targets start from, and every input that
 //! once failed one.
 
-mod fuzzing;
-
 use std::fs;
 use std::path::Path;
 
@@ -19,30 +17,30 @@ fn replay(target: &str, body: fn(&[u8])) {
 
 #[test]
 fn turns() {
-    replay("turns", fuzzing::fuzz_turns);
+    replay("turns", crate::fuzzing::fuzz_turns);
 }
 
 #[test]
 fn requests() {
-    replay("request", fuzzing::fuzz_request);
+    replay("request", crate::fuzzing::fuzz_request);
 }
 
 #[test]
 fn replies() {
-    replay("reply", fuzzing::fuzz_reply);
+    replay("reply", crate::fuzzing::fuzz_reply);
 }
 
 #[test]
 fn routers() {
-    replay("router", fuzzing::fuzz_router);
+    replay("router", crate::fuzzing::fuzz_router);
 }
 
 #[test]
 fn publishers() {
-    replay("publish", fuzzing::fuzz_publish);
+    replay("publish", crate::fuzzing::fuzz_publish);
 }
 
 #[test]
 fn subscribers() {
-    replay("subscribe", fuzzing::fuzz_subscribe);
+    replay("subscribe", crate::fuzzing::fuzz_subscribe);
 }

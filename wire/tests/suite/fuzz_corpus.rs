@@ -1,13 +1,11 @@
 //! Replays fuzz/corpus: what the fuzz targets start from, and every input
 //! that once failed one.
 //!
-//! `FERROMQ_WRITE_CORPUS=1 cargo test -p ferromq-wire --test fuzz_corpus`
+//! `FERROMQ_WRITE_CORPUS=1 cargo test -p ferromq-wire --test suite fuzz_corpus`
 //! writes the seeds anew from the vectors, and touches no other file.
 
-mod common;
-
-use common::vectors::Vectors;
-use common::*;
+use crate::common::vectors::Vectors;
+use crate::common::*;
 use ferromq_wire::fuzzing::{fuzz_frames, fuzz_greeting, fuzz_handshake};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! Two connections shake hands, whatever the pieces in which bytes arrive.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ferromq_wire::*;
 
 fn plain_client() -> Security {

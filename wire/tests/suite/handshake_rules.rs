@@ -1,8 +1,6 @@
 //! What a peer's greeting, commands and metadata may be: CONFORMANCE A to D.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ferromq_wire::*;
 use std::time::Duration;
 

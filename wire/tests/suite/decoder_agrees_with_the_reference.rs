@@ -1,11 +1,9 @@
 //! Random and damaged streams, over every split point, against a decoder that
 //! was written differently.
 
-mod common;
-
-use common::decode::{Reader, Seen};
-use common::reference::{Fault, Reference, Rules, crc32};
-use common::{established, frame};
+use crate::common::decode::{Reader, Seen};
+use crate::common::reference::{Fault, Reference, Rules, crc32};
+use crate::common::{established, frame};
 use ferromq_wire::{Features, Limits, Offer, ProtocolError};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -8,8 +8,7 @@ use ferromq_patterns::{
 };
 use proptest::prelude::*;
 
-mod support;
-use support::{Chunks, Flaky, Ids, Script};
+use crate::support::{Chunks, Flaky, Ids, Script};
 
 const PEERS: usize = 6;
 /// Room for three of the longest identities.

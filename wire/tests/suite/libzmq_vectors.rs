@@ -1,11 +1,9 @@
 //! What libzmq really writes (vectors/capture*.py): we read all of it, and
 //! write the same bytes where both have no choice.
 
-mod common;
-
-use common::decode::{Reader, Seen};
-use common::vectors::Vectors;
-use common::*;
+use crate::common::decode::{Reader, Seen};
+use crate::common::vectors::Vectors;
+use crate::common::*;
 use ferromq_wire::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! Whoever does not speak ZMTP 3 is refused at the first bad byte.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ferromq_wire::*;
 use proptest::prelude::*;
 

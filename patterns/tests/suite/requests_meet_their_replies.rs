@@ -6,8 +6,7 @@ use ferromq_patterns::{
 };
 use proptest::prelude::*;
 
-mod support;
-use support::{Chunks, Ids};
+use crate::support::{Chunks, Ids};
 
 const PEERS: usize = 3;
 

@@ -8,8 +8,7 @@ use ferromq_patterns::{
 };
 use proptest::prelude::*;
 
-mod support;
-use support::{Chunks, Flaky, Ids, Script};
+use crate::support::{Chunks, Flaky, Ids, Script};
 
 /// Peers that every storage here has room for.
 const PEERS: usize = 5;

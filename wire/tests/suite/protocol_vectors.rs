@@ -1,10 +1,8 @@
 //! Every vector of docs/PROTOCOL.md, written and read.
 
-mod common;
-
-use common::decode::{Reader, Seen};
-use common::vectors::Vectors;
-use common::*;
+use crate::common::decode::{Reader, Seen};
+use crate::common::vectors::Vectors;
+use crate::common::*;
 use ferromq_wire::*;
 use std::time::Duration;
 

@@ -8,11 +8,8 @@ use ferromq_patterns::{
 };
 use proptest::prelude::*;
 
-mod support;
-#[path = "support/topics.rs"]
-mod topics;
-use support::{Chunks, Flaky, Script};
-use topics::topic;
+use crate::support::{Chunks, Flaky, Script};
+use crate::topics::topic;
 
 #[derive(Clone, Debug)]
 enum Event {

@@ -10,11 +10,8 @@ use ferromq_patterns::{
 };
 use proptest::prelude::*;
 
-mod support;
-#[path = "support/topics.rs"]
-mod topics;
-use support::{Chunks, Flaky, Ids, Script};
-use topics::topic;
+use crate::support::{Chunks, Flaky, Ids, Script};
+use crate::topics::topic;
 
 const LIMITS: SubscriptionLimits = SubscriptionLimits {
     per_peer: 8,
