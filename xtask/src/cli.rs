@@ -23,6 +23,7 @@ Examples:
   cargo xtask verify files              5 GiB sent, with kill -9 on the way
   cargo xtask fuzz --minutes 5          five minutes on each fuzz target
   cargo xtask bench --quick             the benchmarks, shortened
+  cargo xtask mutants --resume          do the tests notice small mistakes in the code?
   cargo xtask guard --update            store what small messages cost now";
 
 /// What to do.
@@ -82,6 +83,18 @@ Examples:
         /// The target to fuzz; all of them when left out.
         target: Option<String>,
     },
+    /// Make one small mistake at a time in wire and patterns; their tests have to notice.
+    ///
+    /// cargo-mutants makes them, in a copy below the target directory; it is installed
+    /// there on first use. Once all are decided, docs/reliability/mutants.json is written.
+    #[command(after_help = "\
+Examples:
+  cargo xtask mutants                   all of them: one to two hours
+  cargo xtask mutants --package wire --minutes 10
+  cargo xtask mutants --resume          go on where the last run ended
+  cargo xtask mutants --shard 0/4       a quarter of them, for one of four machines
+  cargo xtask mutants --list-survivors  what no test noticed, and why")]
+    Mutants(MutantsOptions),
     /// Count the instructions and allocations of small messages, and compare them
     /// with guard/figures.json (needs valgrind).
     #[command(after_help = "\
@@ -148,6 +161,87 @@ pub(crate) enum LongGroup {
     Simulation,
     /// Tensors of torch and tensorflow, which are installed, through the Python package.
     Tensors,
+}
+
+/// Options of `mutants`.
+#[derive(Debug, Args)]
+pub(crate) struct MutantsOptions {
+    /// Mutate this package only; may be given twice.
+    #[arg(long, value_enum)]
+    package: Vec<MutatedPackage>,
+    /// Try the mutants of one part only: `K/N`, K from 0 to N-1.
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
+    /// Skip what an earlier run has decided for the same source.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Begin no more after this many minutes.
+    #[arg(long)]
+    pub(crate) minutes: Option<u64>,
+    /// Only show what survived, with its explanation in tests/mutants/survivors.md.
+    #[arg(long, conflicts_with_all = ["shard", "resume", "minutes"])]
+    pub(crate) list_survivors: bool,
+}
+
+impl MutantsOptions {
+    /// Those that were named; all when none was.
+    pub(crate) fn packages(&self) -> Vec<MutatedPackage> {
+        let named = |package: &MutatedPackage| self.package.contains(package);
+        let all = MutatedPackage::ALL.into_iter();
+        all.filter(|package| self.package.is_empty() || named(package))
+            .collect()
+    }
+}
+
+/// A package in which mistakes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MutatedPackage {
+    /// The codec.
+    Wire,
+    /// The socket types.
+    Patterns,
+}
+
+impl MutatedPackage {
+    pub(crate) const ALL: [Self; 2] = [Self::Wire, Self::Patterns];
+
+    /// As cargo has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wire => "ferromq-wire",
+            Self::Patterns => "ferromq-patterns",
+        }
+    }
+
+    /// Below the root of the repository.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Wire => "wire",
+            Self::Patterns => "patterns",
+        }
+    }
+}
+
+/// One of several parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    /// From 0.
+    pub(crate) at: usize,
+    /// At least 1.
+    pub(crate) of: usize,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let (at, of) = text.split_once('/').ok_or("not K/N")?;
+    let number = |text: &str| text.parse().map_err(|_| format!("not a number: {text}"));
+    let (at, of) = (number(at)?, number(of)?);
+    match at < of {
+        true => Ok(Shard { at, of }),
+        false => Err(format!(
+            "the last of {of} parts is {}",
+            of.saturating_sub(1)
+        )),
+    }
 }
 
 /// Options of the group `simulation`.
@@ -245,6 +339,14 @@ mod tests {
             assert!(size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(size("18446744073709551615GiB"), Err("too large".into()));
+    }
+
+    #[test]
+    fn shards_are_counted_from_0() {
+        assert_eq!(shard("3/4"), Ok(Shard { at: 3, of: 4 }));
+        for wrong in ["", "3", "4/4", "0/0", "-1/4", "a/b"] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

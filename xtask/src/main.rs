@@ -11,6 +11,7 @@
 mod cli;
 mod group;
 mod process;
+mod reliability;
 mod setup;
 mod tasks;
 mod workspace;

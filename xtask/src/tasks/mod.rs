@@ -10,6 +10,7 @@ mod guard;
 mod interop;
 mod loom;
 mod manual;
+mod mutants;
 mod python;
 mod simulation;
 mod test;
@@ -61,6 +62,7 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
             input,
             target,
         } => fuzz::run(minutes, target.as_deref(), input.as_deref()),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Guard { update, keep } => guard::run(update, keep.as_deref()),
         Task::Bench { quick, arguments } => bench::run(quick, &arguments),
     }

@@ -1,0 +1,188 @@
+//! `cargo xtask mutants`: one small mistake at a time is made in a crate; its tests
+//! have to notice.
+//!
+//! ```text
+//!   the repository ──copy──► tree ──► cargo-mutants, a batch at a time ──► ledger
+//!                                     the crate's unit tests first,          │
+//!                                     then the suite for what survives       ▼
+//!                                                        figures, survivors to explain
+//! ```
+//!
+//! A run may end at any time: what a batch decided is in the ledger, and `--resume`
+//! goes on from there.
+
+mod ledger;
+mod report;
+mod tool;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use self::ledger::{Decision, Ledger, Outcome};
+use self::tool::{Mutant, Stage, Tool};
+use self::tree::Tree;
+use crate::cli::{MutantsOptions, MutatedPackage, Shard};
+
+/// Mutants that one run of cargo-mutants gets: what an interruption loses at most.
+const BATCH: usize = 24;
+
+pub(crate) fn run(options: &MutantsOptions) -> io::Result<ExitCode> {
+    let packages = options.packages();
+    let mut ledger = Ledger::open()?;
+    if options.list_survivors {
+        return report::list_survivors(&ledger, &packages);
+    }
+    let tool = Tool::installed()?;
+    let tree = Tree::synced()?;
+    let end = options
+        .minutes
+        .map(|minutes| Instant::now() + Duration::from_secs(minutes.saturating_mul(60)));
+    for package in packages {
+        let bench = Bench {
+            tool: &tool,
+            tree: &tree,
+            package,
+            end,
+        };
+        bench.decide(&mut ledger, options)?;
+    }
+    report::store(&tool, &tree, &ledger)
+}
+
+/// One package's mutants under test.
+struct Bench<'a> {
+    tool: &'a Tool,
+    tree: &'a Tree,
+    package: MutatedPackage,
+    /// When to begin no further batch.
+    end: Option<Instant>,
+}
+
+impl Bench<'_> {
+    fn decide(&self, ledger: &mut Ledger, options: &MutantsOptions) -> io::Result<()> {
+        let name = self.package.name();
+        let mutants = self.tool.list(self.tree, self.package)?;
+        let mine = share(&mutants, options.shard);
+        let sources = self.tree.hashes(self.package)?;
+        let is_open = |mutant: &&Mutant| ledger.outcome(mutant, &sources).is_none();
+        let open: Vec<&Mutant> = match options.resume {
+            true => mine.into_iter().filter(is_open).collect(),
+            false => mine,
+        };
+        // A run that ends early has then tried some of each file.
+        let open = spread(&open);
+        println!("{name}: {} of {} mutants to try", open.len(), mutants.len());
+        if open.is_empty() || self.is_over() {
+            return Ok(());
+        }
+        let patience = self.patience()?;
+        for (at, batch) in open.chunks(BATCH).enumerate() {
+            if self.is_over() {
+                println!("{name}: the time is over; --resume goes on");
+                return Ok(());
+            }
+            let decided = self.try_out(batch, &patience)?;
+            ledger.append(batch.iter().filter_map(|mutant| {
+                let outcome = *decided.get(mutant.name.as_str())?;
+                Some(Decision::new(mutant, outcome, &sources))
+            }))?;
+            let survive = decided
+                .values()
+                .filter(|outcome| **outcome == Outcome::Missed)
+                .count();
+            let tried = (at * BATCH + batch.len()).min(open.len());
+            println!("{name}: {tried} of {}, {survive} survive", open.len());
+        }
+        Ok(())
+    }
+
+    /// The unit tests, and for what survives them the suite.
+    fn try_out<'m>(
+        &self,
+        batch: &[&'m Mutant],
+        patience: &BTreeMap<Stage, Duration>,
+    ) -> io::Result<BTreeMap<&'m str, Outcome>> {
+        let mut decided: BTreeMap<&str, Outcome> = BTreeMap::new();
+        for (stage, patience) in patience {
+            let left: Vec<&Mutant> = batch
+                .iter()
+                .copied()
+                .filter(|mutant| {
+                    let outcome = decided.get(mutant.name.as_str());
+                    outcome.is_none_or(|outcome| *outcome == Outcome::Missed)
+                })
+                .collect();
+            if left.is_empty() {
+                break;
+            }
+            let outcomes = self
+                .tool
+                .try_out(self.tree, self.package, *stage, &left, *patience)?;
+            for mutant in left {
+                match outcomes.get(&mutant.name) {
+                    Some(outcome) => decided.insert(&mutant.name, *outcome),
+                    None => return Err(io::Error::other(format!("undecided: {}", mutant.name))),
+                };
+            }
+        }
+        Ok(decided)
+    }
+
+    /// How long each stage may take, from how long it takes without a mistake in
+    /// the code; it has to pass then.
+    fn patience(&self) -> io::Result<BTreeMap<Stage, Duration>> {
+        let mut patience = BTreeMap::new();
+        for stage in Stage::ALL {
+            let took = self.tool.baseline(self.tree, self.package, stage)?;
+            patience.insert(stage, (took * 6).max(Duration::from_secs(8)));
+        }
+        Ok(patience)
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+}
+
+/// The mutants of a shard: every n-th, so that each shard has some of each file.
+fn share(mutants: &[Mutant], shard: Option<Shard>) -> Vec<&Mutant> {
+    let Shard { at, of } = shard.unwrap_or(Shard { at: 0, of: 1 });
+    mutants.iter().skip(at).step_by(of).collect()
+}
+
+/// The same, with a stride: 0, 16, 32, … 1, 17, 33, …
+fn spread<'m>(mutants: &[&'m Mutant]) -> Vec<&'m Mutant> {
+    const STRIDE: usize = 16;
+    let from = |first| mutants.iter().copied().skip(first).step_by(STRIDE);
+    (0..STRIDE).flat_map(from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_have_every_mutant_once() {
+        let mutant = |number: u32| Mutant::named(&format!("wire/src/lib.rs:{number}:1: replace"));
+        let mutants: Vec<Mutant> = (0..10).map(mutant).collect();
+        let mut seen: Vec<&str> = Vec::new();
+        for at in 0..3 {
+            let shard = Shard { at, of: 3 };
+            seen.extend(
+                share(&mutants, Some(shard))
+                    .iter()
+                    .map(|it| it.name.as_str()),
+            );
+        }
+        seen.sort_unstable();
+        let all: Vec<&str> = mutants.iter().map(|mutant| mutant.name.as_str()).collect();
+        assert_eq!(seen, all);
+        let mut spread: Vec<&Mutant> = spread(&share(&mutants, None));
+        assert_eq!(spread.len(), 10);
+        spread.dedup();
+        assert_eq!(spread.len(), 10);
+    }
+}
