@@ -5,8 +5,8 @@
 
 use crate::{
     Config, Connection, Decision, Event, Features, HandshakeError, Instant, Limits, Mechanism,
-    Null, Offer, PlainClient, PlainServer, ProtocolError, Receiver, Scratch, Security, SocketType,
-    Status,
+    Null, NullServer, Offer, PlainClient, PlainServer, ProtocolError, Receiver, Scratch, Security,
+    SocketType, Status,
 };
 use crc32fast::Hasher;
 use heapless::Vec;
@@ -100,9 +100,10 @@ fn compare_handshakes(setup: &Setup, piece: u8, stream: &[u8]) {
 }
 
 fn shake_hands(setup: &Setup, stream: &[u8], piece: usize) -> Outcome {
-    let security = match (setup.security % 3, PlainClient::new(b"user", b"pass")) {
+    let security = match (setup.security % 4, PlainClient::new(b"user", b"pass")) {
         (1, Ok(client)) => Security::PlainClient(client),
         (2, _) => Security::PlainServer(PlainServer::new()),
+        (3, _) => Security::NullServer(NullServer::new()),
         _ => Security::Null(Null),
     };
     let config = Config {

@@ -5,7 +5,7 @@ use zerocopy::FromBytes;
 use super::layout::{INNER_COMMAND, INNER_MORE, MESSAGE_NAME, MESSAGE_OVERHEAD, Message};
 use super::{Crypto, Session, SharedKey, Side, short_nonce};
 use crate::frame::{FrameFlags, FrameHeader, Header, read_header};
-use crate::{Limits, ProtocolError};
+use crate::{Limits, ProtocolError, Receiver};
 
 /// Unwraps the frames of one direction, in place.
 ///
@@ -59,7 +59,8 @@ impl<C: Crypto> Opener<C> {
     pub const PAYLOAD: usize = MESSAGE_OVERHEAD;
 
     /// The receiving half of a session. Bodies of commands, which may have
-    /// `limits.command` bytes, are always waited for in the caller's buffer.
+    /// `limits.command` bytes, are always waited for in the caller's buffer, and so
+    /// are those of up to [`Receiver::INLINE_MIN`].
     pub fn new(crypto: C, session: &Session, limits: &Limits, inline_max: usize) -> Self {
         Self {
             crypto,
@@ -70,7 +71,10 @@ impl<C: Crypto> Opener<C> {
             frame_max: limits
                 .frame
                 .min(limits.message.saturating_sub(Limits::FRAME_COST)),
-            inline_max: limits.command.max(inline_max as u64),
+            // The receiver raises it, too: each says of the same bodies that they are long.
+            inline_max: limits
+                .command
+                .max(inline_max.max(Receiver::INLINE_MIN) as u64),
         }
     }
 

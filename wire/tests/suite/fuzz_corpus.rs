@@ -6,6 +6,7 @@
 
 use crate::common::vectors::Vectors;
 use crate::common::*;
+use crate::fuzzing::{fuzz_curve, fuzz_heartbeats, fuzz_tensor};
 use ferromq_wire::fuzzing::{fuzz_frames, fuzz_greeting, fuzz_handshake};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,21 @@ fn handshakes() {
 #[test]
 fn frames() {
     replay("frames", fuzz_frames);
+}
+
+#[test]
+fn heartbeats() {
+    replay("heartbeats", fuzz_heartbeats);
+}
+
+#[test]
+fn curve() {
+    replay("curve", fuzz_curve);
+}
+
+#[test]
+fn tensors() {
+    replay("tensor", fuzz_tensor);
 }
 
 fn seed() {

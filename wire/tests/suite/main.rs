@@ -4,6 +4,8 @@
 mod common;
 mod decoder_agrees_with_the_reference;
 mod fuzz_corpus;
+#[path = "../fuzzing/mod.rs"]
+mod fuzzing;
 mod garbage_instead_of_a_greeting;
 mod handshake_rules;
 mod handshakes_at_every_split;
