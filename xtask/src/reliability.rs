@@ -57,7 +57,6 @@ impl Figures {
     }
 }
 
-#[cfg(test)]
 /// The figures that are stored under `name`; none, if there are none.
 pub(crate) fn stored(name: &str) -> Map<String, Value> {
     let text = fs::read_to_string(path(name)).unwrap_or_default();

@@ -5,11 +5,12 @@
 //! little to find: the fuzzed crates forbid unsafe code.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::process::{self, Finished};
+use crate::reliability::{self, Figures};
 use crate::workspace;
 
 /// What cargo-fuzz passes, less the sanitizer.
@@ -41,20 +42,92 @@ pub(crate) fn run(
         println!("libFuzzer is C++; to install a compiler: sudo apt-get install g++");
         return Ok(ExitCode::FAILURE);
     }
+    if let (Some(file), [name]) = (input, &chosen[..]) {
+        return Ok(match process::run_in_the_open(&mut replay(name, file)?)? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        });
+    }
     let mut code = ExitCode::SUCCESS;
     for name in chosen {
-        let mut fuzz = match input {
-            Some(file) => replay(name, file)?,
-            None => search(name, minutes)?,
-        };
-        if !process::run_in_the_open(&mut fuzz)? {
-            println!("fuzz {name}: FAILED; to see that again:");
-            println!("  cargo xtask fuzz {name} --input <the file that is named above>");
-            code = ExitCode::FAILURE;
+        match watch(&mut search(name, minutes)?)? {
+            Some(counts) => store(name, minutes, counts, &targets)?,
+            None => {
+                println!("fuzz {name}: FAILED; to see that again:");
+                println!("  cargo xtask fuzz {name} --input <the file that is named above>");
+                code = ExitCode::FAILURE;
+            }
         }
     }
     Ok(code)
 }
+
+/// What libFuzzer counted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    executions: u64,
+    /// Places in the code that were reached.
+    reached: u64,
+    /// Megabytes of memory, at most.
+    memory: u64,
+}
+
+impl Counts {
+    /// Takes in a line of libFuzzer's.
+    fn read(&mut self, line: &str) {
+        let number = |text: &str| -> Option<u64> { text.split_whitespace().next()?.parse().ok() };
+        let set = |field: &mut u64, mark: &str| {
+            let found = line.split_once(mark).and_then(|(_, rest)| number(rest));
+            *field = found.unwrap_or(*field);
+        };
+        set(&mut self.executions, "stat::number_of_executed_units:");
+        set(&mut self.reached, " cov: ");
+        set(&mut self.memory, "stat::peak_rss_mb:");
+    }
+}
+
+/// Runs a search, shows what it says, and gives what it counted; `None` if it found
+/// a failure.
+fn watch(fuzz: &mut Command) -> io::Result<Option<Counts>> {
+    let mut child = fuzz.stderr(Stdio::piped()).spawn()?;
+    let mut counts = Counts::default();
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            eprintln!("{line}");
+            counts.read(&line);
+        }
+    }
+    Ok(child.wait()?.success().then_some(counts))
+}
+
+/// Puts a target's figures beside those of the others.
+fn store(name: &str, minutes: u64, counts: Counts, targets: &[String]) -> io::Result<()> {
+    let mut figures = Figures::new(
+        "fuzzing: how often each target was run, and places in the code that it reached",
+    );
+    figures.tool("libFuzzer");
+    let stored = reliability::stored("fuzz").into_iter();
+    let others = stored.filter(|(figure, _)| {
+        let target = figure.split(':').next().unwrap_or_default();
+        target != name && targets.iter().any(|known| known == target)
+    });
+    let mut executions = counts.executions;
+    for (figure, value) in others {
+        if figure.ends_with(EXECUTIONS) {
+            executions += value.as_u64().unwrap_or(0);
+        }
+        figures.set(figure, value);
+    }
+    figures.set(format!("all targets: {EXECUTIONS}"), executions);
+    figures.set(format!("{name}: {EXECUTIONS}"), counts.executions);
+    figures.set(format!("{name}: places reached"), counts.reached);
+    figures.set(format!("{name}: minutes"), minutes);
+    figures.set(format!("{name}: MiB of memory at most"), counts.memory);
+    figures.store("fuzz")
+}
+
+const EXECUTIONS: &str = "executions";
 
 /// The names of the targets, in alphabetical order.
 fn targets() -> io::Result<Vec<String>> {
@@ -95,8 +168,10 @@ fn search(name: &str, minutes: u64) -> io::Result<Command> {
     let mut fuzz = Command::new(program(name)?);
     fuzz.arg(format!("-max_total_time={}", minutes.saturating_mul(60)));
     fuzz.arg(format!("-artifact_prefix={}/", artifacts.display()));
-    fuzz.args(["-timeout=10", "-print_final_stats=1"])
-        .arg(corpus);
+    // No input takes a second, or memory that it does not bring. The time leaves room
+    // for a target's own patience, which says what it waited for.
+    fuzz.args(["-timeout=60", "-rss_limit_mb=1024", "-malloc_limit_mb=64"]);
+    fuzz.arg("-print_final_stats=1").arg(corpus);
     Ok(fuzz)
 }
 
@@ -134,10 +209,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_libfuzzer_counted_is_read() {
+        let mut counts = Counts::default();
+        counts.read("#12     NEW    cov: 512 ft: 1873 corp: 204/9Kb exec/s: 55793 rss: 39Mb");
+        counts.read("stat::number_of_executed_units: 3140000");
+        counts.read("stat::peak_rss_mb:              41");
+        let expected = Counts {
+            executions: 3_140_000,
+            reached: 512,
+            memory: 41,
+        };
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
     fn every_target_has_a_corpus_and_a_place_in_the_manifest() {
         let manifest = fs::read_to_string(folder().join("Cargo.toml")).expect("readable");
         let targets = targets().expect("there are targets");
-        assert!(targets.len() >= 10, "{targets:?}");
+        assert!(targets.len() >= 14, "{targets:?}");
         for name in targets {
             assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
             assert!(folder().join("corpus").join(&name).exists(), "{name}");
