@@ -160,3 +160,49 @@ impl<E: Storage<Entry>> Chained for Entries<'_, E> {
 pub(crate) fn chain<E: Storage<Entry>>(slab: &Slab<E, Entry>, item: u32) -> u32 {
     slab.get(item).map_or(NIL, |entry| entry.chain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::vec::Vec;
+
+    fn keys() -> Vec<Key> {
+        let mut keys = Vec::new();
+        for (peer, node) in (0..40).flat_map(|peer| (0..40).map(move |node| (peer, node))) {
+            for (epoch, kind) in [(0, Kind::Active), (0, Kind::Requested), (7, Kind::Active)] {
+                keys.push(Key {
+                    peer,
+                    node,
+                    epoch,
+                    kind,
+                });
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn keys_that_differ_have_hashes_that_differ() {
+        let seed = Seed::new(5, 6);
+        let keys = keys();
+        let hashes: HashSet<u32> = keys.iter().map(|key| key.hash(&seed)).collect();
+        // 4,800 of 2^32 meet once in 373 seeds.
+        assert!(
+            hashes.len() >= keys.len() - 2,
+            "{} of {}",
+            hashes.len(),
+            keys.len()
+        );
+        let buckets: HashSet<u32> = keys.iter().map(|key| key.hash(&seed) % 4096).collect();
+        // By chance 1,265 of 4,096 stay empty.
+        assert!(buckets.len() > 2_500, "{} buckets of 4,096", buckets.len());
+    }
+
+    #[test]
+    fn an_entry_knows_its_key_and_counts_once() {
+        for key in keys() {
+            assert_eq!(Entry::new(key).key(), key);
+        }
+    }
+}

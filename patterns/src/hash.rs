@@ -142,4 +142,36 @@ mod tests {
         assert_ne!(a.hash_bytes(b"id"), b.hash_bytes(b"id"));
         assert_ne!(a.hash_word(1), b.hash_word(1));
     }
+
+    /// Bits of the hash that change on average when one bit of what goes in does.
+    fn avalanche(hash: impl Fn(u32) -> u32, bits: u32) -> u32 {
+        let changed = (0..bits).map(|bit| (hash(bit) ^ hash(NO_BIT)).count_ones());
+        changed.sum::<u32>() / bits
+    }
+
+    const NO_BIT: u32 = u32::MAX;
+
+    fn flipped(word: u64, bit: u32) -> u64 {
+        1_u64.checked_shl(bit).map_or(word, |bit| word ^ bit)
+    }
+
+    #[test]
+    fn each_bit_of_a_key_and_of_the_seed_changes_half_of_the_hash() {
+        for (low, high) in [(0, 0), (!0, !0), (0x0123_4567_89ab_cdef, 0xfedc_ba98)] {
+            for key in [0, 1, 0xff, 0xdead_beef_0000_0042, u64::MAX] {
+                let word = |low, high, key| Seed::new(low, high).hash_word(key);
+                let of_key = avalanche(|bit| word(low, high, flipped(key, bit)), 64);
+                let of_low = avalanche(|bit| word(flipped(low, bit), high, key), 64);
+                let of_high = avalanche(|bit| word(low, flipped(high, bit), key), 64);
+                for mean in [of_key, of_low, of_high] {
+                    assert!((10..=22).contains(&mean), "{mean} of 32: {low:x} {key:x}");
+                }
+            }
+            let bytes = |low, high| Seed::new(low, high).hash_bytes(b"identity");
+            for bit in 0..64 {
+                assert_ne!(bytes(flipped(low, bit), high), bytes(low, high), "{bit}");
+                assert_ne!(bytes(low, flipped(high, bit)), bytes(low, high), "{bit}");
+            }
+        }
+    }
 }

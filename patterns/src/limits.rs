@@ -110,3 +110,43 @@ impl fmt::Display for LimitError {
 }
 
 impl core::error::Error for LimitError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn errors_say_which_limit_with_its_numbers() {
+        let said = [
+            (
+                LimitError::TopicLen { len: 9, limit: 8 },
+                "topic of 9 bytes exceeds the limit of 8",
+            ),
+            (
+                LimitError::PeerSubscriptions { limit: 8 },
+                "peer has reached the limit of 8 subscriptions",
+            ),
+            (
+                LimitError::PeerTopicBytes { bytes: 9, limit: 8 },
+                "topics of 9 bytes exceed the peer's limit of 8",
+            ),
+            (
+                LimitError::Subscriptions { limit: 8 },
+                "socket has reached the limit of 8 subscriptions",
+            ),
+            (
+                LimitError::Duplicates { limit: 8 },
+                "peer has subscribed to the same topic 8 times",
+            ),
+            (
+                LimitError::Unremoved { connections: 3 },
+                "subscriptions of 3 lost connections are not removed yet",
+            ),
+            (LimitError::from(Full), "subscription storage is full"),
+        ];
+        for (error, text) in said {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}

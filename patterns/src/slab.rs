@@ -100,3 +100,41 @@ impl<T: Slot, S: Storage<T>> Slab<S, T> {
         self.slots.get_mut(index as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::IdentitySlot;
+    use crate::storage::Array;
+
+    #[test]
+    fn only_what_there_is_room_for_is_handed_out() {
+        let mut slab = Slab::<_, IdentitySlot>::new(Array::<IdentitySlot, 2>::new());
+        assert_eq!(slab.take(), None, "nothing was reserved");
+        assert_eq!(slab.reserve(2), Ok(()));
+        assert_eq!(slab.footprint(), 2 * size_of::<IdentitySlot>());
+        assert_eq!(
+            (slab.take(), slab.take(), slab.take()),
+            (Some(0), Some(1), None)
+        );
+        assert_eq!(slab.reserve(1), Err(Full));
+        slab.free(0);
+        assert_eq!(slab.reserve(1), Ok(()));
+        assert_eq!((slab.take(), slab.take()), (Some(0), None));
+        assert_eq!(slab.used(), 2);
+    }
+
+    #[test]
+    fn what_was_freed_last_is_used_first() {
+        let mut slab = Slab::<_, IdentitySlot>::new(Array::<IdentitySlot, 3>::new());
+        assert_eq!(slab.reserve(3), Ok(()));
+        assert_eq!([(); 3].map(|()| slab.take()), [Some(0), Some(1), Some(2)]);
+        [1, 0, 2].into_iter().for_each(|index| slab.free(index));
+        assert_eq!(slab.reserve(3), Ok(()));
+        assert_eq!(slab.reserve(4), Err(Full));
+        assert_eq!(
+            [(); 4].map(|()| slab.take()),
+            [Some(2), Some(0), Some(1), None]
+        );
+    }
+}

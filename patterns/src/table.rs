@@ -268,4 +268,20 @@ mod tests {
     fn no_bucket_at_all_is_full() {
         assert_eq!(Table::new(Array::<Bucket, 0>::new()).reserve(), Err(Full));
     }
+
+    #[test]
+    fn items_are_spread_over_all_buckets() {
+        let hashes = (0..256_u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 7, NIL));
+        let mut items = Items(hashes.collect());
+        let mut table = Table::new(Array::<Bucket, 256>::new());
+        table.reserve().unwrap();
+        (0..256).for_each(|item| table.insert(&mut items, item, End::Back));
+        let len = |item: u32| {
+            let next = |at: &u32| Some(items.chain(*at)).filter(|at| *at != NIL);
+            core::iter::successors(Some(table.first(items.hash(item))), next).count()
+        };
+        let longest = (0..256).map(len).max().unwrap();
+        assert!(longest <= 12, "a chain of {longest} where few are the mean");
+        assert_eq!(table.footprint(), 256 * size_of::<Bucket>());
+    }
 }

@@ -118,3 +118,21 @@ fn a_radio_knows_no_membership_in_a_message() {
     assert_eq!(radio.accept(a, b"data", true), refused);
     assert_eq!(radio.accept(a, b"\x00t", false), refused);
 }
+
+#[test]
+fn subscriptions_vain_cancellations_and_memory_are_counted() {
+    let mut publisher = machine();
+    let a = publisher.peer_attached(b"").unwrap();
+    let mut change = |subscription, topic: &[u8]| {
+        publisher.subscription(a, subscription, topic).unwrap();
+        (publisher.subscriptions(), publisher.vain_cancellations())
+    };
+    assert_eq!(change(Subscription::Subscribe, b"a"), (1, 0));
+    assert_eq!(change(Subscription::Subscribe, b"b"), (2, 0));
+    assert_eq!(change(Subscription::Cancel, b"a"), (1, 0));
+    assert_eq!(change(Subscription::Cancel, b"a"), (1, 1));
+    assert_eq!(change(Subscription::Cancel, b"c"), (1, 2));
+    // The root and two topics; two subscriptions; a bucket for each of these.
+    let expected = 3 * size_of::<Node>() + 2 * size_of::<Entry>() + 4 * size_of::<Bucket>();
+    assert_eq!(publisher.footprint(), expected);
+}

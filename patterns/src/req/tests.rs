@@ -276,3 +276,14 @@ fn apply(req: &mut Machine, event: Event, a: PeerId, b: PeerId) {
         }
     }
 }
+
+#[test]
+fn changed_options_hold_from_the_next_request_on() {
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Strict);
+    assert_eq!(req.route(), Ok(a));
+    req.set_options(Correlation::On, Resend::Relaxed);
+    assert_eq!(req.route(), Ok(b), "relaxed now");
+    assert_eq!(envelope(&req).len(), 2, "with a request's number now");
+    req.set_options(Correlation::Off, Resend::Strict);
+    assert_eq!(req.route(), Err(ReqError::AwaitingReply));
+}

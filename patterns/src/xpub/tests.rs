@@ -373,3 +373,17 @@ fn stale_ids_are_no_ops() {
         (None, 1, 1)
     );
 }
+
+#[test]
+fn vain_cancellations_and_memory_are_counted() {
+    let (mut xpub, [a, b]) = plain();
+    assert!(subscribe(&mut xpub, a, b"t"));
+    assert_eq!(xpub.vain_cancellations(), 0);
+    assert!(!cancel(&mut xpub, b, b"t"), "that was the other one's");
+    assert_eq!(xpub.vain_cancellations(), 1);
+    assert!(cancel(&mut xpub, a, b"t"));
+    assert_eq!(xpub.vain_cancellations(), 1);
+    // The root and a topic; a subscription; a bucket for either.
+    let expected = 2 * size_of::<Node>() + size_of::<Entry>() + 2 * size_of::<Bucket>();
+    assert_eq!(xpub.footprint(), expected);
+}

@@ -121,14 +121,23 @@ impl Bench {
         }
     }
 
-    /// A peer that behaves, and is answered.
+    /// A peer that behaves, and is answered. A PAIR turns it away until the application
+    /// has taken what the last one left: then it comes again.
     fn neighbour(&self) -> RawPeer {
-        let mut peer = RawPeer::connect(&self.name);
         let bytes = raw::handshake(self.security, counterpart(self.socket.socket_type()));
-        assert_eq!(peer.write(&bytes), bytes.len());
+        let connect = || {
+            let mut peer = RawPeer::connect(&self.name);
+            peer.write(&bytes);
+            peer
+        };
+        let mut peer = connect();
         self.until("the neighbour is let in", || {
-            peer.read();
-            peer.take_handshake()
+            let open = peer.read();
+            let established = peer.take_handshake();
+            if !open && !established {
+                peer = connect();
+            }
+            established
         });
         self.served(&mut peer);
         while self.monitor.try_next().is_some() {}

@@ -152,6 +152,8 @@ impl Pair {
         assert_eq!(server.connection.status(), Status::AwaitingDecision);
         let asks = server.connection.mechanism().client_key();
         assert_eq!(asks, Some(self.client_key));
+        // Who decides may look at what the client says about itself.
+        assert_eq!(server.connection.peer_identity(&server.scratch), b"client");
         server
             .connection
             .authenticate(Decision::Allow, &mut server.scratch)
@@ -452,4 +454,62 @@ fn z85_is_that_of_the_rfc() {
         PublicKey(raw).to_z85(),
         *b"HelloWorldHelloWorldHelloWorldHelloWorld"
     );
+}
+
+/// A frame of the outer layer, of which `body` has arrived.
+fn outer(flags: u8, len: u64, body: &[u8]) -> Vec<u8> {
+    [&[flags | 2][..], &len.to_be_bytes(), body].concat()
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused_by_its_header() {
+    let limits = Limits {
+        frame: 700,
+        ..Limits::default()
+    };
+    let mut pair = Pair::new();
+    pair.run().unwrap();
+    let server = &mut pair.server;
+    let decision = Decision::Allow;
+    let decided = server
+        .connection
+        .authenticate(decision, &mut server.scratch);
+    decided.unwrap();
+    pair.run().unwrap();
+    let session = pair.server.connection.mechanism_mut().take_session();
+    let session = session.unwrap();
+    let opener = || Opener::new(TestCrypto(0), &session, &limits, 0);
+    let opening = |flags, len| opener().handle_input(&mut outer(flags, len, b""));
+    assert_eq!(opening(0, 33), Ok(Opening::Incomplete));
+    let long = Opening::Long {
+        header_len: 9,
+        body_len: 733,
+    };
+    // Commands of up to 64 KiB are waited for, so this is not yet long.
+    assert_eq!(opening(0, 733), Ok(Opening::Incomplete));
+    let few = Limits {
+        command: 16,
+        ..limits
+    };
+    let mut short_commands = Opener::new(TestCrypto(0), &session, &few, 0);
+    assert_eq!(
+        short_commands.handle_input(&mut outer(0, 733, b"")),
+        Ok(long)
+    );
+    let inline = 33 + Receiver::INLINE_MIN as u64;
+    let waits = short_commands.handle_input(&mut outer(0, inline, b""));
+    assert_eq!(
+        waits,
+        Ok(Opening::Incomplete),
+        "the receiver waits for it, too"
+    );
+    let too_large = ProtocolError::FrameTooLarge {
+        len: 701,
+        limit: 700,
+    };
+    assert_eq!(opening(0, 734), Err(too_large));
+    for (flags, len) in [(0, 32), (0, 0), (1, 100)] {
+        let malformed = ProtocolError::MalformedMessage { len };
+        assert_eq!(opening(flags, len), Err(malformed));
+    }
 }

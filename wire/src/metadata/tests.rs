@@ -150,3 +150,36 @@ fn bad_local_properties_are_the_caller_s_error() {
     let many = [("a", &b""[..]); 30];
     assert_eq!(refuse(&many), ConfigError::TooManyProperties { limit: 32 });
 }
+
+#[test]
+fn as_many_properties_as_a_peer_takes_can_be_configured() {
+    let names: Heap<std::string::String> = (0..30).map(|at| std::format!("P{at}")).collect();
+    let properties: Heap<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b""[..])).collect();
+    let encoded = |count: usize| {
+        let mut config = Config::new(SocketType::Dealer);
+        (config.identity, config.properties) = (b"me", &properties[..count]);
+        config.offer = Some(Offer::new(Features::CRC));
+        let mut out = LocalMetadata::new();
+        encode(&config, &mut out).map(|()| check(&out))
+    };
+    // 29 and ours, which are three.
+    assert_eq!(encoded(29), Ok(Ok(())));
+    let limit = 32;
+    assert_eq!(encoded(30), Err(ConfigError::TooManyProperties { limit }));
+}
+
+#[test]
+fn names_have_1_to_255_bytes() {
+    let encoded = |len: usize| {
+        let name = "n".repeat(len);
+        let mut config = Config::new(SocketType::Dealer);
+        let properties = [("first", &b""[..]), (name.as_str(), &b"x"[..])];
+        config.properties = &properties;
+        encode(&config, &mut LocalMetadata::new())
+    };
+    assert_eq!(encoded(1), Ok(()));
+    assert_eq!(encoded(255), Ok(()));
+    let index = 1;
+    assert_eq!(encoded(0), Err(ConfigError::BadPropertyName { index }));
+    assert_eq!(encoded(256), Err(ConfigError::BadPropertyName { index }));
+}

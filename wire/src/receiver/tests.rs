@@ -529,3 +529,68 @@ mod with_checksums {
         }
     }
 }
+
+/// What `short_message` may take without asking: written from the limits' meaning.
+fn is_short_message(limits: &Limits, input: &[u8]) -> Option<usize> {
+    let [0, size, body @ ..] = input else {
+        return None;
+    };
+    let len = u64::from(*size);
+    let allowed = len <= limits.frame && len + Limits::FRAME_COST <= limits.message;
+    (allowed && limits.parts > 0 && body.len() as u64 >= len).then_some(len as usize)
+}
+
+#[test]
+fn a_short_message_is_taken_only_where_no_limit_could_be_broken() {
+    let with = |frame, message, parts| Limits {
+        frame,
+        message,
+        parts,
+        ..Limits::default()
+    };
+    let of_message = |payload| with(u64::MAX, Limits::FRAME_COST + payload, 9);
+    let all = [
+        Limits::default(),
+        with(0, u64::MAX, 9),
+        with(3, u64::MAX, 9),
+        with(254, u64::MAX, 9),
+        with(255, u64::MAX, 9),
+        with(u64::MAX, u64::MAX, 0),
+        with(u64::MAX, Limits::FRAME_COST - 1, 9),
+        of_message(0),
+        of_message(2),
+        of_message(255),
+    ];
+    for limits in all {
+        for size in [0_usize, 1, 2, 3, 4, 253, 254, 255] {
+            for present in [size, size.saturating_sub(1), size + 1] {
+                for flags in [0, 1, 2, 4] {
+                    let input = [&[flags, size as u8][..], &vec_of(present)].concat();
+                    let receiver = receiver(limits);
+                    let expected = is_short_message(&limits, &input);
+                    assert_eq!(
+                        receiver.short_message(&input),
+                        expected,
+                        "{limits:?} {size}"
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(receiver(Limits::default()).short_message(&[0]), None);
+    let checked = Receiver::new(Limits::default(), 512, Features::CRC);
+    assert_eq!(checked.short_message(&[0, 1, 7, 0, 0, 0, 0]), None);
+}
+
+fn vec_of(len: usize) -> Vec<u8> {
+    (0..len).map(|at| at as u8).collect()
+}
+
+#[test]
+fn within_a_message_no_frame_is_a_short_message() {
+    let mut receiver = receiver(Limits::default());
+    first(&mut receiver, &short(1, b"first")).unwrap();
+    assert_eq!(receiver.short_message(&short(0, b"last")), None);
+    first(&mut receiver, &short(0, b"last")).unwrap();
+    assert_eq!(receiver.short_message(&short(0, b"next")), Some(4));
+}

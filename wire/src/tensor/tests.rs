@@ -203,3 +203,54 @@ proptest! {
         let _ = TensorView::parse(&bytes);
     }
 }
+
+#[test]
+fn a_part_holds_less_than_the_tensor() {
+    // The last part has no flag but its number, the first no number but the flag.
+    let whole = header(F32, 4);
+    assert!(TensorView::parse(&encoded(&whole, &[1], None)).is_ok());
+    let mut out = [0; 256];
+    assert!(whole.encode(&[1000], None, &mut out).is_err());
+    let last = TensorHeader { part: 1, ..whole };
+    assert!(last.encode(&[1000], None, &mut out).is_ok());
+    let flags = TensorFlags::MORE_PARTS;
+    let first = TensorHeader { flags, ..whole };
+    assert!(first.encode(&[1000], None, &mut out).is_ok());
+}
+
+/// DLPack's table of codes, with the sizes that it gives them.
+#[test]
+fn the_types_are_those_of_dlpack() {
+    let sizes = |code: u8| -> &[u8] {
+        match code {
+            0 | 1 => &[1, 2, 4, 8, 16, 32, 64, 128],
+            2 => &[16, 32, 64, 80, 128],
+            4 => &[16],
+            5 => &[32, 64, 128],
+            6 => &[1, 8],
+            7..=14 => &[8],
+            15 | 16 => &[6],
+            17 => &[4],
+            _ => &[],
+        }
+    };
+    for code in 0..=u8::MAX {
+        for bits in 0..=u8::MAX {
+            let known = |lanes| TensorType { code, bits, lanes }.is_known();
+            assert_eq!(known(1), sizes(code).contains(&bits), "{code} {bits}");
+            assert_eq!(known(4), known(1));
+            assert!(!known(0));
+        }
+    }
+}
+
+#[test]
+fn flags_are_a_set() {
+    let (a, b) = (TensorFlags::PACKED, TensorFlags::CHECKSUM);
+    assert_eq!(a.with(a), a, "twice is once");
+    let both = a.with(b);
+    assert!(both.contains(a) && both.contains(b) && !a.contains(both));
+    assert_eq!(both.bits(), 0b1010);
+    assert_eq!(TensorFlags::from_bits(0b1010), Some(both));
+    assert_eq!(TensorFlags::from_bits(1 << 6), None);
+}

@@ -10,7 +10,8 @@ use super::Input;
 /// then what happens, and how long after the last.
 pub(crate) fn fuzz_heartbeats(data: &[u8]) {
     let mut input = Input(data.get(..4096).unwrap_or(data));
-    assert_eq!(run(&mut input), None, "the data ends the run");
+    let end = run(&mut input);
+    assert_eq!(end, None, "the data ends the run, or a death");
 }
 
 fn run(input: &mut Input<'_>) -> Option<()> {
@@ -53,7 +54,7 @@ fn run(input: &mut Input<'_>) -> Option<()> {
                 let pong = watch.poll_pong();
                 assert_eq!(pong.as_ref().map(AsRef::as_ref), log.pong.take().as_deref());
             }
-            _ => log.look(watch.handle_timeout(at(log.now))),
+            _ => log.look(watch.handle_timeout(at(log.now)))?,
         }
         assert_eq!(watch.unasked_pongs(), log.unasked);
         assert_eq!(watch.poll_timeout(), log.due().map(at), "{log:?}");
@@ -116,15 +117,13 @@ impl Log {
         self.death().into_iter().chain(self.next_ping).min()
     }
 
-    /// What was to be done just now.
-    fn look(&mut self, action: HeartbeatAction) {
+    /// What was to be done just now; `None` when that is to close the connection.
+    fn look(&mut self, action: HeartbeatAction) -> Option<()> {
         let past = |due: Option<u64>| due.is_some_and(|due| due <= self.now);
         match action {
             HeartbeatAction::PeerDead => {
                 assert!(past(self.death()), "given up too early: {self:?}");
-                // Nothing is due any more, and the connection ends.
-                (self.next_ping, self.unheard) = (None, None);
-                self.ttl = 0;
+                return None;
             }
             HeartbeatAction::SendPing { ttl } => {
                 assert!(past(self.next_ping) && !past(self.death()), "{self:?}");
@@ -135,6 +134,7 @@ impl Log {
             }
             HeartbeatAction::None => assert!(!past(self.due()), "missed: {self:?}"),
         }
+        Some(())
     }
 }
 

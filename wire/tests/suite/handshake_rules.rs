@@ -623,3 +623,20 @@ fn metadata_is_checked_where_it_does_not_come_in_a_handshake() {
     assert!(Properties::parse(&good[..good.len() - 1]).is_err());
     assert!(Properties::parse(&[good.clone(), good].concat()).is_err());
 }
+
+#[test]
+fn the_shortest_ready_takes_no_byte_of_the_traffic_behind_it() {
+    // Eight bytes: shorter than a header of the long form is.
+    let ready = command("READY", b"");
+    assert_eq!(ready.len(), 8);
+    let handshake = [greeting("NULL", 0), ready].concat();
+    let frame = b"\0\x03abc";
+    for split in 0..=handshake.len() {
+        let mut side = null(SocketType::Pull);
+        let taken = side.feed(&handshake[..split]).unwrap();
+        assert_eq!(taken, split);
+        let rest = [&handshake[split..], &frame[..]].concat();
+        let taken = side.feed(&rest).unwrap();
+        assert_eq!(taken, handshake.len() - split, "split at {split}");
+    }
+}

@@ -11,3 +11,4 @@ mod handshake_rules;
 mod handshakes_at_every_split;
 mod libzmq_vectors;
 mod protocol_vectors;
+mod texts;

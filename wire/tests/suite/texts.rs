@@ -1,0 +1,220 @@
+//! What errors and names say: people search for these words.
+
+use ferromq_wire::{
+    ConfigError, FrameFlags, HandshakeError, MechanismName, ProtocolError, PublicKey, SecretKey,
+    SharedKey, SocketType, TensorError, Version,
+};
+
+#[test]
+fn handshake_errors_say_what_was_wrong_with_its_numbers() {
+    use HandshakeError::*;
+    let (ours, theirs) = (MechanismName::new("NULL"), MechanismName::new("CURVE"));
+    let push = SocketType::Push;
+    let said = [
+        (
+            NotZmtp { first: 0x47 },
+            "first byte 0x47 is not zmtp 3's 0xff",
+        ),
+        (
+            BadSignature { last: 0 },
+            "greeting signature ends in 0x00, not 0x7f",
+        ),
+        (VersionTooOld { major: 2 }, "protocol revision 2 is below 3"),
+        (
+            MechanismMismatch { ours, theirs },
+            "mechanism mismatch: ours is NULL, the peer's CURVE",
+        ),
+        (BothServers, "both sides are the mechanism's server"),
+        (
+            TrafficTooEarly { flags: 1 },
+            "message frame (flags 0x01) within the handshake",
+        ),
+        (
+            BadFlags { flags: 9 },
+            "flags 0x09 are not a handshake command's",
+        ),
+        (
+            CommandTooLarge { len: 9, limit: 8 },
+            "handshake command of 9 bytes exceeds the limit of 8",
+        ),
+        (
+            MalformedCommand { len: 3 },
+            "malformed handshake command of 3 bytes",
+        ),
+        (
+            UnexpectedCommand { name_len: 5 },
+            "unexpected handshake command (name of 5 bytes)",
+        ),
+        (
+            MetadataTooLarge { len: 9, limit: 8 },
+            "metadata of 9 bytes exceeds the limit of 8",
+        ),
+        (TooManyProperties { limit: 32 }, "more than 32 properties"),
+        (
+            PropertyOverrun { offset: 7 },
+            "property at offset 7 overruns the metadata",
+        ),
+        (
+            EmptyPropertyName { offset: 7 },
+            "property at offset 7 has no name",
+        ),
+        (
+            DuplicateProperty { offset: 7 },
+            "property at offset 7 is a duplicate",
+        ),
+        (
+            IncompatibleSocketTypes {
+                ours: push,
+                theirs: Some(SocketType::Sub),
+            },
+            "a SUB peer cannot talk to PUSH",
+        ),
+        (
+            IncompatibleSocketTypes {
+                ours: push,
+                theirs: None,
+            },
+            "a peer of unknown socket type cannot talk to PUSH",
+        ),
+        (
+            IdentityTooLong { len: 256 },
+            "identity of 256 bytes exceeds the limit of 255",
+        ),
+        (ReservedIdentity, "identity starts with a zero byte"),
+        (
+            RefusedByPeer { status: Some(400) },
+            "refused by the peer with status 400",
+        ),
+        (RefusedByPeer { status: None }, "refused by the peer"),
+        (Denied { status: 300 }, "denied with status 300"),
+        (Forged, "a curve box does not open or is not the peer's"),
+        (
+            NonceReused { nonce: 4 },
+            "curve nonce 4 is not above the last",
+        ),
+        (
+            CurveVersion { major: 2, minor: 1 },
+            "curve version 2.1 is not 1.0",
+        ),
+        (TimedOut, "handshake not over in time"),
+        (NoDecisionAwaited, "no decision is awaited"),
+        (
+            OutputFull { len: 5 },
+            "no room for 5 bytes of handshake output",
+        ),
+    ];
+    for (error, text) in said {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn protocol_errors_say_what_was_wrong_with_its_numbers() {
+    use ProtocolError::*;
+    let said = [
+        (ReservedFlags { flags: 0x80 }, "reserved bits in flags 0x80"),
+        (CommandWithMore, "command with the more flag"),
+        (
+            SizeOverflow { len: 1 << 63 },
+            "frame size 9223372036854775808 is 2^63 or more",
+        ),
+        (
+            FrameTooLarge { len: 9, limit: 8 },
+            "frame size of 9 bytes exceeds the limit of 8",
+        ),
+        (
+            MessageTooLarge { len: 9, limit: 8 },
+            "message cost of 9 bytes exceeds the limit of 8",
+        ),
+        (TooManyParts { limit: 4 }, "message of more than 4 frames"),
+        (
+            CommandTooLarge { len: 9, limit: 8 },
+            "command size of 9 bytes exceeds the limit of 8",
+        ),
+        (MalformedCommand { len: 3 }, "malformed command of 3 bytes"),
+        (LateReady, "ready command after the handshake"),
+        (
+            ContextTooLong { len: 17 },
+            "heartbeat context of 17 bytes exceeds the limit of 16",
+        ),
+        (
+            MalformedGroup { len: 256 },
+            "group of 256 bytes is over 255 or has a zero byte",
+        ),
+        (
+            TooManyIgnored { limit: 16 },
+            "more than 16 commands had to be ignored",
+        ),
+        (
+            MalformedMessage { len: 3 },
+            "frame of 3 bytes is no curve message",
+        ),
+        (Forged, "a curve message does not open"),
+        (
+            NonceReused { nonce: 4 },
+            "curve nonce 4 is not above the last",
+        ),
+        (
+            ChecksumMismatch {
+                computed: 1,
+                received: 2,
+            },
+            "checksum 0x00000002 received, 0x00000001 computed",
+        ),
+    ];
+    for (error, text) in said {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn configuration_errors_say_what_was_wrong_with_its_numbers() {
+    use ConfigError::*;
+    let said = [
+        (
+            IdentityTooLong { len: 256 },
+            "identity of 256 bytes exceeds the limit of 255",
+        ),
+        (ReservedIdentity, "identity starts with a zero byte"),
+        (
+            BadPropertyName { index: 1 },
+            "name of property 1 is not 1 to 255 bytes long",
+        ),
+        (
+            DuplicateProperty { index: 1 },
+            "name of property 1 is already taken",
+        ),
+        (TooManyProperties { limit: 32 }, "more than 32 properties"),
+        (
+            MetadataTooLarge { limit: 9 },
+            "properties exceed the limit of 9 bytes",
+        ),
+        (
+            CredentialTooLong { len: 256 },
+            "credential of 256 bytes exceeds the limit of 255",
+        ),
+    ];
+    for (error, text) in said {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn names_are_the_rfcs_and_secrets_are_not_shown() {
+    assert_eq!(SocketType::XPub.to_string(), "XPUB");
+    assert_eq!(Version::ZMTP_3_0.to_string(), "3.0");
+    assert_eq!(MechanismName::new("PLAIN").to_string(), "PLAIN");
+    assert_eq!(format!("{:?}", FrameFlags::MORE), "FrameFlags(0x01)");
+    let key = PublicKey([0; 32]);
+    assert_eq!(key.to_string(), "0".repeat(40));
+    assert_eq!(format!("{key:?}"), format!("PublicKey({key})"));
+    let secret = SecretKey::from_bytes(&[7; 32]).expect("32 bytes");
+    assert_eq!(format!("{secret:?}"), "SecretKey(..)");
+    assert_eq!(format!("{:?}", SharedKey::new([7; 32])), "SharedKey(..)");
+    let short = TensorError::Short {
+        len: 1,
+        needed: 128,
+    }
+    .to_string();
+    assert!(short.contains("128") && short.contains('1'), "{short}");
+}
