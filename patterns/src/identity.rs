@@ -296,4 +296,47 @@ mod tests {
         }
         assert_eq!(names.map(|name| [name[1], name[4]]), [[255, 255], [0, 1]]);
     }
+
+    type Table = Identities<Array<IdentitySlot, 4>, Array<Bucket, 4>>;
+
+    fn identities() -> (Table, PeerTable<Array<Peer<Named>, 4>, Named>) {
+        let (slots, buckets) = (Array::new(), Array::new());
+        let identities = Identities::new(slots, buckets, Seed::new(1, 2));
+        (identities, PeerTable::new(Array::new()))
+    }
+
+    /// Two names with one hash, which somebody who knows the seed can find.
+    fn colliding(identities: &Table) -> [std::string::String; 2] {
+        let mut seen = std::collections::HashMap::new();
+        (0_u32..)
+            .find_map(|number| {
+                let name = std::format!("name {number}");
+                let earlier = seen.insert(identities.hash(name.as_bytes()), name.clone());
+                earlier.map(|earlier| [earlier, name])
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn names_of_one_hash_are_told_apart() {
+        let (mut identities, mut peers) = identities();
+        let [a, b] = colliding(&identities);
+        let first = identities.attach(&mut peers, a.as_bytes()).unwrap();
+        assert_eq!(identities.find(&peers, b.as_bytes()), None);
+        let second = identities.attach(&mut peers, b.as_bytes()).unwrap();
+        assert_eq!(identities.find(&peers, a.as_bytes()), Some(first));
+        assert_eq!(identities.find(&peers, b.as_bytes()), Some(second));
+    }
+
+    #[test]
+    fn names_given_and_chosen_have_hashes_of_their_own() {
+        let (identities, _) = identities();
+        let mut hashes = std::collections::HashSet::new();
+        for number in 1..=1_000 {
+            hashes.insert(identities.hash(&generated(number)));
+            hashes.insert(identities.hash(std::format!("name {number}").as_bytes()));
+        }
+        // 2,000 of 2^32 meet once in 2,147 seeds.
+        assert!(hashes.len() >= 1_998, "{} of 2,000", hashes.len());
+    }
 }

@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(s.get(0), None);
         assert_eq!(s.grow(capacity), Ok(()));
         assert_eq!(s.len(), capacity);
+        assert!(!s.is_empty());
         *s.get_mut(capacity - 1).unwrap() = 7;
         assert_eq!(s.grow(capacity + 1), Err(Full));
         assert_eq!(

@@ -83,6 +83,9 @@ Examples:
         /// The target to fuzz; all of them when left out.
         target: Option<String>,
     },
+    /// Count the lines that tests run through, into docs/reliability/coverage.json
+    /// (needs Debian's llvm-19, which is installed where we may).
+    Coverage,
     /// Make one small mistake at a time in wire and patterns; their tests have to notice.
     ///
     /// cargo-mutants makes them, in a copy below the target directory; it is installed
@@ -178,8 +181,12 @@ pub(crate) struct MutantsOptions {
     /// Begin no more after this many minutes.
     #[arg(long)]
     pub(crate) minutes: Option<u64>,
+    /// Store the figures even if some mutants are undecided: those that were tried are a
+    /// sample of each file's then.
+    #[arg(long)]
+    pub(crate) store: bool,
     /// Only show what survived, with its explanation in tests/mutants/survivors.md.
-    #[arg(long, conflicts_with_all = ["shard", "resume", "minutes"])]
+    #[arg(long, conflicts_with_all = ["shard", "resume", "minutes", "store"])]
     pub(crate) list_survivors: bool,
 }
 

@@ -287,3 +287,36 @@ fn changed_options_hold_from_the_next_request_on() {
     req.set_options(Correlation::Off, Resend::Strict);
     assert_eq!(req.route(), Err(ReqError::AwaitingReply));
 }
+
+#[test]
+fn only_the_peer_that_is_gone_is_forgotten_as_abandoned() {
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Relaxed);
+    assert_eq!(req.route(), Ok(a));
+    assert_eq!(req.route(), Ok(b), "a is abandoned");
+    req.peer_detached(b);
+    assert_eq!(req.poll_abandoned(), Some(a));
+    let (mut req, [a, b]) = machine(Correlation::Off, Resend::Relaxed);
+    assert_eq!((req.route(), req.route()), (Ok(a), Ok(b)));
+    req.peer_detached(a);
+    assert_eq!(req.poll_abandoned(), None);
+}
+
+#[test]
+fn errors_say_what_is_missing() {
+    use std::string::ToString;
+    let said = [
+        (
+            ReqError::AwaitingReply,
+            "the reply to the last request was not received yet",
+        ),
+        (ReqError::NoPeer, "no peer has room for the request"),
+        (
+            ReqError::NoRequest,
+            "no request was sent, so no reply is due",
+        ),
+        (ReqError::PeerGone, "the peer that was asked is gone"),
+    ];
+    for (error, text) in said {
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -243,3 +243,13 @@ impl Tree<Limited, Array<Bucket, 64>> {
             .collect()
     }
 }
+
+#[test]
+fn children_have_hashes_of_their_own() {
+    let seed = Seed::new(3, 4);
+    let pairs = (0..64).flat_map(|parent| (0..=255).map(move |byte| (parent, byte)));
+    let hashes = pairs.map(|(parent, byte)| child_hash(&seed, parent, byte));
+    let different = hashes.collect::<std::collections::HashSet<u32>>().len();
+    // 16,384 of 2^32 meet once in 32 seeds.
+    assert!(different >= 16_380, "{different} of 16,384");
+}

@@ -9,6 +9,7 @@ mod messages_go_around_fairly;
 mod publications_reach_their_subscribers;
 mod requests_meet_their_replies;
 mod subscriptions_go_upstream_once;
+mod texts;
 #[path = "../support/topics.rs"]
 mod topics;
 

@@ -183,3 +183,21 @@ fn names_have_1_to_255_bytes() {
     assert_eq!(encoded(0), Err(ConfigError::BadPropertyName { index }));
     assert_eq!(encoded(256), Err(ConfigError::BadPropertyName { index }));
 }
+
+#[test]
+fn an_identity_has_up_to_255_bytes_and_does_not_start_with_zero() {
+    let encoded = |identity: &[u8]| {
+        let mut config = Config::new(SocketType::Dealer);
+        config.identity = identity;
+        encode(&config, &mut LocalMetadata::new())
+    };
+    assert_eq!(encoded(b""), Ok(()));
+    assert_eq!(encoded(&[7; 255]), Ok(()));
+    let len = 256;
+    assert_eq!(
+        encoded(&[7; 256]),
+        Err(ConfigError::IdentityTooLong { len })
+    );
+    assert_eq!(encoded(b"\0a"), Err(ConfigError::ReservedIdentity));
+    assert_eq!(encoded(b"a\0"), Ok(()));
+}

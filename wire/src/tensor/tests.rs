@@ -254,3 +254,26 @@ fn flags_are_a_set() {
     assert_eq!(TensorFlags::from_bits(0b1010), Some(both));
     assert_eq!(TensorFlags::from_bits(1 << 6), None);
 }
+
+#[test]
+fn strides_may_go_backwards_and_not_out_of_the_payload() {
+    // Elements of 4 bytes at 16, 20 and at 16 - 8, 20 - 8, 16 - 16, 20 - 16.
+    let refused = |offset, payload_len| {
+        let header = TensorHeader {
+            offset,
+            ..header(F32, payload_len)
+        };
+        let mut out = [0; 256];
+        header.encode(&[2, 3], Some(&[1, -2]), &mut out).is_err()
+    };
+    assert!(!refused(16, 24), "from the first byte to the last");
+    assert!(refused(12, 24), "4 bytes in front of the payload");
+    assert!(refused(16, 23), "a byte behind it");
+    assert!(refused(20, 24));
+    // All at one place, as a broadcast is.
+    let mut out = [0; 256];
+    let broadcast = header(F32, 4);
+    assert!(broadcast.encode(&[9, 9], Some(&[0, 0]), &mut out).is_ok());
+    let shorter = header(F32, 3);
+    assert!(shorter.encode(&[9, 9], Some(&[0, 0]), &mut out).is_err());
+}

@@ -1,8 +1,8 @@
 //! What errors and names say: people search for these words.
 
 use ferromq_wire::{
-    ConfigError, FrameFlags, HandshakeError, MechanismName, ProtocolError, PublicKey, SecretKey,
-    SharedKey, SocketType, TensorError, Version,
+    ConfigError, FRAME_OVERHEAD, FrameFlags, HandshakeError, KeyError, MechanismName,
+    ProtocolError, PublicKey, SecretKey, SharedKey, SocketType, TensorError, Version,
 };
 
 #[test]
@@ -217,4 +217,30 @@ fn names_are_the_rfcs_and_secrets_are_not_shown() {
     }
     .to_string();
     assert!(short.contains("128") && short.contains('1'), "{short}");
+}
+
+#[test]
+fn keys_are_32_bytes_or_40_characters_with_or_without_a_zero_behind() {
+    let text = b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+    let key = PublicKey::from_bytes(text).expect("a key of zmq_curve_keypair(3)'s page");
+    assert_eq!(key.0[..4], [0x54, 0xfc, 0xba, 0x24]);
+    assert_eq!(PublicKey::from_bytes(&[&text[..], b"\0"].concat()), Ok(key));
+    assert_eq!(key.to_z85(), *text);
+    // A raw key may end in any byte.
+    let raw = [&[1; 31][..], &[0]].concat();
+    assert_eq!(
+        PublicKey::from_bytes(&raw).map(|key| key.0.to_vec()),
+        Ok(raw)
+    );
+    for len in [0, 1, 31, 33, 39, 42] {
+        let refused = PublicKey::from_bytes(&vec![b'0'; len]);
+        assert_eq!(refused, Err(KeyError::Length { len }));
+    }
+    assert!(PublicKey::from_bytes(&[b'0'; 41]).is_err());
+}
+
+#[test]
+fn a_frame_gets_13_bytes_more_at_most() {
+    // A flag byte, eight of size, four of checksum.
+    assert_eq!(FRAME_OVERHEAD, 1 + 8 + 4);
 }

@@ -1,6 +1,7 @@
 //! The tasks: each a function from its arguments to how the process ends.
 
 mod bench;
+mod coverage;
 mod debian_rust;
 mod examples;
 mod firmware;
@@ -62,6 +63,7 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
             input,
             target,
         } => fuzz::run(minutes, target.as_deref(), input.as_deref()),
+        Task::Coverage => coverage::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Guard { update, keep } => guard::run(update, keep.as_deref()),
         Task::Bench { quick, arguments } => bench::run(quick, &arguments),

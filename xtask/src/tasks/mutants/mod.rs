@@ -49,7 +49,7 @@ pub(crate) fn run(options: &MutantsOptions) -> io::Result<ExitCode> {
         };
         bench.decide(&mut ledger, options)?;
     }
-    report::store(&tool, &tree, &ledger)
+    report::store(&tool, &tree, &ledger, options.store)
 }
 
 /// One package's mutants under test.

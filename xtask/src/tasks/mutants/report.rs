@@ -41,9 +41,14 @@ impl Counts {
     }
 }
 
-/// Shows what is known, and stores it once every mutant of every package is decided.
-/// Fails if that is too little.
-pub(super) fn store(tool: &Tool, tree: &Tree, ledger: &Ledger) -> io::Result<ExitCode> {
+/// Shows what is known, and stores it once every mutant of every package is decided, or
+/// if a `sample` will do. Fails if too few were noticed.
+pub(super) fn store(
+    tool: &Tool,
+    tree: &Tree,
+    ledger: &Ledger,
+    sample: bool,
+) -> io::Result<ExitCode> {
     let mut figures = Figures::new(
         "mutants: small mistakes made one at a time, and how many of them the tests notice",
     );
@@ -63,7 +68,7 @@ pub(super) fn store(tool: &Tool, tree: &Tree, ledger: &Ledger) -> io::Result<Exi
             code = ExitCode::FAILURE;
         }
     }
-    if undecided > 0 {
+    if undecided > 0 && !sample {
         println!("nothing stored: {undecided} mutants are undecided; --resume goes on");
         return Ok(ExitCode::SUCCESS);
     }
@@ -84,6 +89,7 @@ fn tell(package: MutatedPackage, counts: &Counts, figures: &mut Figures) -> bool
         figures.set(format!("{name}: {}", outcome.name()), counts.of(outcome));
     }
     figures.set(format!("{name}: viable"), counts.viable());
+    figures.set(format!("{name}: not tried"), counts.undecided);
     figures.set(format!("{name}: noticed, in per cent of viable"), share);
     println!(
         "{name}: {share} % of {} viable mutants noticed ({} caught, {} by a timeout), {} missed; \
