@@ -86,17 +86,19 @@ fn test(profiles: &Path, arguments: &[&str]) -> Command {
 
 /// Builds the tests' programs and names them.
 fn programs(profiles: &Path) -> io::Result<Vec<PathBuf>> {
-    let arguments = ["--no-run", "--message-format=json-render-diagnostics"];
-    let Finished { succeeded, lines } = process::run(&mut test(profiles, &arguments))?;
+    let Finished { succeeded, lines } = process::run(&mut test(profiles, &["--no-run"]))?;
     if !succeeded {
         lines.iter().for_each(|line| println!("{line}"));
         return Err(io::Error::other("the tests do not build"));
     }
-    let program = |line: &String| -> Option<PathBuf> {
+    let arguments = ["--no-run", "--message-format=json"];
+    let messages = test(profiles, &arguments).output()?.stdout;
+    let program = |line: &str| -> Option<PathBuf> {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     };
-    Ok(lines.iter().filter_map(program).collect())
+    let messages = String::from_utf8_lossy(&messages);
+    Ok(messages.lines().filter_map(program).collect())
 }
 
 /// Two programs of one version of LLVM.

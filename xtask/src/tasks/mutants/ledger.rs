@@ -119,6 +119,12 @@ impl Ledger {
         (holds && decision.file == hashes.file(mutant.file())).then_some(decision.outcome)
     }
 
+    /// Whether a mutant survived when it was tried last, whatever has changed since.
+    pub(super) fn has_survived(&self, mutant: &Mutant) -> bool {
+        let decision = self.decisions.get(&mutant.name);
+        decision.is_some_and(|decision| decision.outcome == Outcome::Missed)
+    }
+
     /// The names of those that survived, when they were tried last.
     pub(super) fn survivors(&self) -> impl Iterator<Item = &str> {
         let missed = |decision: &&Decision| decision.outcome == Outcome::Missed;
@@ -162,6 +168,7 @@ mod tests {
         let other_test = hashes("f1", "p2");
         assert_eq!(caught.outcome(&mutant, &other_test), Some(Outcome::Caught));
         assert_eq!(missed.outcome(&mutant, &other_test), None);
+        assert!(missed.has_survived(&mutant) && !caught.has_survived(&mutant));
         assert_eq!(caught.outcome(&mutant, &hashes("f2", "p1")), None);
         assert_eq!(missed.survivors().collect::<Vec<_>>(), [NAME]);
         assert_eq!(caught.survivors().count(), 0);

@@ -72,8 +72,10 @@ impl Bench<'_> {
             true => mine.into_iter().filter(is_open).collect(),
             false => mine,
         };
-        // A run that ends early has then tried some of each file.
-        let open = spread(&open);
+        // A run that ends early has then tried some of each file, and first of all what
+        // survived the last time: there may be a test for it now.
+        let mut open = spread(&open);
+        open.sort_by_key(|mutant| !ledger.has_survived(mutant));
         println!("{name}: {} of {} mutants to try", open.len(), mutants.len());
         if open.is_empty() || self.is_over() {
             return Ok(());
