@@ -186,9 +186,7 @@ mod tests {
         let stored = reliability::stored("mutants");
         let missed = |package: &MutatedPackage| {
             let figure = stored.get(&format!("{}: missed", package.folder()));
-            figure
-                .and_then(serde_json::Value::as_u64)
-                .expect("a stored figure")
+            figure.and_then(serde_json::Value::as_u64).unwrap_or(0)
         };
         assert_eq!(rows, MutatedPackage::ALL.iter().map(missed).sum::<u64>());
     }
