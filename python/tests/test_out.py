@@ -128,9 +128,22 @@ def test_a_damaged_tensor_is_kept_as_it_came(pair: Pair) -> None:
     payload = sent().tobytes()
     assert zlib.crc32(payload), "what the header has is 0"
     damaged = header(2, 32, 2, payload, [100, 1000])
+    failed: list[BaseException] = []
+
+    def receive() -> None:
+        try:
+            b.recv_tensor(out=out, timeout=30)
+        except ferromq.Error as error:
+            failed.append(error)
+
+    receiving = threading.Thread(target=receive)
+    receiving.start()
+    while not b._offered_to:
+        pass
     a.send_multipart([damaged, payload])
-    with pytest.raises(ferromq.TensorError, match="checksum"):
-        b.recv_tensor(out=out)
+    receiving.join()
+    assert "checksum" in str(failed[0])
+    assert out.any(), "it was read into the array"
     out[:] = 0
     assert b.recv_multipart() == [damaged, payload]
 

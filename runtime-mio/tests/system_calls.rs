@@ -14,6 +14,8 @@ const LONG: u64 = 6_000;
 /// Requests at once.
 const UNDER_WAY: u64 = 100;
 const SUBSCRIBERS: usize = 8;
+/// Messages that are sent together.
+const BATCH: u64 = 100;
 const ROUND_TRIPS: &str = "FERROMQ_TEST_ROUND_TRIPS";
 
 /// The process that is counted: round trips between two threads.
@@ -104,6 +106,31 @@ fn pipeline() {
     server.join().unwrap();
 }
 
+/// A process that is counted: batches, and other work between two of them.
+#[test]
+fn batches() {
+    let Ok(count) = std::env::var(ROUND_TRIPS) else {
+        return;
+    };
+    let count: u64 = count.parse().unwrap();
+    let context = context();
+    let (push, pull) = linked(
+        &context,
+        "tcp://127.0.0.1:*",
+        (SocketType::Push, Options::new()),
+        (SocketType::Pull, Options::new()),
+    );
+    for _ in 0..count / BATCH {
+        let together = push.together();
+        for _ in 0..BATCH {
+            push.send_bytes(b"x").unwrap();
+        }
+        drop(together);
+        // Nothing waits now, and to receive it all is a pause.
+        (0..BATCH).for_each(|_| drop(recv(&pull)));
+    }
+}
+
 /// System calls of a worker, all threads together: all, or those of a kind.
 fn count(worker: &str, kind: &str, round_trips: u64, report: &std::path::Path) -> Option<u64> {
     let program = std::env::current_exe().unwrap();
@@ -172,4 +199,15 @@ fn answers_to_requests_that_came_together_leave_together() {
     let each = writes as f64 / (2 * LONG) as f64;
     println!("{each:.3} writes a message");
     assert!(each <= 0.25, "{each:.3} writes a message");
+}
+
+#[test]
+fn what_is_sent_together_leaves_in_few_writes() {
+    let Some(writes) = writes("batches", LONG) else {
+        return;
+    };
+    // Under strace a batch grows old on its way.
+    let each = writes as f64 / (LONG / BATCH) as f64;
+    println!("{each:.3} writes a batch");
+    assert!(each <= 10.0, "{each:.3} writes a batch");
 }

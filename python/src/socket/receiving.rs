@@ -81,8 +81,15 @@ impl Socket {
         max: usize,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyList>> {
+        let messages = self.receive_many(py, max, timeout)?;
+        if messages.iter().all(|it| it.len() == 1) {
+            return PyList::new(
+                py,
+                messages.iter().map(|it| PyBytes::new(py, &it.parts()[0])),
+            );
+        }
         let list = PyList::empty(py);
-        let mut messages = self.receive_many(py, max, timeout)?.into_iter();
+        let mut messages = messages.into_iter();
         while let Some(message) = messages.next() {
             if message.len() == 1 {
                 list.append(PyBytes::new(py, &message.parts()[0]))?;
@@ -240,7 +247,10 @@ impl Socket {
             }
             Ok(())
         })?;
-        Ok(messages.into_iter().map(|it| self.apart(it)).collect())
+        if self.offered_at.load(Ordering::Relaxed) != 0 {
+            messages = messages.into_iter().map(|it| self.apart(it)).collect();
+        }
+        Ok(messages)
     }
 
     fn receive_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {

@@ -242,6 +242,7 @@ impl Parts {
         let mut left: VecDeque<&[u8]> = self.slices().into();
         let all = left.len();
         let sent = in_slices(py, wait, || {
+            let _together = socket.together();
             while let Some(next) = left.front() {
                 match wait {
                     Wait::Endless => socket.send_bytes(next)?,

@@ -20,6 +20,7 @@ mod send;
 mod share;
 mod spin;
 mod state;
+mod together;
 mod typed;
 mod wait;
 mod writing;
@@ -38,6 +39,7 @@ pub(crate) use self::core::Core;
 pub(crate) use self::send::After;
 pub(crate) use self::state::{Phase, State};
 pub(crate) use self::wait::Patience;
+pub use together::Together;
 pub use typed::{
     CanJoin, CanReceive, CanSend, CanSubscribe, Channel, Client, Dealer, Dish, Gather, Kind, Pair,
     Peer, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, Socket, Sub, XPub, XSub,
@@ -282,6 +284,7 @@ impl AnySocket {
         &self,
         messages: &mut std::collections::VecDeque<Message>,
     ) -> Result<usize, Error> {
+        let _together = self.together();
         let mut sent = 0;
         while let Some(message) = messages.front() {
             match self.core().send(message, Patience::None) {

@@ -10,6 +10,7 @@
 //! - An answer, that is a send after a receive, waits for the next one while more
 //!   has come from the peer that it goes to. One to a peer that nothing was sent to
 //!   for [`AGE`] does not wait: what would it wait for?
+//! - Whoever says that he sends many ([`together`](super::together)) begins no burst.
 //! - What is deferred leaves when its link has [`BATCH`] bytes; when the first of it
 //!   is [`AGE`] old, for every link that waits, since writing to all takes as long;
 //!   before somebody waits; or by the I/O thread's hand when the caller goes away.
@@ -58,6 +59,8 @@ pub(crate) struct Pace {
     credit: u32,
     /// The send that is under way began with credit.
     prompt: bool,
+    /// Batches under way: no pause begins a burst.
+    batches: u32,
     /// The application has received since it last sent.
     answers: bool,
     /// Since when something is deferred.
@@ -78,6 +81,7 @@ impl Pace {
             ended: Ticks::default(),
             credit: 0,
             prompt: false,
+            batches: 0,
             answers: false,
             deferred_since: Ticks::default(),
             took: 0,
@@ -108,8 +112,26 @@ impl Pace {
 
     /// A receive finds nothing, or a send had to wait: what leaves next is awaited.
     pub(super) fn begins_burst(&mut self) {
-        self.credit = CREDIT;
-        self.prompt = true;
+        if self.batches == 0 {
+            self.credit = CREDIT;
+            self.prompt = true;
+        }
+    }
+
+    /// Many sends follow, which are to leave together.
+    pub(super) fn begins_batch(&mut self) {
+        self.batches += 1;
+        self.credit = 0;
+        // Nothing is such a pause: a send need not look at `batches`.
+        self.gap = u64::MAX;
+    }
+
+    /// They were made.
+    pub(super) fn ends_batch(&mut self) {
+        self.batches = self.batches.saturating_sub(1);
+        if self.batches == 0 {
+            self.gap = ticks(GAP);
+        }
     }
 
     #[inline]

@@ -32,9 +32,14 @@ pub(crate) fn check() -> Outcome {
     let mut native = vec!["mypy.stubtest", "ferromq._native", "--concise"];
     native.extend(["--mypy-config-file", configuration]);
     native.extend(["--allowlist", "python/stubtest-allowlist.txt"]);
-    let all = ["pytest", "-q", "python/tests"];
+    let mut tests = module(python, &["pytest", "-q", "python/tests"]);
+    // It sends files, if it was built by a group before.
+    let program = workspace::target_dir().join("debug/ferromq");
+    if program.exists() {
+        tests.env("FERROMQ_PROGRAM", program);
+    }
     let steps = [
-        ("testing", module(python, &all)),
+        ("testing", tests),
         (
             "types",
             module(python, &["mypy", "--config-file", configuration]),

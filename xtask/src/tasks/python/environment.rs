@@ -16,12 +16,13 @@ const TESTS: [&str; 4] = [
     "typing_extensions>=4.15",
 ];
 /// What builds and types the package, and the libraries that pip has.
-const MAIN: [&str; 6] = [
+const MAIN: [&str; 7] = [
     "maturin==1.16.0",
     "mypy>=1.18",
     "numpy>=2",
     "ml_dtypes>=0.5",
     "jax>=0.6",
+    "safetensors>=0.5",
     "uvloop>=0.21",
 ];
 /// Those that go with Debian's numpy.
