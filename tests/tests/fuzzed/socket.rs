@@ -21,6 +21,8 @@ use super::raw::{self, RawPeer, Security};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Messages that may wait in each direction.
 const HIGH_WATER_MARK: usize = 8;
+/// What the neighbour's PING holds.
+const SERVED: &[u8] = b"served?";
 /// Rounds in which a peer that is not read may hope for room.
 const ROUNDS: u32 = 64;
 
@@ -38,8 +40,7 @@ pub(crate) fn fuzz_socket(data: &[u8]) {
         _ => Security::Plain,
     };
     let mut bench = Bench::new(socket_type, options(security, settings & 2 != 0), security);
-    let alone = matches!(socket_type, SocketType::Pair | SocketType::Channel);
-    let mut neighbour = (!alone).then(|| bench.neighbour());
+    let mut neighbour = (!is_alone(socket_type)).then(|| bench.neighbour());
     let mut attack = stream.to_vec();
     if settings & 4 == 0 {
         let prefix = raw::handshake(security, counterpart(socket_type));
@@ -67,6 +68,11 @@ fn options(security: Security, limited: bool) -> Options {
             .max_parts(4);
     }
     options
+}
+
+/// Whether such a socket has one peer at a time.
+fn is_alone(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Pair | SocketType::Channel)
 }
 
 /// Who talks to such a socket.
@@ -121,37 +127,40 @@ impl Bench {
         }
     }
 
-    /// A peer that behaves, and is answered. A PAIR turns it away until the application
-    /// has taken what the last one left: then it comes again.
+    /// A peer that behaves, and is answered. A PAIR closes it, before or right after its
+    /// handshake, until the application has taken what the last one left: then it comes
+    /// again.
     fn neighbour(&self) -> RawPeer {
-        let bytes = raw::handshake(self.security, counterpart(self.socket.socket_type()));
+        let alone = is_alone(self.socket.socket_type());
+        let mut bytes = raw::handshake(self.security, counterpart(self.socket.socket_type()));
+        bytes.extend(raw::ping(SERVED));
         let connect = || {
             let mut peer = RawPeer::connect(&self.name);
             peer.write(&bytes);
             peer
         };
-        let mut peer = connect();
+        let (mut peer, mut established) = (connect(), false);
         self.until("the neighbour is let in", || {
             let open = peer.read();
-            let established = peer.take_handshake();
-            if !open && !established {
-                peer = connect();
+            established = established || peer.take_handshake();
+            let served = established && peer.take_pong(SERVED);
+            if !open && !served {
+                assert!(alone, "the neighbour was turned away");
+                (peer, established) = (connect(), false);
             }
-            established
+            served
         });
-        self.served(&mut peer);
         while self.monitor.try_next().is_some() {}
         peer
     }
 
     /// A PING of the neighbour is answered.
     fn served(&self, neighbour: &mut RawPeer) {
-        let context = b"served?";
-        let bytes = raw::ping(context);
+        let bytes = raw::ping(SERVED);
         assert_eq!(neighbour.write(&bytes), bytes.len());
         self.until("the neighbour is served", || {
             let open = neighbour.read();
-            let served = neighbour.take_pong(context);
+            let served = neighbour.take_pong(SERVED);
             assert!(open || served, "the neighbour was closed");
             served
         });

@@ -27,7 +27,7 @@ use self::tree::Tree;
 use crate::cli::{MutantsOptions, MutatedPackage, Shard};
 
 /// Mutants that one run of cargo-mutants gets: what an interruption loses at most.
-const BATCH: usize = 24;
+const BATCH: usize = 8;
 
 pub(crate) fn run(options: &MutantsOptions) -> io::Result<ExitCode> {
     let packages = options.packages();

@@ -178,7 +178,7 @@ mod tests {
         assert_eq!((counts.noticed(), counts.viable()), (9, 10));
     }
 
-    /// The stored figures and the table are of the same run.
+    /// There may be rows for what was decided after the figures were stored.
     #[test]
     fn each_stored_survivor_has_a_row() {
         let text = fs::read_to_string(workspace::root().join(SURVIVORS)).expect("readable");
@@ -188,6 +188,7 @@ mod tests {
             let figure = stored.get(&format!("{}: missed", package.folder()));
             figure.and_then(serde_json::Value::as_u64).unwrap_or(0)
         };
-        assert_eq!(rows, MutatedPackage::ALL.iter().map(missed).sum::<u64>());
+        let survivors: u64 = MutatedPackage::ALL.iter().map(missed).sum();
+        assert!(rows >= survivors, "{rows} rows for {survivors} survivors");
     }
 }
