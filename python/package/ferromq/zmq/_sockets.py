@@ -164,10 +164,16 @@ class Socket(_socket.Socket):
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:  # type: ignore[override]
         """Receives a frame; RCVMORE tells whether the message goes on."""
-        if not self._rest:
+        if copy and not flags and not self._rest:
+            # The commonest case, without a keyword: those cost as much as the call.
+            found: Any = _native_recv_any(self)
+            if type(found) is bytes:
+                return found
+            self._rest.extend(found)
+        elif not self._rest:
             timeout = 0 if flags & c.NOBLOCK else None
             if copy:
-                found: Any = _native_recv_any(self, timeout=timeout)
+                found = _native_recv_any(self, timeout=timeout)
                 if type(found) is bytes:
                     return found
             else:
