@@ -90,6 +90,12 @@ where
         self.inner.poll_match()
     }
 
+    /// As [`XPub::any_is_full`].
+    #[inline]
+    pub fn any_is_full(&self) -> bool {
+        self.inner.any_is_full()
+    }
+
     /// Removes what lost connections and detached peers were subscribed to, at
     /// most 64 subscriptions a call, until it says `None`. Never names a topic.
     pub fn poll_unsubscribed(&mut self) -> Option<TopicStep> {

@@ -85,6 +85,8 @@ pub struct Subscriptions<P, N, E, B> {
     /// Entries in use.
     total: u32,
     cursor: Cursor,
+    /// Attached peers without room.
+    full: u32,
     /// Peers, attached or not, that have entries of an old epoch.
     stale: Ring<SEND>,
 }
@@ -120,12 +122,16 @@ where
                 reach: Reach::Prefixes,
                 stamp: 0,
             },
+            full: 0,
             stale: Ring::new(),
         }
     }
 
     pub(crate) fn attach(&mut self) -> Result<PeerId, AttachError> {
-        Ok(self.peers.attach(Subscriber::default())?)
+        let id = self.peers.attach(Subscriber::default())?;
+        // It starts without room.
+        self.full += 1;
+        Ok(id)
     }
 
     /// Counts one more subscription of the peer's connection.
@@ -223,6 +229,12 @@ where
             return Some((id, peer.room));
         }
         None
+    }
+
+    /// Whether some peer has no room, matching or not. O(1).
+    #[inline]
+    pub(crate) fn any_is_full(&self) -> bool {
+        self.full > 0
     }
 
     /// Whether the match has named the peer at a slot.

@@ -217,7 +217,8 @@ where
     /// matching the first call visits all matching ones, and then each call
     /// walks on over the peers.
     ///
-    /// For NODROP walk twice: first for a [`Match::Full`], then to send.
+    /// For NODROP walk twice: first for a [`Match::Full`], then to send. Where
+    /// [`any_is_full`](Self::any_is_full) says no, the first walk is in vain.
     #[inline]
     pub fn poll_match(&mut self) -> Option<Match> {
         let (id, room) = match self.options.matching {
@@ -229,6 +230,12 @@ where
             Room::Some => Match::Peer(id),
             Room::None => Match::Full(id),
         })
+    }
+
+    /// Whether some peer has no room, whatever it is subscribed to. O(1).
+    #[inline]
+    pub fn any_is_full(&self) -> bool {
+        self.index.any_is_full()
     }
 
     /// Removes what lost connections and detached peers were subscribed to, and

@@ -20,6 +20,8 @@ where
     fn peer_detached(&mut self, id: PeerId) {
         self.queue.drained(&mut self.peers, id);
         self.link_lost(id);
+        // Whoever is gone is not full.
+        self.set_room(id, Room::Some);
         if self.stale.contains(&self.peers, id.slot()) {
             self.peers.retire(id);
         } else {
@@ -81,8 +83,13 @@ where
 {
     #[inline]
     fn set_room(&mut self, id: PeerId, room: Room) {
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.room = room;
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        match (core::mem::replace(&mut peer.room, room), room) {
+            (Room::Some, Room::None) => self.full += 1,
+            (Room::None, Room::Some) => self.full -= 1,
+            _ => {}
         }
     }
 }

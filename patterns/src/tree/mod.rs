@@ -99,14 +99,18 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
     #[inline]
     pub(crate) fn any_prefix(&self, topic: &[u8]) -> bool {
         let (mut at, mut rest) = (ROOT, topic);
-        while self.value(at) == NIL {
-            let Some((child, len)) = self.step(at, rest) else {
+        while let Some(node) = self.slab.get(at) {
+            match node.value_and_parent() {
+                Some((NIL, _)) => {}
+                found => return found.is_some(),
+            }
+            let Some((child, len)) = self.step(at, node, rest) else {
                 return false;
             };
             rest = &rest[len..];
             at = child;
         }
-        true
+        false
     }
 
     /// The first value on the way from `node` up to the root.
@@ -201,17 +205,25 @@ impl<N: Storage<Node>, B: Storage<Bucket>> Tree<N, B> {
     fn descend(&self, topic: &[u8]) -> Option<(u32, usize)> {
         self.slab.get(ROOT)?.value_and_parent()?;
         let (mut at, mut rest) = (ROOT, topic);
-        while let Some((child, len)) = self.step(at, rest) {
+        while let Some((child, len)) = self.step(at, self.slab.get(at)?, rest) {
             rest = &rest[len..];
             at = child;
         }
         Some((at, topic.len() - rest.len()))
     }
 
-    /// The child whose whole label is a prefix of `rest`, and the label's length.
+    /// The child of `node`, which is at `at`, whose whole label is a prefix of
+    /// `rest`, and the label's length.
+    ///
+    /// A leaf is not looked up in the child table: among a million topics each
+    /// look there misses the caches, twice.
     #[inline]
-    fn step(&self, at: u32, rest: &[u8]) -> Option<(u32, usize)> {
-        let (child, node) = self.child(at, *rest.first()?)?;
+    fn step(&self, at: u32, node: &Node, rest: &[u8]) -> Option<(u32, usize)> {
+        let byte = *rest.first()?;
+        if !node.may_have_child(byte) {
+            return None;
+        }
+        let (child, node) = self.child(at, byte)?;
         Some((child, label::strip(&self.slab, node, rest)?))
     }
 

@@ -176,6 +176,24 @@ impl Node {
         }
     }
 
+    /// Whether a child's label may start with `byte`, as far as the node itself
+    /// can tell: it has more than one, or this one.
+    #[inline]
+    pub(super) const fn may_have_child(&self, byte: u8) -> bool {
+        match &self.0 {
+            Kind::Branch {
+                children,
+                first_bytes,
+                ..
+            } => match *children {
+                0 => false,
+                1 => *first_bytes == byte,
+                _ => true,
+            },
+            _ => false,
+        }
+    }
+
     /// Changes the branch in this slot, if one is.
     #[inline]
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Branch)) {

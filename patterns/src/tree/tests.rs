@@ -45,6 +45,9 @@ impl Small {
             slots += 1 + label::chunks(branch.len.into()) as usize;
             let children = (0..=255).filter_map(|byte| self.child(at, byte)).count();
             assert_eq!(children, usize::from(branch.children));
+            let node = self.slab.get(at).unwrap();
+            let hidden = |byte| self.child(at, byte).is_some() && !node.may_have_child(byte);
+            assert!(!(0..=255).any(hidden), "node {at} denies a child");
             let needed = branch.value != NIL || branch.children > 1;
             assert!(at == ROOT || needed, "node {at} joins nothing");
         }

@@ -215,6 +215,8 @@ where
             Event::PollAll => self.poll_all(),
         }
         assert_eq!(self.xpub.peers(), self.model.peers.len());
+        let any_is_full = self.model.peers.values().any(|peer| !peer.room);
+        assert_eq!(self.xpub.any_is_full(), any_is_full);
     }
 
     fn set_room(&mut self, i: u8, room: bool) {

@@ -165,6 +165,16 @@ impl Machine {
         }
     }
 
+    /// Whether some subscriber has no room, whatever it is subscribed to.
+    #[inline]
+    pub(crate) fn any_subscriber_is_full(&self) -> bool {
+        match self {
+            Self::Pub(machine) | Self::Radio(machine) => machine.any_is_full(),
+            Self::XPub(machine) => machine.any_is_full(),
+            _ => false,
+        }
+    }
+
     /// Removes some of what peers that went were subscribed to. `Some` with
     /// a topic: its cancellation is to be shown. `None`: nothing is left.
     pub(crate) fn poll_unsubscribed(&mut self, topic: &mut Vec<u8>) -> Option<TopicStep> {

@@ -50,6 +50,9 @@ impl State {
     }
 
     pub(super) fn any_match_full(&mut self, topic: &[u8]) -> bool {
+        if !self.machine.any_subscriber_is_full() {
+            return false;
+        }
         self.machine.publish(topic);
         std::iter::from_fn(|| self.machine.poll_match()).any(|m| matches!(m, Match::Full(_)))
     }
