@@ -88,6 +88,18 @@ impl Cell {
         (PILOT_BYTES / self.shape.size.max(1) as u64).clamp(8, most.max(8))
     }
 
+    /// The messages of a job that has no pilot. A publisher to a thousand writes
+    /// to all of them a few times a second: the first and the last time would be
+    /// most of what is measured.
+    pub(crate) fn fixed_count(&self) -> u64 {
+        let pilots = match self.workload {
+            _ if !self.is_heavy() => 1,
+            Workload::PubSub => 40,
+            _ => 10,
+        };
+        self.pilot_count() * pilots
+    }
+
     /// Whether copying a body costs enough for a zero-copy row of its own.
     pub(crate) fn has_zero_copy_rows(&self) -> bool {
         self.workload == Workload::PushPull

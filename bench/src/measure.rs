@@ -117,10 +117,9 @@ fn rounds(cell: &Cell, effort: Effort) -> usize {
 
 impl Row {
     fn new(cell: Cell, contender: Contender) -> Self {
-        let longer = if cell.is_heavy() { 10 } else { 1 };
         Self {
             contender,
-            count: cell.pilot_count() * longer,
+            count: cell.fixed_count(),
             rounds: Vec::new(),
             trouble: None,
         }

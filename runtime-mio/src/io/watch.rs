@@ -162,11 +162,14 @@ impl Reactor {
             ..Look::default()
         };
         if flags.deferred() {
-            let quiet = Ticks::now().since(flags.last_deferral()) > self.rhythm.quiet_ticks;
+            let quiet_ticks = self.rhythm.quiet_ticks;
+            let quiet = Ticks::now().since(flags.last_deferral()) > quiet_ticks;
             look.streaming = !quiet;
-            look.deferred = !quiet || !watch.core.flush_tail();
+            look.deferred = !quiet || !watch.core.flush_tail(quiet_ticks);
         }
         match attendance {
+            // A call that writes to a thousand peers takes longer than an absence.
+            _ if look.streaming => watch.away = Duration::ZERO,
             Attendance::Present => watch.away = Duration::ZERO,
             Attendance::Attended => {}
             Attendance::Alone => {

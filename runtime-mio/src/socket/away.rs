@@ -8,6 +8,7 @@ use ferromq_wire::{Command as WireCommand, HeartbeatAction, Instant as WireInsta
 use super::core::Core;
 use super::state::{Phase, State};
 use crate::Message;
+use crate::clock::Ticks;
 use crate::hand_over::Awaited;
 use crate::io::Command;
 use crate::link::LinkError;
@@ -37,11 +38,14 @@ pub(crate) enum Turn {
 }
 
 impl Core {
-    /// Writes what was deferred, unless a caller came and did. True: nothing
-    /// is left that the transports would take.
-    pub(crate) fn flush_tail(&self) -> bool {
+    /// Writes what was deferred, unless a caller came and did, or defers more: has
+    /// done so within `quiet_ticks`. True: nothing is left that the transports would
+    /// take.
+    pub(crate) fn flush_tail(&self, quiet_ticks: u64) -> bool {
         let mut guard = self.enter_foreign();
-        if self.flags.deferred() {
+        // The caller may have gone on while we waited for the lock.
+        let quiet = Ticks::now().since(self.flags.last_deferral()) > quiet_ticks;
+        if self.flags.deferred() && quiet {
             guard.flush_deferred(self);
         }
         // There may be room now that somebody waits for.

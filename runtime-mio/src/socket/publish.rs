@@ -25,7 +25,7 @@ impl State {
         if core.settings.pub_no_drop() && self.any_match_full(topic) {
             return Err(Error::WouldBlock);
         }
-        let mut after = After::Settled;
+        let mut deferred = false;
         let mut matched = 0;
         self.machine.publish(topic);
         while let Some(subscriber) = self.machine.poll_match() {
@@ -38,7 +38,7 @@ impl State {
                     self.drop_messages(Some(id), DropCause::SubscriberFull, 1);
                 }
                 Match::Peer(id) | Match::Full(id) => {
-                    after = after.and(self.push_whole(core, id, message, now));
+                    deferred |= self.push_whole(core, id, message, now);
                 }
             }
         }
@@ -46,7 +46,7 @@ impl State {
             self.drop_messages(None, DropCause::NoPeer, 1);
         }
         self.pace.ended(Ticks::now());
-        Ok(after)
+        Ok(After::of(deferred))
     }
 
     pub(super) fn any_match_full(&mut self, topic: &[u8]) -> bool {
@@ -80,13 +80,13 @@ impl State {
             }
             return Ok(After::Settled);
         }
-        let mut after = After::Settled;
+        let mut deferred = false;
         for id in self.ids() {
             match self.pipe(id).is_some_and(|pipe| pipe.full) {
                 true => self.drop_messages(Some(id), DropCause::PeerFull, 1),
-                false => after = after.and(self.push_whole(core, id, message, now)),
+                false => deferred |= self.push_whole(core, id, message, now),
             }
         }
-        Ok(after)
+        Ok(After::of(deferred))
     }
 }

@@ -32,11 +32,11 @@ pub(super) fn drain_deadline(bytes: usize) -> Instant {
 }
 
 impl After {
-    /// What two peers leave to do.
-    pub(super) fn and(self, other: Self) -> Self {
-        match self {
-            Self::Settled => other,
-            _ => self,
+    /// What messages to several peers leave to do.
+    pub(super) fn of(deferred: bool) -> Self {
+        match deferred {
+            true => Self::Deferred,
+            false => Self::Settled,
         }
     }
 }
