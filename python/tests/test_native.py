@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -222,6 +223,27 @@ def test_turns_of_requests_are_kept(context: Context) -> None:
     with pytest.raises(ferromq.OutOfTurn):
         rep.send(b"unasked")
     assert rep.recv() == b"first"
+
+
+def test_a_request_that_is_tried_again_is_sent_once(
+    context: Context, peers: object, tmp_path: Path
+) -> None:
+    import zmq
+
+    endpoint = f"ipc://{tmp_path}/late"
+    req = context.socket(REQ, immediate=True, linger=0)
+    req.connect(endpoint)
+    for _ in range(3):
+        with pytest.raises(ferromq.TimedOut):
+            req.send(b"question", timeout=0.01)
+    router = peers.socket(zmq.ROUTER)  # type: ignore[attr-defined]
+    router.bind(endpoint)
+    for number in (b"1", b"2"):
+        req.send(number, timeout=30)
+        who, *rest = router.recv_multipart()
+        assert rest == [b"", number], "one delimiter, one frame, nothing of those before"
+        router.send_multipart([who, b"", b"answer"])
+        assert req.recv(timeout=30) == b"answer"
 
 
 def test_a_closed_socket_says_so(context: Context) -> None:
