@@ -1,6 +1,7 @@
 //! A connection on its way to being established.
 
 mod admission;
+mod dialogue;
 mod opening;
 
 use std::io;
@@ -8,8 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferromq_transport::Link;
-use ferromq_wire::{Connection, HandshakeError, Scratch, Status};
+use ferromq_wire::Status;
 
+use self::dialogue::{Dialogue, Heard};
 use super::ConnectorId;
 use super::timers::TimerId;
 use crate::inproc::End;
@@ -19,12 +21,6 @@ use crate::socket::{Core, Established, Unauthenticated};
 use crate::{Options, PeerInfo};
 
 type Security = ferromq_wire::Security<NaCl>;
-
-/// Bytes read at once: more than any handshake needs in one piece.
-const READ: usize = 4096;
-/// Bytes kept that are not the handshake's. More stay with the transport until
-/// the peer has taken what we still have to write.
-const UNREAD_MAX: usize = 4 * READ;
 
 /// Longest time to decide on a peer: one that has an end.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -101,6 +97,8 @@ enum Turn {
     Over,
 }
 
+/// A connection whose peer has not yet become one. Small until the peer has said
+/// a byte: a port scan, or who holds connections open, costs little.
 pub(super) struct Handshake {
     pub(super) core: Arc<Core>,
     options: Arc<Options>,
@@ -112,15 +110,14 @@ pub(super) struct Handshake {
     pub(super) deadline: Option<Instant>,
     /// What fires then.
     pub(super) timer: Option<TimerId>,
-    connection: Connection<Security>,
-    admission: Admission,
-    scratch: Box<Scratch>,
-    /// Bytes read and not consumed: at the end, the first traffic.
-    unread: Vec<u8>,
+    /// None while the peer has our greeting and has said nothing.
+    dialogue: Option<Box<Dialogue>>,
     /// The peer closed; what it said before is still looked at.
     ended: bool,
     /// We offered extensions, and the peer may have hung up because of it.
     pub(super) offered: bool,
+    /// In one process: there is nobody to keep out.
+    hands_over: bool,
 }
 
 impl Handshake {
@@ -133,35 +130,23 @@ impl Handshake {
         offer: bool,
         serial: u64,
     ) -> Result<Self, String> {
-        let mut scratch = Box::<Scratch>::default();
         let hands_over = End::of(&mut *link).is_some();
-        let offered = offer && options.extensions && !hands_over;
-        let beginning = opening::Beginning {
-            socket_type: core.socket_type,
-            options: &options,
-            // In one process there is nobody to keep out.
-            secured: !hands_over,
-            accepted: origin == Origin::Accepted,
-            offered,
-        };
-        let connection = beginning.connection(&mut scratch)?;
-        let deadline = Instant::now().checked_add(options.handshake_timeout);
-        Ok(Self {
+        let mut handshake = Self {
+            deadline: Instant::now().checked_add(options.handshake_timeout),
+            offered: offer && options.extensions && !hands_over,
             core,
             options,
             link,
             origin,
             endpoint,
             serial,
-            deadline,
             timer: None,
-            connection,
-            admission: Admission::Unasked,
-            scratch,
-            unread: Vec::new(),
+            dialogue: None,
             ended: false,
-            offered,
-        })
+            hands_over,
+        };
+        handshake.dialogue = Some(handshake.begin()?);
+        Ok(handshake)
     }
 
     /// How long somebody may take to decide on the peer.
@@ -176,39 +161,75 @@ impl Handshake {
 
     /// Writes and reads as far as it goes without waiting.
     pub(super) fn drive(mut self) -> (Option<Self>, Progress) {
-        match self.step() {
-            Ok(Turn::Wait) => (Some(self), Progress::Pending),
-            Ok(Turn::Ask(request)) => (Some(self), Progress::Asks(request)),
-            Ok(Turn::Refuse) => (Some(self), Progress::IsRefused),
-            Ok(Turn::Over) => match self.establish() {
-                Some(established) => (None, Progress::Established(Box::new(established))),
-                None => (
-                    None,
-                    Progress::Failed(String::from("the handshake did not complete").into()),
-                ),
-            },
+        let mut dialogue = match self.resume() {
+            Ok(Some(dialogue)) => dialogue,
+            Ok(None) => return (Some(self), Progress::Pending),
+            Err(cause) => return (Some(self), Progress::Failed(cause.into())),
+        };
+        let progress = match self.step(&mut dialogue) {
+            // It is forgotten, and begun again with the peer's first byte.
+            Ok(Turn::Wait) if dialogue.has_only_greeted() => {
+                return (Some(self), Progress::Pending);
+            }
+            Ok(Turn::Wait) => Progress::Pending,
+            Ok(Turn::Ask(request)) => Progress::Asks(request),
+            Ok(Turn::Refuse) => Progress::IsRefused,
+            Ok(Turn::Over) => return (None, self.finish(*dialogue)),
             Err(cause) => {
                 // The peer is told why, if its buffer takes it.
-                let _ = self.write();
-                (Some(self), Progress::Failed(cause))
+                let _ = dialogue.write(&mut *self.link);
+                Progress::Failed(cause)
             }
-        }
+        };
+        self.dialogue = Some(dialogue);
+        (Some(self), progress)
     }
 
     /// Whether the peer hung up after it saw our metadata, as one does that
     /// cannot take the offer of extensions in it.
     pub(super) fn may_dislike_offer(&self) -> bool {
-        self.offered && self.ended && self.connection.peer().version.major > 0
+        let heard = |dialogue: &Dialogue| dialogue.connection.peer().version.major > 0;
+        self.offered && self.ended && self.dialogue.as_deref().is_some_and(heard)
     }
 
-    fn step(&mut self) -> Result<Turn, Failure> {
+    /// Our first words.
+    fn begin(&self) -> Result<Box<Dialogue>, String> {
+        Dialogue::begin(&opening::Beginning {
+            socket_type: self.core.socket_type,
+            options: &self.options,
+            secured: !self.hands_over,
+            accepted: self.origin == Origin::Accepted,
+            offered: self.offered,
+        })
+    }
+
+    /// The dialogue where it stands. None: the peer has not said its first byte.
+    fn resume(&mut self) -> Result<Option<Box<Dialogue>>, String> {
+        if let Some(dialogue) = self.dialogue.take() {
+            return Ok(Some(dialogue));
+        }
+        let mut buffer = [0; dialogue::READ];
+        match self.read(&mut buffer).map_err(|cause| cause.to_string())? {
+            Heard::Nothing => Ok(None),
+            Heard::End => Err("the peer closed the connection".into()),
+            Heard::Bytes(len) => {
+                let mut dialogue = self.begin()?;
+                dialogue.go_on_with(&buffer[..len]);
+                Ok(Some(dialogue))
+            }
+        }
+    }
+
+    fn step(&mut self, dialogue: &mut Dialogue) -> Result<Turn, Failure> {
         loop {
-            self.decode()?;
-            self.write().map_err(|cause| cause.to_string())?;
-            match self.connection.status() {
+            dialogue.decode()?;
+            dialogue
+                .write(&mut *self.link)
+                .map_err(|cause| cause.to_string())?;
+            match dialogue.connection.status() {
                 Status::Established => return Ok(Turn::Over),
                 Status::AwaitingDecision => {
-                    if let Some(turn) = self.admit()? {
+                    if let Some(turn) = self.admit(dialogue)? {
                         return Ok(turn);
                     }
                 }
@@ -216,89 +237,55 @@ impl Handshake {
                     return Err(String::from("the peer closed the connection").into());
                 }
                 // Traffic before it took our last words: it waits in the kernel.
-                _ if self.unread.len() >= UNREAD_MAX => return Ok(Turn::Wait),
-                _ if !self.read().map_err(|cause| cause.to_string())? => return Ok(Turn::Wait),
-                _ => {}
+                _ if dialogue.is_full() => return Ok(Turn::Wait),
+                _ => {
+                    let mut buffer = [0; dialogue::READ];
+                    match self.read(&mut buffer).map_err(|cause| cause.to_string())? {
+                        Heard::Nothing => return Ok(Turn::Wait),
+                        Heard::End => {}
+                        Heard::Bytes(len) => dialogue.unread.extend_from_slice(&buffer[..len]),
+                    }
+                }
             }
         }
     }
 
-    fn decode(&mut self) -> Result<(), Failure> {
-        loop {
-            let consumed = self
-                .connection
-                .handle_input(&mut self.unread, &mut self.scratch);
-            let consumed = consumed.map_err(|cause| self.explain(cause))?;
-            self.unread.drain(..consumed);
-            if consumed == 0 || self.unread.is_empty() {
-                return Ok(());
+    /// Reads once.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Heard> {
+        match self.link.read(buffer) {
+            Ok(0) => {
+                self.ended = true;
+                Ok(Heard::End)
             }
-        }
-    }
-
-    fn explain(&self, error: HandshakeError) -> Failure {
-        let reason = self.connection.peer_reason(&self.scratch);
-        let cause = match reason.is_empty() {
-            true => error.to_string(),
-            false => format!("{error}: {}", reason.escape_ascii()),
-        };
-        // 300 is the one status that asks to come back (27/ZAP).
-        let is_final =
-            matches!(error, HandshakeError::RefusedByPeer { status } if status != Some(300));
-        let unauthenticated = match error {
-            HandshakeError::RefusedByPeer { status } => status.map(Unauthenticated::Status),
-            HandshakeError::Denied { status } => Some(Unauthenticated::Status(status)),
-            _ => None,
-        };
-        Failure {
-            cause,
-            is_final,
-            unauthenticated,
-        }
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        loop {
-            let output = self.connection.poll_output(&self.scratch);
-            if output.is_empty() {
-                return Ok(());
-            }
-            match self.link.write(output) {
-                Ok(written) => self.connection.output_written(&mut self.scratch, written),
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(cause) => return Err(cause),
-            }
-        }
-    }
-
-    /// Reads once. False: nothing came.
-    fn read(&mut self) -> io::Result<bool> {
-        let mut buffer = [0; READ];
-        match self.link.read(&mut buffer) {
-            Ok(0) => self.ended = true,
-            Ok(len) => self.unread.extend_from_slice(&buffer[..len]),
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Ok(len) => Ok(Heard::Bytes(len)),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Heard::Nothing),
             Err(cause) => {
                 // Who closes without having read everything resets.
                 self.ended |= cause.kind() == io::ErrorKind::ConnectionReset;
-                return Err(cause);
+                Err(cause)
             }
         }
-        Ok(true)
     }
 
-    fn establish(mut self) -> Option<Established> {
-        let peer = self.connection.peer();
+    fn finish(self, dialogue: Dialogue) -> Progress {
+        match self.establish(dialogue) {
+            Some(established) => Progress::Established(Box::new(established)),
+            None => Progress::Failed(String::from("the handshake did not complete").into()),
+        }
+    }
+
+    fn establish(mut self, mut dialogue: Dialogue) -> Option<Established> {
+        let peer = dialogue.connection.peer();
         let socket_type = peer
             .socket_type
             .map_or("", |socket_type| socket_type.name());
         let address = self.link.peer().endpoint.to_string();
-        let identity = self.connection.peer_identity(&self.scratch);
+        let identity = dialogue.connection.peer_identity(&dialogue.scratch);
         let info = PeerInfo::new(socket_type, address).with_identity(identity);
-        let info = self.with_properties(info);
+        let info = dialogue.with_properties(info);
         let version = peer.version.negotiated();
         let limits = self.options.limits;
-        let session = self.connection.mechanism_mut().take_session();
+        let session = dialogue.connection.mechanism_mut().take_session();
         let sealing = session.map(|session| Sealing::new(&session, &limits));
         let inline_max = match (End::of(&mut *self.link), &sealing) {
             // What was handed over is looked for there, not in the stream.
@@ -306,7 +293,7 @@ impl Handshake {
             (None, Some(sealing)) => sealing.inline_max(),
             (None, None) => crate::link::INLINE_MAX,
         };
-        let halves = self.connection.establish(limits, inline_max)?;
+        let halves = dialogue.connection.establish(limits, inline_max)?;
         Some(Established {
             link: self.link,
             options: self.options,
@@ -314,7 +301,7 @@ impl Handshake {
             sealing,
             version,
             peer: Arc::new(info),
-            first_bytes: self.unread,
+            first_bytes: dialogue.unread,
             endpoint: self.endpoint,
             connector: match self.origin {
                 Origin::Accepted => None,

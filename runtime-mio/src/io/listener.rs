@@ -17,7 +17,8 @@ use crate::socket::Core;
 /// Connections accepted in one turn, so that a storm of them leaves the rest
 /// their time.
 const ACCEPTS: usize = 64;
-/// Handshakes under way beyond which nobody is let in: each costs 10 KiB.
+/// Handshakes under way beyond which nobody is let in: each costs 10 KiB
+/// from its first byte on.
 const HALF_OPEN: usize = 4096;
 /// Pause while there are that many.
 const CROWDED: Duration = Duration::from_millis(5);

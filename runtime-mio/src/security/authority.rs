@@ -188,6 +188,7 @@ impl Authority {
                 self.answer(ticket, outcome);
             }
             handler.forget_until(Instant::now());
+            handler.ask_again();
             handler.wait(bell);
         }
     }
@@ -277,8 +278,15 @@ const REPLY_MAX: u64 = 64 << 10;
 #[derive(Default)]
 struct Handler {
     socket: Option<Arc<Core>>,
-    asked: HashMap<u64, (Ticket, Instant)>,
+    asked: HashMap<u64, Asked>,
     last_id: u64,
+}
+
+/// A question that has gone to the handler.
+struct Asked {
+    question: Question,
+    /// The connection that it went over, counted from 1.
+    connection: u64,
 }
 
 impl Handler {
@@ -286,11 +294,36 @@ impl Handler {
         let socket = self.socket.as_ref().ok_or(NoVerdict::NoThread)?;
         self.last_id += 1;
         let request = zap::encode(&question.request, self.last_id);
+        // Before it goes: if the connection is lost meanwhile it is asked again.
+        let connection = connection_of(socket);
         let sent = socket.send(&request, Patience::None);
         sent.map_err(|_| NoVerdict::Busy)?;
-        let asked = (question.ticket, question.deadline);
+        let asked = Asked {
+            question,
+            connection,
+        };
         self.asked.insert(self.last_id, asked);
         Ok(())
+    }
+
+    /// Asks whoever is the handler now what the one before took along: he had it,
+    /// went, and no reply will come.
+    fn ask_again(&mut self) {
+        let Some(socket) = self.socket.clone() else {
+            return;
+        };
+        if self.asked.is_empty() {
+            return;
+        }
+        let connection = connection_of(&socket);
+        let lost = self
+            .asked
+            .extract_if(|_, asked| asked.connection < connection);
+        for (_, asked) in lost.collect::<Vec<_>>() {
+            // Who cannot be asked about again is turned away when his time is over.
+            let _ = self.ask(asked.question);
+        }
+        socket.enter().flush_deferred(&socket);
     }
 
     /// The next reply to something that we asked and still want to know.
@@ -299,15 +332,16 @@ impl Handler {
         loop {
             let reply = self.socket.as_ref()?.receive(Patience::None).ok()?;
             let asked = zap::id_of(&reply).and_then(|id| self.asked.remove(&id));
-            if let Some((ticket, _)) = asked {
-                return Some((ticket, zap::decode(&reply).map_err(NoVerdict::from)));
+            if let Some(Asked { question, .. }) = asked {
+                let verdict = zap::decode(&reply).map_err(NoVerdict::from);
+                return Some((question.ticket, verdict));
             }
         }
     }
 
     /// Forgets what nobody waits for: the I/O thread has turned the peer away.
     fn forget_until(&mut self, now: Instant) {
-        self.asked.retain(|_, (_, deadline)| *deadline > now);
+        self.asked.retain(|_, asked| asked.question.deadline > now);
     }
 
     /// Sleeps until somebody asks or the handler replies.
@@ -320,6 +354,13 @@ impl Handler {
         // An interrupted wait is a look too many.
         let _ = poll(&mut fds, None);
     }
+}
+
+/// The connection that what is sent now goes over: the one that stands, or the next.
+fn connection_of(socket: &Core) -> u64 {
+    let inside = socket.enter();
+    let pipe = inside.pipes.iter().flatten().next();
+    pipe.map_or(0, |pipe| pipe.links + u64::from(pipe.link.is_none()))
 }
 
 fn ring(bell: &OwnedFd) {

@@ -4,53 +4,57 @@
 use ferromq_transport::PeerAddress;
 use ferromq_wire::{Credentials as Asked, Decision};
 
-use super::{Admission, Failure, Handshake, Turn};
+use super::{Admission, Dialogue, Failure, Handshake, Turn};
 use crate::PeerInfo;
 use crate::options::{Credentials, PlainUsers};
 use crate::security::{AuthenticationRequest, Claim, Outcome, Password, ip_of};
 
 impl Handshake {
     /// The peer has said who it is: lets it in, or says what that takes.
-    pub(super) fn admit(&mut self) -> Result<Option<Turn>, Failure> {
-        match self.admission {
+    pub(super) fn admit(&self, dialogue: &mut Dialogue) -> Result<Option<Turn>, Failure> {
+        match dialogue.admission {
             Admission::Asked => return Ok(Some(Turn::Wait)),
             Admission::Answered(_) => {}
-            Admission::Unasked => match self.knows_peer() {
+            Admission::Unasked => match dialogue.knows_peer(&self.options.credentials) {
                 // A password can be guessed, and sooner the sooner one is told.
-                false if self.has_password() => {
-                    self.admission = Admission::Asked;
+                false if dialogue.has_password() => {
+                    dialogue.admission = Admission::Asked;
                     return Ok(Some(Turn::Refuse));
                 }
-                false => return self.decided(Decision::Deny).map(|()| None),
+                false => return dialogue.decided(Decision::Deny).map(|()| None),
                 true if self.options.asks_authority() => {
-                    self.admission = Admission::Asked;
-                    return Ok(Some(Turn::Ask(Box::new(self.request()))));
+                    dialogue.admission = Admission::Asked;
+                    return Ok(Some(Turn::Ask(Box::new(self.request(dialogue)))));
                 }
                 true => {}
             },
         }
-        self.decided(Decision::Allow).map(|()| None)
+        dialogue.decided(Decision::Allow).map(|()| None)
     }
 
     /// Whether an answer is awaited.
     pub(in crate::io) fn is_asking(&self) -> bool {
-        matches!(self.admission, Admission::Asked)
+        let asked = |dialogue: &Dialogue| matches!(dialogue.admission, Admission::Asked);
+        self.dialogue.as_deref().is_some_and(asked)
     }
 
     /// What came of [`Progress::Asks`](super::Progress::Asks). The handshake is
-    /// to be driven on.
+    /// to be driven on. Nothing happens unless it [is asking](Self::is_asking).
     ///
     /// # Errors
     /// The peer is not let in, and was told so if its buffer took it.
     pub(in crate::io) fn answer(&mut self, outcome: Outcome) -> Result<(), Failure> {
         let verdict = outcome?;
+        let Some(dialogue) = &mut self.dialogue else {
+            return Ok(());
+        };
         let decision = verdict.decision;
         if decision == Decision::Allow {
-            self.admission = Admission::Answered(Box::new(verdict));
+            dialogue.admission = Admission::Answered(Box::new(verdict));
             return Ok(());
         }
-        self.decided(decision).map_err(|mut failure| {
-            let _ = self.write();
+        dialogue.decided(decision).map_err(|mut failure| {
+            let _ = dialogue.write(&mut *self.link);
             if !verdict.reason.is_empty() {
                 failure.cause = format!("{}: {}", failure.cause, verdict.reason);
             }
@@ -58,6 +62,26 @@ impl Handshake {
         })
     }
 
+    fn request(&self, dialogue: &Dialogue) -> AuthenticationRequest {
+        let claim = match dialogue.connection.mechanism().credentials() {
+            Some(Asked::Plain { username, password }) => Claim::Plain {
+                username: username.to_vec(),
+                password: Password::from(password),
+            },
+            Some(Asked::Curve { key }) => Claim::Curve { key },
+            None => Claim::Null,
+        };
+        let identity = dialogue.connection.peer_identity(&dialogue.scratch);
+        AuthenticationRequest {
+            domain: self.options.zap_domain.clone().unwrap_or_default(),
+            address: address_of(self.link.peer()),
+            identity: identity.to_vec(),
+            claim,
+        }
+    }
+}
+
+impl Dialogue {
     /// What is known of the peer besides its address, type and identity. What
     /// was decided on it comes first: nobody names himself.
     pub(super) fn with_properties(&self, mut info: PeerInfo) -> PeerInfo {
@@ -93,9 +117,9 @@ impl Handshake {
     }
 
     /// Whether the socket's own list has the peer, if there is one.
-    fn knows_peer(&self) -> bool {
+    fn knows_peer(&self, credentials: &Credentials) -> bool {
         let asked = self.connection.mechanism().credentials();
-        match (asked, &self.options.credentials) {
+        match (asked, credentials) {
             (Some(Asked::Plain { username, password }), Credentials::PlainServer { users }) => {
                 users.admit(username, password)
             }
@@ -110,23 +134,6 @@ impl Handshake {
     fn has_password(&self) -> bool {
         let asked = self.connection.mechanism().credentials();
         matches!(asked, Some(Asked::Plain { .. }))
-    }
-
-    fn request(&self) -> AuthenticationRequest {
-        let claim = match self.connection.mechanism().credentials() {
-            Some(Asked::Plain { username, password }) => Claim::Plain {
-                username: username.to_vec(),
-                password: Password::from(password),
-            },
-            Some(Asked::Curve { key }) => Claim::Curve { key },
-            None => Claim::Null,
-        };
-        AuthenticationRequest {
-            domain: self.options.zap_domain.clone().unwrap_or_default(),
-            address: address_of(self.link.peer()),
-            identity: self.connection.peer_identity(&self.scratch).to_vec(),
-            claim,
-        }
     }
 }
 

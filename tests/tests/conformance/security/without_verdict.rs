@@ -214,6 +214,24 @@ fn d44_a_handler_that_was_replaced_is_found_again() {
     }
 }
 
+// Who replaces it has not had the question, and would never answer it.
+#[test]
+fn d44_what_a_handler_took_along_the_next_one_is_asked() {
+    let ours = patient_for(LONG);
+    let gone = Handler::start(ours.context(), SocketType::Router, |_| None);
+    let mut peers: Vec<_> = (0..3).map(|_| ready(&ours, &[])).collect();
+    for _ in 0..3 {
+        let _ = gone.request();
+    }
+    drop(gone);
+    let handler = Handler::replies(ours.context(), WELCOME);
+    for peer in &mut peers {
+        let _ = handler.request();
+        peer.read_ready();
+    }
+    assert_eq!(ours.statistics().authentications_failed, 0);
+}
+
 // The context ends while somebody is asked, and so does the socket.
 #[test]
 fn d44_closing_while_somebody_is_asked_waits_for_nobody() {
