@@ -47,12 +47,13 @@ impl Reactor {
                     connector: id,
                     connecting,
                     serial,
+                    timer: None,
                 });
                 connector.stage = Stage::Connecting(key);
                 self.limit_connecting(key);
                 // Before the first look, so that no edge is missed after it.
                 if let Err(cause) = register(&self.registry, fd, Source::Connecting(key)) {
-                    self.connecting.remove(key);
+                    self.end_attempt(key);
                     return self.retry(id, Some(cause.to_string()));
                 }
                 self.advance_connecting(key);
@@ -62,7 +63,7 @@ impl Reactor {
 
     /// Gives the address that is being tried its time.
     pub(super) fn limit_connecting(&mut self, key: usize) {
-        let Some(attempt) = self.connecting.get(key) else {
+        let Some(attempt) = self.connecting.get_mut(key) else {
             return;
         };
         let Some(connector) = self.connectors.get(&attempt.connector) else {
@@ -71,8 +72,17 @@ impl Reactor {
         let timeout = connector.options.handshake_timeout;
         if let Some(deadline) = Instant::now().checked_add(timeout) {
             let timer = Timer::Connecting(key, attempt.serial);
-            self.timers.set(deadline, timer);
+            attempt.timer = Some(self.timers.set(deadline, timer));
         }
+    }
+
+    /// The attempt is over: nobody waits for its time to be.
+    fn end_attempt(&mut self, key: usize) -> Option<Attempt> {
+        let attempt = self.connecting.try_remove(key)?;
+        if let Some(timer) = attempt.timer {
+            self.timers.cancel(timer);
+        }
+        Some(attempt)
     }
 
     pub(super) fn advance_connecting(&mut self, key: usize) {
@@ -85,8 +95,11 @@ impl Reactor {
             Err(cause) => self.connecting_failed(key, before, &cause),
             Ok(Some(link)) => {
                 deregister(&self.registry, before);
-                let id = self.connecting.remove(key).connector;
-                let Some(connector) = self.connectors.get(&id) else {
+                let ended = self.end_attempt(key);
+                let Some((id, connector)) = ended.and_then(|attempt| {
+                    let id = attempt.connector;
+                    Some((id, self.connectors.get(&id)?))
+                }) else {
                     return;
                 };
                 let (core, endpoint) = (connector.core.clone(), connector.text.clone());
@@ -116,8 +129,9 @@ impl Reactor {
         cause: &TransportError,
     ) {
         deregister(&self.registry, fd);
-        let attempt = self.connecting.remove(key);
-        self.retry(attempt.connector, Some(cause.to_string()));
+        if let Some(attempt) = self.end_attempt(key) {
+            self.retry(attempt.connector, Some(cause.to_string()));
+        }
     }
 
     /// Connects again after a pause; `cause` is told unless the link had stood.
@@ -181,7 +195,7 @@ impl Reactor {
         };
         match connector.stage {
             Stage::Connecting(key) => {
-                if let Some(attempt) = self.connecting.try_remove(key) {
+                if let Some(attempt) = self.end_attempt(key) {
                     deregister(&self.registry, attempt.connecting.fd());
                 }
             }

@@ -12,7 +12,7 @@ use super::connector::{Connector, Stage};
 use super::handshake::Handshake;
 use super::listener::Listening;
 use super::resolver::Resolver;
-use super::timers::{Timer, Timers};
+use super::timers::{Timer, TimerId, Timers};
 use super::watch::{Rhythm, Watch};
 use crate::security::{Authority, NoVerdict, Ticket, Verdict};
 
@@ -48,6 +48,8 @@ pub(super) struct Attempt {
     pub(super) connector: ConnectorId,
     pub(super) connecting: Box<dyn Connecting>,
     pub(super) serial: u64,
+    /// What fires when its address has had its time.
+    pub(super) timer: Option<TimerId>,
 }
 
 impl Reactor {
