@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ferromq::status::{self, Client, Identity, Report, StatusError, StatusPlace};
-use ferromq::{Context, Dealer, Options, Pub, Pull, Push, Router};
+use ferromq::{Context, Dealer, EventKind, Options, Pub, Pull, Push, Router, SocketType};
 use tempfile::TempDir;
 
 /// Longest wait for anything: only a hang lasts so long.
@@ -130,6 +130,43 @@ fn a_report_tells_sockets_endpoints_peers_and_drops() {
     assert_eq!((router.peers_total, router.peers_connected), (1, 1));
     assert_eq!(publisher.drops.get("no_peer"), Some(&1));
     assert_eq!((&publisher.drops.len(), dealer.drops.len()), (&1, 0));
+}
+
+#[test]
+fn those_who_were_turned_away_are_told_by_cause() {
+    let _turn = shared();
+    let place = Place::new();
+    let context = place.context();
+    let pull = |options: Options| {
+        let pull = context.any_socket(SocketType::Pull, options).unwrap();
+        let monitor = pull.monitor();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let push = context
+            .any_socket(SocketType::Push, Options::new())
+            .unwrap();
+        push.connect(&endpoint).unwrap();
+        let turned_away = |kind: &EventKind| {
+            matches!(
+                kind,
+                EventKind::Refused { .. } | EventKind::HandshakeFailed { .. }
+            )
+        };
+        while !turned_away(&monitor.recv_timeout(PATIENCE).unwrap().kind) {}
+        (pull, push)
+    };
+    let here = || ["127.0.0.0/8".parse().unwrap()];
+    let _elsewhere = pull(Options::new().name("elsewhere").deny_addresses(here()));
+    // Nobody is there to decide.
+    let _undecided = pull(Options::new().name("undecided").zap_domain("plant"));
+    let report = place.report();
+    let of = |name| report.sockets.iter().find(|s| s.name == name).unwrap();
+    let (elsewhere, undecided) = (of("elsewhere"), of("undecided"));
+    assert!(elsewhere.addresses_refused > 0);
+    assert_eq!(elsewhere.handshakes_failed, 0);
+    assert!(undecided.authentications_undecided > 0);
+    assert!(undecided.authentications_failed >= undecided.authentications_undecided);
+    assert!(undecided.handshakes_failed >= undecided.authentications_failed);
+    assert_eq!(undecided.addresses_refused, 0);
 }
 
 #[test]

@@ -78,6 +78,16 @@ pub struct SocketReport {
     pub reconnects: u64,
     /// Handshakes that failed, both ways.
     pub handshakes_failed: u64,
+    /// Of these, the ones in which somebody was not let in for who he is.
+    #[serde(default)]
+    pub authentications_failed: u64,
+    /// Of these in turn, the ones that nobody decided on: no handler or function was
+    /// there, or it did not answer in time, or not as it should.
+    #[serde(default)]
+    pub authentications_undecided: u64,
+    /// Peers turned away for their addresses, or on `ipc://` for their user.
+    #[serde(default)]
+    pub addresses_refused: u64,
     /// Connections ended because the peer broke the protocol, or a limit, after
     /// its handshake.
     #[serde(default)]

@@ -26,7 +26,9 @@ fn details(socket: &SocketReport, text: &mut String) {
     for line in socket.endpoints.iter().flat_map(shown::endpoint) {
         *text += &format!("  {line}\n");
     }
-    *text += &format!("  {}\n", shown::trouble(socket));
+    for line in shown::trouble(socket) {
+        *text += &format!("  {line}\n");
+    }
     if socket.peers.is_empty() {
         return;
     }

@@ -119,8 +119,9 @@ pub(super) fn endpoint(endpoint: &EndpointReport) -> Vec<String> {
         .collect()
 }
 
-/// Drops with their causes, and the rest that tells of trouble, as one line.
-pub(super) fn trouble(socket: &SocketReport) -> String {
+/// Drops with their causes, and the rest that tells of trouble: a line, and another one
+/// where peers were turned away.
+pub(super) fn trouble(socket: &SocketReport) -> Vec<String> {
     let mut all: Vec<_> = socket
         .drops
         .iter()
@@ -129,16 +130,24 @@ pub(super) fn trouble(socket: &SocketReport) -> String {
     if all.is_empty() {
         all.push("none".into());
     }
-    let mut line = format!(
+    let dropped = format!(
         "dropped: {}; reconnects: {}; handshakes failed: {}",
         all.join(", "),
         count(socket.reconnects),
         count(socket.handshakes_failed)
     );
-    if socket.violations > 0 {
-        line += &format!("; violations: {}", count(socket.violations));
-    }
-    line
+    let away: Vec<_> = [
+        ("not let in", socket.authentications_failed),
+        ("of these undecided", socket.authentications_undecided),
+        ("by address", socket.addresses_refused),
+        ("for violations", socket.violations),
+    ]
+    .into_iter()
+    .filter(|(_, peers)| *peers > 0)
+    .map(|(why, peers)| format!("{} {why}", count(peers)))
+    .collect();
+    let away = (!away.is_empty()).then(|| format!("turned away: {}", away.join(", ")));
+    std::iter::once(dropped).chain(away).collect()
 }
 
 /// The process in a few words.

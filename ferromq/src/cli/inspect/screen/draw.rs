@@ -137,7 +137,8 @@ fn lines_of(socket: &SocketReport) -> Vec<Line<'static>> {
     if more > 0 {
         lines.push(Line::raw(format!(" and {more} more endpoints")));
     }
-    lines.push(Line::raw(format!(" {}", shown::trouble(socket))));
+    let trouble = shown::trouble(socket).into_iter();
+    lines.extend(trouble.map(|line| Line::raw(format!(" {line}"))));
     lines
 }
 

@@ -41,7 +41,8 @@ fn example() -> Report {
                 r#"{{"context":1,"id":{id},"name":"{name}","type":"{kind}","state":"open",
             "caller":"waiting","send_hwm":1000,"receive_hwm":1000,"endpoints":[{endpoints}],
             "sent":{none},"received":{none},"queue_out":{},"queue_in":{none},"drops":{{{drops}}},
-            "reconnects":2,"handshakes_failed":1,"peers_total":2,"peers_connected":1,
+            "reconnects":2,"handshakes_failed":1,"authentications_failed":1,
+            "addresses_refused":3,"peers_total":2,"peers_connected":1,
             "peers":[{peers}],"rates":{}}}"#,
                 amount(id * 10, id * 1000),
                 rates(out, 0.0)
@@ -115,11 +116,12 @@ news               PUB          1/2    20     0  2.5M    238M     0      0  123k
  retrying tcp://127.0.0.1:5555, 2 reconnects, again in 1.2 s
    nothing accepts connections there
  dropped: 1 link_lost, 12 subscriber_full; reconnects: 2; handshakes failed: 1
+ turned away: 1 not let in, 3 by address
 PEER                     IDENTITY      STATE        OUTQ   INQ OUT/s  IN/s DROPS
 tcp://127.0.0.1:41234    \x00\xff\x1b  connected       7     0   1.5     0     0
 tcp://127.0.0.1:5555                   retrying     1000     0     0     0     0";
-    assert_eq!(lines[..12].join("\n"), expected[1..]);
-    assert!(lines[12..23].iter().all(String::is_empty), "{lines:?}");
+    assert_eq!(lines[..13].join("\n"), expected[1..]);
+    assert!(lines[13..23].iter().all(String::is_empty), "{lines:?}");
     assert_eq!(lines[23], super::draw::KEYS);
 }
 
