@@ -4,9 +4,13 @@
 mod address;
 mod authenticator;
 mod authority;
+#[cfg(any(not(feature = "libsodium"), test))]
+#[cfg_attr(feature = "libsodium", allow(dead_code, reason = "compared with"))]
 mod nacl;
 mod password;
 mod requirement;
+#[cfg(feature = "libsodium")]
+mod sodium;
 mod table;
 mod zap;
 
@@ -22,8 +26,15 @@ pub use self::table::AuthenticationTable;
 
 pub(crate) use self::address::{AddressRules, ip_of};
 pub(crate) use self::authority::{Authority, NoVerdict, Outcome, Question, Ticket};
+#[cfg(not(feature = "libsodium"))]
 pub(crate) use self::nacl::NaCl;
+#[cfg(not(feature = "libsodium"))]
+use self::nacl::public_of;
 pub(crate) use self::requirement::{Role, is_exposed, require};
+#[cfg(feature = "libsodium")]
+pub(crate) use self::sodium::NaCl;
+#[cfg(feature = "libsodium")]
+use self::sodium::public_of;
 
 use ferromq_wire::Crypto;
 
@@ -58,7 +69,7 @@ impl CurveKeys {
     /// The pair that a secret key belongs to.
     #[must_use]
     pub fn from_secret(secret: SecretKey) -> Self {
-        let public = nacl::public_of(&secret);
+        let public = public_of(&secret);
         Self { public, secret }
     }
 }
