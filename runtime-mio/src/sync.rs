@@ -310,6 +310,13 @@ pub(crate) mod faults {
         let counter = std::sync::Arc::clone(&executions);
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = preemptions;
+        let long = std::env::var("FERROMQ_MODEL_SECONDS").ok();
+        let long = long.and_then(|seconds| seconds.parse().ok());
+        if let (None, Some(seconds)) = (fault, long) {
+            // As far as it comes in that time: no model here ends with two more.
+            builder.preemption_bound = preemptions.map(|most| most + 1);
+            builder.max_duration = Some(std::time::Duration::from_secs(seconds));
+        }
         PLANTED.set(fault);
         let result = catch_unwind(AssertUnwindSafe(|| {
             builder.check(move || {
@@ -326,6 +333,10 @@ pub(crate) mod faults {
             let found = text.is_some_and(|text| !text.contains("exceeded"));
             assert!(found, "with {fault:?}: {text:?}");
         }
-        executions.load(Ordering::Relaxed)
+        let executions = executions.load(Ordering::Relaxed);
+        if fault.is_none() {
+            println!("explored {executions} interleavings");
+        }
+        executions
     }
 }

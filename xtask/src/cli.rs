@@ -133,12 +133,15 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask verify                    all of them
+  cargo xtask verify                    all of them: an hour on two cores
   cargo xtask verify files              one group
   cargo xtask verify files --size 512MiB --kills 3
   cargo xtask verify simulation --schedules 1000000
+  cargo xtask verify soak --soak-seconds 3600
   TMPDIR=/with/room cargo xtask verify files
 
+A group that passes writes its figures to docs/reliability and the table in
+docs/RELIABILITY.md; one that fails stops no other.
 The last line is `N passed, N failed, N skipped`, counting groups.")]
 pub(crate) struct Verify {
     /// Run these groups only.
@@ -151,6 +154,10 @@ pub(crate) struct Verify {
     pub(crate) files: FilesOptions,
     #[command(flatten)]
     pub(crate) simulation: SimulationOptions,
+    #[command(flatten)]
+    pub(crate) endurance: EnduranceOptions,
+    #[command(flatten)]
+    pub(crate) repeated: RepeatedOptions,
 }
 
 /// The groups of `verify`, in the order in which they run.
@@ -164,6 +171,61 @@ pub(crate) enum LongGroup {
     Simulation,
     /// Tensors of torch and tensorflow, which are installed, through the Python package.
     Tensors,
+    /// 10,000 connections to one socket: what an idle one costs, that all are served,
+    /// and that nothing of them is left.
+    Connections,
+    /// Peers are killed with `kill -9`, again and again: nothing is lost uncounted, and
+    /// memory and descriptors stay as they are.
+    Kills,
+    /// No descriptors, to accept or to connect: nobody is lost, and nothing spins.
+    Descriptors,
+    /// A listener goes and comes back, with a thousand connectors.
+    Storm,
+    /// Minutes of clients of every pattern that come and go: memory stays as it is.
+    Soak,
+    /// The models of the lock-free code, with one preemption more than in `test`.
+    Loom,
+    /// The hostile rows, several times over.
+    Hostile,
+    /// The tests of runtime and transports under AddressSanitizer and LeakSanitizer.
+    Sanitizers,
+    /// The tests of CURVE with the system's libsodium.
+    Libsodium,
+    /// Every fuzz target.
+    Fuzz,
+}
+
+/// Options of the groups that last.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of connections, kills, storm and soak")]
+pub(crate) struct EnduranceOptions {
+    /// Connections at a time.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) connections: u64,
+    /// Peers to kill, over all ways in which they meet.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(120..))]
+    pub(crate) peers_killed: u64,
+    /// Connectors whose listener goes.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) connectors: u64,
+    /// Seconds to soak.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(10..))]
+    pub(crate) soak_seconds: u64,
+}
+
+/// Options of the groups that do again, or for longer, what other tasks do.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of loom, hostile and fuzz")]
+pub(crate) struct RepeatedOptions {
+    /// Seconds for each model, which ends then wherever it is.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) model_seconds: u64,
+    /// How often the hostile rows are tried.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rounds: u64,
+    /// Minutes for each fuzz target.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fuzz_minutes: u64,
 }
 
 /// Options of `mutants`.

@@ -31,9 +31,8 @@ impl Reactor {
         };
         watch.closing = true;
         let linger = watch.core.settings.linger();
-        if let Some(deadline) = linger.and_then(|linger| Instant::now().checked_add(linger)) {
-            self.timers.set(deadline, Timer::Linger(socket));
-        }
+        let deadline = linger.and_then(|linger| Instant::now().checked_add(linger));
+        watch.linger = deadline.map(|at| self.timers.set(at, Timer::Linger(socket)));
         self.look_at_closing(socket, CLOSING_PAUSE);
     }
 
@@ -77,6 +76,7 @@ impl Reactor {
         let Some(watch) = self.watches.try_remove(key) else {
             return;
         };
+        self.forget_deadline(watch.linger);
         self.by_socket.remove(&watch.core.id);
         deregister(&self.registry, watch.core.epoll());
         let id = watch.core.id;
@@ -97,6 +97,7 @@ impl Reactor {
             .collect();
         for key in handshakes {
             let handshake = self.handshakes.remove(key);
+            self.forget_deadline(handshake.timer);
             deregister(&self.registry, handshake.link.fd());
         }
         watch.core.discard();

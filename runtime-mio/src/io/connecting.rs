@@ -201,6 +201,7 @@ impl Reactor {
             }
             Stage::Handshaking(key) => {
                 if let Some(handshake) = self.handshakes.try_remove(key) {
+                    self.forget_deadline(handshake.timer);
                     deregister(&self.registry, handshake.link.fd());
                 }
             }

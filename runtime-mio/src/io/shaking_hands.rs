@@ -212,8 +212,8 @@ impl Reactor {
         }
     }
 
-    /// The handshake is over: nobody waits for its deadline.
-    fn forget_deadline(&mut self, timer: Option<TimerId>) {
+    /// What it was for is over: nobody waits for its deadline.
+    pub(super) fn forget_deadline(&mut self, timer: Option<TimerId>) {
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }

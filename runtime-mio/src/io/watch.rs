@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::reactor::Reactor;
+use super::timers::TimerId;
 use super::{IoHandle, Source, deregister};
 use crate::clock::{Ticks, ticks};
 use crate::hand_over::{Attendance, Presence, level};
@@ -31,6 +32,8 @@ pub(super) struct Watch {
     away: Duration,
     /// The socket is closed and forgotten once it has sent everything.
     pub(super) closing: bool,
+    /// What fires when a closed socket has lingered long enough.
+    pub(super) linger: Option<TimerId>,
     /// When the heartbeats are looked at next.
     pub(super) heartbeat_at: Option<Instant>,
 }
@@ -55,6 +58,7 @@ impl Watch {
             core,
             away: Duration::ZERO,
             closing: false,
+            linger: None,
             heartbeat_at: None,
         }
     }

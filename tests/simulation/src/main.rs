@@ -37,6 +37,9 @@ struct Arguments {
     /// Threads.
     #[arg(long)]
     jobs: Option<usize>,
+    /// Write the figures to this file, as a JSON array of pairs.
+    #[arg(long)]
+    figures: Option<std::path::PathBuf>,
     /// A bug to plant, for the simulator to find.
     #[arg(long, value_enum)]
     plant: Option<Plant>,
@@ -220,7 +223,13 @@ fn report(figures: &Figures, arguments: &Arguments, elapsed: Duration) -> ExitCo
         say!("  {:>12} lost: {cause:?}", figures.lost.of(cause));
     }
     let Some((scenario, seed, what)) = &figures.failure else {
-        return ExitCode::SUCCESS;
+        return match arguments.figures.as_deref().map(|file| figures.write(file)) {
+            Some(Err(cause)) => {
+                say!("FAILED: cannot write the figures: {cause}");
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        };
     };
     let scenario = name(scenario);
     let plant = arguments.plant.as_ref().map(name);
@@ -240,6 +249,27 @@ fn name<T: clap::ValueEnum>(value: &T) -> String {
 }
 
 impl Figures {
+    /// Names and numbers; the names need no escapes.
+    fn write(&self, file: &std::path::Path) -> std::io::Result<()> {
+        let mut pairs = vec![
+            ("schedules".to_owned(), self.schedules),
+            ("events".to_owned(), self.events),
+            ("messages received".to_owned(), self.delivered),
+        ];
+        let faults = FAULTS.iter().zip(self.faults);
+        pairs.extend(faults.map(|(name, count)| (format!("faults: {name}"), count)));
+        let lost = Cause::ALL.iter();
+        pairs.extend(lost.map(|cause| {
+            let name = format!("messages lost and counted: {cause:?}");
+            (name, self.lost.of(*cause))
+        }));
+        let pairs = pairs.iter();
+        let pairs: Vec<_> = pairs
+            .map(|(name, count)| format!("[\"{name}\", {count}]"))
+            .collect();
+        std::fs::write(file, format!("[{}]", pairs.join(", ")))
+    }
+
     fn add(&mut self, scenario: Scenario, seed: u64, outcome: &Outcome) {
         self.schedules += 1;
         self.events += outcome.events;

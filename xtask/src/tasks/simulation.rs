@@ -1,7 +1,10 @@
 //! The simulator of whole sockets: for a while, or for millions of schedules.
 
+use std::path::Path;
+
 use crate::cli::SimulationOptions;
 use crate::group::Outcome;
+use crate::tasks::verify::with_figures;
 use crate::{process, workspace};
 
 /// Seconds of the short form.
@@ -15,7 +18,13 @@ pub(crate) fn check() -> Outcome {
 /// As many schedules as the options say, from a seed on.
 pub(crate) fn check_many(options: &SimulationOptions, seed: u64) -> Outcome {
     let (schedules, seed) = (options.schedules.to_string(), seed.to_string());
-    simulate(&["--schedules", &schedules, "--seed", &seed])
+    let counted = |file: &Path| {
+        let file = file.to_string_lossy();
+        let arguments = ["--schedules", &schedules, "--seed", &seed];
+        simulate(&[&arguments[..], &["--figures", &file]].concat())
+    };
+    let what = "simulation: whole sockets over a virtual network and clock";
+    with_figures("simulation", what, counted)
 }
 
 fn simulate(arguments: &[&str]) -> Outcome {

@@ -3,27 +3,35 @@
 //! A seed determines whatever they choose at random; it is printed, and `--seed`
 //! repeats it.
 
+mod endurance;
 mod files;
 mod random;
+mod repeated;
+mod sanitizers;
 mod source;
+mod table;
 mod transfer;
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
+use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{LongGroup, Verify};
 use crate::group::{Outcome, Tally};
-use crate::tasks::{python, simulation};
+use crate::reliability::Figures;
+use crate::tasks::{loom, python, simulation};
 
 /// What ends a check early: its text is what there is to show for it.
 type Failure = Box<dyn std::error::Error>;
 
-/// Runs the groups that are named; all of them when none is.
+/// Runs the groups that are named; all of them when none is. Each that passes leaves
+/// its figures.
 pub(crate) fn run(verify: &Verify) -> ExitCode {
     let seed = verify
         .seed
@@ -35,14 +43,72 @@ pub(crate) fn run(verify: &Verify) -> ExitCode {
         if verify.groups.is_empty() || verify.groups.contains(group) {
             let value = group.to_possible_value();
             let name = value.as_ref().map_or("group", |value| value.get_name());
-            tally.run(name, || match group {
-                LongGroup::Files => files::check(&verify.files, seed, &interrupted),
-                LongGroup::Simulation => simulation::check_many(&verify.simulation, seed),
-                LongGroup::Tensors => python::check_tensors(),
+            tally.run(name, || match interrupted.check() {
+                Ok(()) => check(*group, verify, seed, &interrupted),
+                Err(stopped) => Outcome::failed(stopped),
             });
         }
     }
+    if let Err(cause) = table::write() {
+        tally.run("table", || Outcome::failed(cause));
+    }
     tally.finish()
+}
+
+fn check(group: LongGroup, verify: &Verify, seed: u64, interrupted: &Interrupted) -> Outcome {
+    let Verify {
+        endurance: options,
+        repeated,
+        ..
+    } = verify;
+    match group {
+        LongGroup::Files => files::check(&verify.files, seed, interrupted),
+        LongGroup::Simulation => simulation::check_many(&verify.simulation, seed),
+        LongGroup::Tensors => python::check_tensors(),
+        LongGroup::Connections => endurance::connections(options, seed),
+        LongGroup::Kills => endurance::kills(options, seed),
+        LongGroup::Descriptors => endurance::descriptors(seed),
+        LongGroup::Storm => endurance::storm(options, seed),
+        LongGroup::Soak => endurance::soak(options, seed),
+        LongGroup::Loom => loom::check_long(repeated.model_seconds),
+        LongGroup::Hostile => repeated::hostile(repeated.rounds),
+        LongGroup::Sanitizers => sanitizers::check(),
+        LongGroup::Libsodium => repeated::libsodium(),
+        LongGroup::Fuzz => repeated::fuzz(repeated.fuzz_minutes),
+    }
+}
+
+/// Stores the figures of a group that passed.
+fn store(outcome: Outcome, name: &str, figures: impl FnOnce() -> Figures) -> Outcome {
+    match outcome {
+        Outcome::Passed => match figures().store(name) {
+            Ok(()) => Outcome::Passed,
+            Err(cause) => Outcome::failed(cause),
+        },
+        other => other,
+    }
+}
+
+/// Runs a check that writes its figures to a file, as a JSON array of pairs, and stores
+/// them if it passes.
+pub(super) fn with_figures(
+    name: &str,
+    what: &str,
+    check: impl FnOnce(&Path) -> Outcome,
+) -> Outcome {
+    let Ok(file) = tempfile::NamedTempFile::new() else {
+        return Outcome::failed("no temporary file can be made");
+    };
+    let outcome = check(file.path());
+    store(outcome, name, || {
+        let mut figures = Figures::new(what);
+        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+        let pairs: Vec<(String, Value)> = serde_json::from_str(&text).unwrap_or_default();
+        for (figure, value) in pairs {
+            figures.set(figure, value);
+        }
+        figures
+    })
 }
 
 /// Whether somebody wants to stop. A check then ends in good order, so that its

@@ -16,6 +16,7 @@ use super::transfer::{Place, Side, Transfer};
 use super::{Failure, Interrupted};
 use crate::cli::FilesOptions;
 use crate::group::Outcome;
+use crate::reliability::Figures;
 use crate::{process, workspace};
 
 pub(super) fn check(options: &FilesOptions, seed: u64, interrupted: &Interrupted) -> Outcome {
@@ -61,7 +62,12 @@ fn checked(
         Transfer::new(place, interrupted).run(&kills)?;
         std::fs::remove_dir_all(&inbox)?;
     }
-    Ok(Outcome::Passed)
+    Ok(super::store(Outcome::Passed, "files", || {
+        let mut figures = Figures::new("files: a large one over tcp and over ipc, with `kill -9`");
+        figures.set("bytes of the file", size);
+        figures.set("times that a process was killed", 2 * options.kills);
+        figures
+    }))
 }
 
 /// The end of a process, by `kill -9`.
