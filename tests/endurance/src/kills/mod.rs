@@ -30,7 +30,7 @@ pub(crate) use self::killed::{giver, taker};
 const BUFFER: usize = 64 << 10;
 /// Bytes that may grow over all kills: of what is allocated, and of the process, which
 /// keeps what its longest queue once needed.
-const GROWTH: (i64, i64) = (64 << 10, 8 << 20);
+const GROWTH: (i64, i64) = (16 << 10, 8 << 20);
 
 /// Which side survives, and how the two meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
