@@ -34,8 +34,8 @@ mod allowed {
     pub(super) const ALONE: f64 = 1.0;
     /// A message of two frames is a vector.
     pub(super) const VECTOR: f64 = 1.0;
-    /// The list of the request's envelope, and a copy of each body.
-    pub(super) const ROUND_TRIP: f64 = 3.0;
+    /// A copy of each body.
+    pub(super) const ROUND_TRIP: f64 = 2.0;
 }
 
 /// What one way of passing messages allocates.

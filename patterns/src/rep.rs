@@ -97,6 +97,15 @@ impl<S: Storage<Peer<Requester>>> Rep<S> {
         }
     }
 
+    /// As [`accept`](Pattern::accept) of an empty frame and of the one that ends
+    /// the request: true if the first is staged and the second delivered. False:
+    /// nothing has changed, ask frame by frame. O(1).
+    #[inline]
+    pub fn accept_delimited(&mut self, id: PeerId) -> bool {
+        let peer = self.sides.peers.get(id);
+        peer.is_some_and(|peer| peer.part == Part::Envelope)
+    }
+
     /// Where in the cycle this machine is.
     #[inline]
     pub fn state(&self) -> RepState {

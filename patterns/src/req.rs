@@ -180,6 +180,20 @@ impl<S: Storage<Peer<Replier>>> Req<S> {
         self.abandoned.take()
     }
 
+    /// As [`accept`](Pattern::accept) of an empty frame and of the one that ends
+    /// the reply: true if the first is consumed and the second delivered. False:
+    /// nothing has changed, ask frame by frame. O(1).
+    #[inline]
+    pub fn accept_delimited(&mut self, id: PeerId) -> bool {
+        let awaited = self.state == ReqState::Awaiting(id) && self.correlation == Correlation::Off;
+        let peer = self.sides.peers.get(id).filter(|_| awaited);
+        let accepted = peer.is_some_and(|peer| peer.progress == Progress::Start);
+        if accepted {
+            self.state = ReqState::Answered(id);
+        }
+        accepted
+    }
+
     /// Where in the cycle this machine is.
     #[inline]
     pub fn state(&self) -> ReqState {
@@ -320,6 +334,12 @@ pub struct ReqEnvelope {
 }
 
 impl ReqEnvelope {
+    /// Whether it is the delimiter only.
+    #[inline]
+    pub fn is_delimiter(&self) -> bool {
+        self.correlation == Correlation::Off
+    }
+
     /// The frames' bodies, in order; each has MORE set on the wire.
     #[inline]
     pub fn frames(&self) -> impl Iterator<Item = &[u8]> {

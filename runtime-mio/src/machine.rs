@@ -196,6 +196,32 @@ impl Machine {
         }
     }
 
+    /// Whether it ever takes a message as one short frame; others need not try.
+    #[inline]
+    pub(crate) fn takes_short(&self) -> bool {
+        let by_frame = matches!(
+            self,
+            Self::Router { .. }
+                | Self::Server(_)
+                | Self::Peer(_)
+                | Self::XPub(_)
+                | Self::XSub(_)
+                | Self::Dish(_)
+        );
+        self.receives() && !by_frame
+    }
+
+    /// Takes an empty frame and the one that ends the message, if they are a plain
+    /// request or reply; false if they need a look each.
+    #[inline]
+    pub(crate) fn accept_delimited(&mut self, id: PeerId) -> bool {
+        match self {
+            Self::Req(machine) => machine.accept_delimited(id),
+            Self::Rep(machine) => machine.accept_delimited(id),
+            _ => false,
+        }
+    }
+
     pub(crate) fn peer_attached(&mut self, identity: &[u8]) -> Result<PeerId, AttachError> {
         each!(self, machine => machine.peer_attached(identity))
     }

@@ -15,6 +15,9 @@ use crate::{Frame, Message};
 /// What a frame that waits costs beside its bytes, at least.
 const FRAME_COST: usize = 64;
 
+/// Room of an envelope's list that is kept for the next one (REP).
+const ENVELOPE: usize = 8;
+
 /// A peer's queues, and its link while there is one.
 pub(crate) struct Pipe {
     pub(crate) id: PeerId,
@@ -114,6 +117,20 @@ impl Pipe {
     pub(crate) fn keep_envelope(&mut self, envelope: Vec<Frame>) {
         self.envelope_cost += cost_of(&envelope);
         self.envelopes.push_back(envelope);
+    }
+
+    /// The request that is delivered has a delimiter only for an envelope (REP).
+    pub(crate) fn keep_delimiter(&mut self) {
+        self.envelope.clear();
+        self.envelope.push(Frame::from_static(b""));
+    }
+
+    /// Gives the list of a reply's envelope back, for the next one.
+    pub(crate) fn reuse_envelope(&mut self, mut envelope: Vec<Frame>) {
+        if envelope.capacity() <= ENVELOPE {
+            envelope.clear();
+            self.envelope = envelope;
+        }
     }
 
     /// Takes the requests that were decoded and not delivered, and forgets whom

@@ -31,6 +31,8 @@ pub struct Receiver {
     fast: u16,
     /// What `fast` is between messages.
     fast_between: u16,
+    /// The same for short bodies behind an empty delimiter.
+    fast_delimited: u16,
     checksums: Checksums,
     ignored: u32,
     inline_max: u64,
@@ -61,16 +63,21 @@ impl Receiver {
     /// is given up.
     pub const IGNORED_MAX: u32 = 16;
 
+    /// Bytes in front of the body that [`short_delimited`](Self::short_delimited)
+    /// tells of: those of the delimiter, and its own header.
+    pub const DELIMITED_HEADERS: usize = 2 * SHORT_HEADER_LEN;
+
     /// The least `inline_max`: what is smaller is raised to it, so that every
     /// command but a subscription to a very long topic is waited for.
     pub const INLINE_MIN: usize = 512;
 
     pub(crate) fn new(limits: Limits, inline_max: usize, features: Features) -> Self {
         let checksums = Checksums::from(features);
-        let fast_between = fast_between(&limits, checksums);
+        let fast_between = fast_below(&limits, 1, checksums);
         Self {
             fast: fast_between,
             fast_between,
+            fast_delimited: fast_below(&limits, 2, checksums),
             checksums,
             ignored: 0,
             inline_max: inline_max.max(Self::INLINE_MIN) as u64,
@@ -149,6 +156,27 @@ impl Receiver {
         match input {
             [0, size, rest @ ..]
                 if u16::from(*size) < self.fast && rest.len() >= usize::from(*size) =>
+            {
+                Some(usize::from(*size))
+            }
+            _ => None,
+        }
+    }
+
+    /// The length of the body, if `input` starts with a whole message of an empty
+    /// frame and a short one, as plain requests and replies are (28/REQREP), and
+    /// it can break no limit. The body lies behind
+    /// [`DELIMITED_HEADERS`](Self::DELIMITED_HEADERS) bytes; as with
+    /// [`short_message`](Self::short_message), the caller may take all of it.
+    #[inline]
+    #[must_use]
+    pub fn short_delimited(&self, input: &[u8]) -> Option<usize> {
+        match input {
+            // `fast` is zero within a message.
+            [1, 0, 0, size, rest @ ..]
+                if self.fast > 0
+                    && u16::from(*size) < self.fast_delimited
+                    && rest.len() >= usize::from(*size) =>
             {
                 Some(usize::from(*size))
             }
@@ -385,14 +413,14 @@ impl Receiver {
     }
 }
 
-/// The bound of the short bodies that, alone, break no limit.
-fn fast_between(limits: &Limits, checksums: Checksums) -> u16 {
-    if checksums == Checksums::On || limits.parts == 0 || limits.message < Limits::FRAME_COST {
+/// The bound of the short bodies that break no limit as the last of so many
+/// frames, the others being empty.
+fn fast_below(limits: &Limits, frames: u32, checksums: Checksums) -> u16 {
+    let headers = Limits::FRAME_COST.saturating_mul(u64::from(frames));
+    if checksums == Checksums::On || limits.parts < frames || limits.message < headers {
         return 0;
     }
-    let longest = limits
-        .frame
-        .min(limits.message.saturating_sub(Limits::FRAME_COST));
+    let longest = limits.frame.min(limits.message.saturating_sub(headers));
     u8::try_from(longest).map_or(256, |longest| u16::from(longest).saturating_add(1))
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::storage::Array;
+use std::format;
 use std::vec;
 use std::vec::Vec;
 
@@ -172,4 +173,30 @@ fn every_event_in_every_state() {
             assert_eq!(rep.check_receive().is_ok(), receives);
         }
     }
+}
+
+/// At every place of a request, to accept both frames at once is to accept each;
+/// or nothing has changed.
+#[test]
+fn a_delimited_request_is_accepted_as_its_frames_are() {
+    let seen: [&[&[u8]]; 4] = [&[], &[b"hop"], &[b""], &[b"hop", b"", b"part"]];
+    for (begun, expected) in seen.into_iter().zip([true, true, false, false]) {
+        let made = || {
+            let (mut rep, [a, _]) = machine();
+            for frame in begun {
+                let _ = rep.accept(a, *frame, true);
+            }
+            (rep, a)
+        };
+        let ((mut at_once, a), (mut by_frame, _)) = (made(), made());
+        assert_eq!(at_once.accept_delimited(a), expected, "{begun:?}");
+        if expected {
+            let request = (vec![vec![]], vec![b"x".to_vec()]);
+            assert_eq!(feed(&mut by_frame, a, &[b"", b"x"]), Ok(request));
+        }
+        assert_eq!(format!("{at_once:?}"), format!("{by_frame:?}"));
+    }
+    let (mut rep, [a, _]) = machine();
+    rep.peer_detached(a);
+    assert!(!rep.accept_delimited(a), "a stale id is nobody's");
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::storage::Array;
+use std::format;
 use std::vec;
 use std::vec::Vec;
 
@@ -319,4 +320,49 @@ fn errors_say_what_is_missing() {
     for (error, text) in said {
         assert_eq!(error.to_string(), text);
     }
+}
+
+/// What befalls a machine, by number.
+fn befall(req: &mut Machine, what: usize, [a, b]: [PeerId; 2]) {
+    match what {
+        0 => drop(req.route()),
+        1 => drop(req.accept(a, &b""[..], true)),
+        2 => drop(req.accept(a, &b"x"[..], false)),
+        3 => drop(req.accept(b, &b""[..], true)),
+        4 => req.delivered(a),
+        5 => req.link_lost(a),
+        _ => req.peer_detached(b),
+    }
+}
+
+/// In every state, to accept both frames at once is to accept each; or nothing
+/// has changed.
+#[test]
+fn a_delimited_reply_is_accepted_as_its_frames_are() {
+    let mut accepted = [0; 2];
+    for correlation in [Correlation::Off, Correlation::On] {
+        for resend in [Resend::Strict, Resend::Relaxed] {
+            for script in 0..7_usize.pow(4) {
+                let made = || {
+                    let (mut req, peers) = machine(correlation, resend);
+                    for step in 0..4 {
+                        befall(&mut req, script / 7_usize.pow(step) % 7, peers);
+                    }
+                    (req, peers)
+                };
+                for asked in made().1 {
+                    let (mut at_once, _) = made();
+                    let (mut by_frame, _) = made();
+                    let taken = at_once.accept_delimited(asked);
+                    accepted[usize::from(taken)] += 1;
+                    if taken {
+                        let got = feed(&mut by_frame, asked, &[b"", b"x"]);
+                        assert_eq!(got, Ok(vec![b"x".to_vec()]));
+                    }
+                    assert_eq!(format!("{at_once:?}"), format!("{by_frame:?}"));
+                }
+            }
+        }
+    }
+    assert!(accepted.iter().all(|&count| count > 500), "{accepted:?}");
 }

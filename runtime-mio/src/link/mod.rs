@@ -181,6 +181,21 @@ impl Link {
             .then(|| block.split_frame(2..end, end))
     }
 
+    /// The same of a plain request or reply: a delimiter, and one short frame,
+    /// which is what is taken.
+    #[inline]
+    pub(crate) fn decode_delimited(&mut self, id: PeerId, machine: &mut Machine) -> Option<Frame> {
+        if self.unsealing.is_some() {
+            return None;
+        }
+        let block = self.block.as_mut()?;
+        let start = Receiver::DELIMITED_HEADERS;
+        let end = start + self.receiver.short_delimited(block.undecoded_mut())?;
+        machine
+            .accept_delimited(id)
+            .then(|| block.split_frame(start..end, end))
+    }
+
     /// Decodes until something is worth telling.
     #[inline]
     pub(crate) fn decode(

@@ -145,6 +145,11 @@ impl Output {
         (self.total_appended - self.total_written) as usize
     }
 
+    /// Bytes that were written, ever.
+    pub(crate) fn written(&self) -> u64 {
+        self.total_written
+    }
+
     /// Messages of which a byte waits.
     #[inline]
     pub(crate) fn messages(&self) -> usize {

@@ -69,8 +69,8 @@ impl Core {
             let mut rounds = 0;
             let finished = loop {
                 sleeper.sleep(Some(Duration::ZERO));
-                guard.handle_events(self, &sleeper.events);
-                guard.pump_readable(self, &sleeper.events);
+                guard.handle_events(self, sleeper);
+                guard.pump_readable(self, sleeper);
                 rounds += 1;
                 if !sleeper.is_full() || rounds == ROUNDS || !guard.unread.is_empty() {
                     break !sleeper.is_full();

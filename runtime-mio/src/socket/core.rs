@@ -12,12 +12,11 @@
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use ferromq_patterns::PeerId;
 use ferromq_wire::SocketType;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Interest, Poll, Registry, Token, Waker};
 
 use super::state::State;
 use crate::hand_over::{Flags, Turnstile};
@@ -29,14 +28,12 @@ use crate::settings::Settings;
 use crate::sync::Mutex;
 use crate::{Error, Frame, Options, PeerInfo};
 
+use super::epoll::Sleeper;
 use super::exported::Exported;
 use super::spin::Spin;
 
 /// The token of the socket's waker; no peer has this id.
 pub(crate) const WAKE: Token = Token(usize::MAX);
-
-/// Events taken from the kernel at once.
-const EVENTS: usize = 256;
 
 /// A socket's state, locked.
 ///
@@ -108,33 +105,7 @@ pub(crate) struct Core {
     waker: Waker,
     exported: OnceLock<Option<Exported>>,
     /// A second descriptor of the epoll, for those who only wait on it.
-    epoll: OwnedFd,
-}
-
-/// The socket's epoll; whoever holds the wait token locks it.
-pub(crate) struct Sleeper {
-    poll: Poll,
-    pub(super) events: Events,
-}
-
-impl Sleeper {
-    /// Whether the last look took as many events as it could.
-    pub(super) fn is_full(&self) -> bool {
-        self.events.iter().nth(EVENTS - 1).is_some()
-    }
-
-    /// Waits for events, at most `timeout`. Rounds up: mio knows milliseconds,
-    /// a shorter sleep would spin until the deadline.
-    pub(super) fn sleep(&mut self, timeout: Option<Duration>) {
-        let timeout = timeout.map(|timeout| match timeout.subsec_nanos() % 1_000_000 {
-            0 => timeout,
-            _ => timeout + Duration::from_micros(999),
-        });
-        // An interrupted wait is a spurious wake-up, and those are harmless.
-        if self.poll.poll(&mut self.events, timeout).is_err() {
-            self.events.clear();
-        }
-    }
+    epoll: Arc<OwnedFd>,
 }
 
 impl Core {
@@ -153,6 +124,7 @@ impl Core {
             .map_err(Error::system("clone the epoll"))?;
         let epoll = crate::system::duplicate(&poll)
             .map_err(Error::system("copy the epoll's descriptor"))?;
+        let epoll = Arc::new(epoll);
         let waker = Waker::new(&registry, WAKE).map_err(Error::system("make the waker"))?;
         Ok(Arc::new(Self {
             id,
@@ -163,11 +135,8 @@ impl Core {
             io,
             monitor: MonitorHub::default(),
             turnstile: Turnstile::default(),
+            poll: Mutex::new(Sleeper::new(epoll.clone())),
             epoll,
-            poll: Mutex::new(Sleeper {
-                poll,
-                events: Events::with_capacity(EVENTS),
-            }),
             registry,
             waker,
             exported: OnceLock::new(),

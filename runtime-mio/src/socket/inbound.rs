@@ -62,18 +62,37 @@ impl State {
             return None;
         }
         let id = self.machine.next()?;
+        let frame = self.take_short(id)?;
+        self.received = true;
+        Some(frame)
+    }
+
+    /// As [`take_short`](Self::take_short), out of the way of what takes others.
+    #[inline(never)]
+    fn take_short_aside(&mut self, id: PeerId) -> Option<Frame> {
+        self.take_short(id)
+    }
+
+    /// A peer's next message, if it is of that kind.
+    #[inline(always)]
+    fn take_short(&mut self, id: PeerId) -> Option<Frame> {
         let pipe = self.pipes.get_mut(id.index())?.as_deref_mut()?;
         if !pipe.inbound.is_empty() {
             return None;
         }
         let link = pipe.link.as_deref_mut()?;
-        let frame = link.decode_short(&self.machine)?;
+        let (frame, delimited) = match link.decode_short(&self.machine) {
+            Some(frame) => (frame, false),
+            None => (link.decode_delimited(id, &mut self.machine)?, true),
+        };
         if self.linked > KEEP_BUFFERS {
             link.rest_if_read(&mut self.pools);
         }
+        if delimited && self.machine.keeps_envelopes() {
+            pipe.keep_delimiter();
+        }
         pipe.traffic.messages_received += 1;
         pipe.traffic.bytes_received += frame.len() as u64;
-        self.received = true;
         self.pace.received();
         self.machine.delivered(id);
         Some(frame)
@@ -105,6 +124,12 @@ impl State {
             let message = loop {
                 if let Some(waiting) = self.pipe(id).and_then(Pipe::take_inbound) {
                     break Some(waiting);
+                }
+                if self.machine.takes_short()
+                    && !core.settings.conflate()
+                    && let Some(frame) = self.take_short_aside(id)
+                {
+                    return Some(Message::from(frame));
                 }
                 match self.step(core, id) {
                     Step::Message(message) => break Some(message),

@@ -6,6 +6,7 @@ mod configure;
 mod connect;
 mod core;
 mod departing;
+mod epoll;
 mod exported;
 mod groups;
 mod inbound;

@@ -53,6 +53,8 @@ pub(crate) struct Pace {
     service: u64,
     /// When a sender last looked at the socket's epoll.
     serviced: Ticks,
+    /// Somebody else has looked since.
+    attended: bool,
     /// When the last send ended.
     ended: Ticks,
     /// Writes that the burst may still make.
@@ -67,6 +69,8 @@ pub(crate) struct Pace {
     deferred_since: Ticks,
     /// What writing to all links that waited took the last time.
     took: u64,
+    /// What the only peer had taken when a sender waited for it in vain.
+    vain: Option<u64>,
 }
 
 impl Pace {
@@ -78,6 +82,7 @@ impl Pace {
             age_max: ticks(AGE_MAX),
             service: ticks(SERVICE),
             serviced: Ticks::default(),
+            attended: false,
             ended: Ticks::default(),
             credit: 0,
             prompt: false,
@@ -85,6 +90,7 @@ impl Pace {
             answers: false,
             deferred_since: Ticks::default(),
             took: 0,
+            vain: None,
         }
     }
 
@@ -95,6 +101,9 @@ impl Pace {
             self.credit = CREDIT;
         }
         self.prompt = self.credit > 0;
+        if std::mem::take(&mut self.attended) {
+            self.serviced = now;
+        }
     }
 
     /// A send has put its message where it goes.
@@ -108,6 +117,17 @@ impl Pace {
     #[inline]
     pub(super) fn received(&mut self) {
         self.answers = true;
+    }
+
+    /// A sender waited for its only peer to keep pace: `Some` of what that had
+    /// taken before and after.
+    pub(super) fn waited_in_vain(&mut self, taken: Option<u64>) {
+        self.vain = taken;
+    }
+
+    /// Whether the last wait was in vain, and the peer has taken nothing since.
+    pub(super) fn is_waited_for_in_vain(&self, taken: u64) -> bool {
+        self.vain == Some(taken)
     }
 
     /// A receive finds nothing, or a send had to wait: what leaves next is awaited.
@@ -141,6 +161,13 @@ impl Pace {
 
     pub(super) fn serviced(&mut self, now: Ticks) {
         self.serviced = now;
+    }
+
+    /// The epoll's events were taken. When that was is near enough to when the
+    /// next send begins: a reading of the clock less for each wait.
+    #[inline]
+    pub(super) fn attended(&mut self) {
+        self.attended = true;
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::Readiness;
 use super::core::{Core, Entered};
+use super::spin::Turn;
 use super::state::State;
 use super::wait::Patience;
 use crate::hand_over::{Awaited, Looker};
@@ -17,23 +18,23 @@ impl Core {
         if let Some(frame) = guard.pop_short(self) {
             return Ok(Message::from(frame));
         }
-        self.receive_slow(guard, patience)
+        self.receive_slow(guard, patience).map_err(|error| *error)
+    }
+
+    /// The clock is read only now that there may be something to wait for.
+    #[cold]
+    fn receive_waiting(&self, guard: Entered<'_>) -> Result<Message, Box<Error>> {
+        self.receive_slow(guard, Patience::of(self.settings.receive_timeout()))
     }
 
     /// The error is boxed so that the short way's result is not built where this
     /// one's is: it stays in registers then.
     #[cold]
-    fn receive_waiting(&self, guard: Entered<'_>) -> Result<Message, Box<Error>> {
-        self.receive_slow(guard, Patience::of(self.settings.receive_timeout()))
-            .map_err(Box::new)
-    }
-
-    #[cold]
     fn receive_slow<'a>(
         &'a self,
         mut guard: Entered<'a>,
         patience: Patience,
-    ) -> Result<Message, Error> {
+    ) -> Result<Message, Box<Error>> {
         guard.check_open()?;
         if let Some(message) = guard.pop(self) {
             return Ok(message);
@@ -47,37 +48,27 @@ impl Core {
         {
             return Ok(message);
         }
-        let mut spun = false;
+        guard.machine.check_receive()?;
+        if matches!(patience, Patience::None) {
+            self.service_for(&mut guard, Looker::Call);
+            return Ok(guard.pop(self).ok_or(Error::WouldBlock)?);
+        }
+        let mut spin = guard.start_spin();
         loop {
-            guard.machine.check_receive()?;
-            guard = match patience {
-                Patience::None => {
-                    self.service_for(&mut guard, Looker::Call);
-                    return guard.pop(self).ok_or(Error::WouldBlock);
-                }
-                _ if !std::mem::replace(&mut spun, true) => self.spin(guard),
-                _ => self.wait(guard, patience)?,
+            guard = match spin.take() {
+                Some(turn) => self.spin(guard, turn),
+                None => self.wait(guard, patience)?,
             };
             if let Some(message) = guard.pop(self) {
                 return Ok(message);
             }
+            guard.machine.check_receive()?;
         }
     }
 
-    /// Looks a little longer, if that has paid lately. The lock is free
-    /// between two looks.
-    fn spin<'a>(&'a self, mut guard: Entered<'a>) -> Entered<'a> {
-        let State { spin, pipes, .. } = &mut *guard;
-        let mut links = pipes.iter().flatten().filter_map(|pipe| pipe.link.as_ref());
-        let (Some(link), None) = (links.next(), links.next()) else {
-            return guard;
-        };
-        if link.awaits_body() {
-            return guard;
-        }
-        let Some(mut turn) = spin.start(|| link.transport.shares_core()) else {
-            return guard;
-        };
+    /// Looks a little longer. The lock is free between two looks.
+    #[cold]
+    fn spin<'a>(&'a self, mut guard: Entered<'a>, mut turn: Turn) -> Entered<'a> {
         let found = loop {
             if guard.seat.is_taken() || guard.look(self) {
                 break true;
@@ -102,7 +93,6 @@ impl Core {
         if let Some(frame) = guard.pop_short(self) {
             return Ok(Message::from(frame));
         }
-        // The clock is read only now that there may be something to wait for.
         self.receive_waiting(guard).map_err(|error| *error)
     }
 
@@ -177,6 +167,23 @@ impl Core {
 }
 
 impl State {
+    /// Whether to look a little longer before a sleep: if that has paid lately,
+    /// on a socket with one link.
+    fn start_spin(&mut self) -> Option<Turn> {
+        let Self { spin, pipes, .. } = self;
+        if !spin.may_start() {
+            return None;
+        }
+        let mut links = pipes.iter().flatten().filter_map(|pipe| pipe.link.as_ref());
+        let (Some(link), None) = (links.next(), links.next()) else {
+            return None;
+        };
+        match link.awaits_body() {
+            true => None,
+            false => spin.start(|| link.transport.shares_core()),
+        }
+    }
+
     /// One read of the only link, without waiting for its readiness.
     fn look(&mut self, core: &Core) -> bool {
         let Some(pipe) = self

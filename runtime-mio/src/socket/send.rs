@@ -19,6 +19,9 @@ use crate::{Error, Frame, Message};
 /// ones are worth the copy, for they leave together with their neighbours.
 const WRITE_THROUGH: usize = 256 << 10;
 
+/// In front of a plain request (28/REQREP).
+static DELIMITER: [Frame; 1] = [Frame::from_static(b"")];
+
 /// Peers whose unasked messages a REQ looks for before it asks.
 const EAT: usize = 16;
 /// Bytes of backlog from which a blocking sender is slowed to its peer's pace.
@@ -77,7 +80,7 @@ impl Core {
                 return Ok(());
             }
         }
-        self.send_slow(guard, message, patience)
+        self.send_slow(guard, message, now, patience)
     }
 
     /// Every other type, and whoever finds no peer with room.
@@ -86,20 +89,22 @@ impl Core {
         &'a self,
         mut guard: Entered<'a>,
         message: &M,
+        mut now: Ticks,
         patience: Patience,
     ) -> Result<(), Error> {
         guard.check_open()?;
-        let now = Ticks::now();
         if guard.pace.wants_service(now) {
             guard.pace.serviced(now);
             self.service(&mut guard);
+            now = Ticks::now();
         }
         if guard.blocked == 1 && guard.linked == 1 && !matches!(patience, Patience::None) {
             guard = self.let_drain(guard)?;
+            now = Ticks::now();
         }
         let mut serviced = false;
         loop {
-            match guard.send(self, message, Ticks::now()) {
+            match guard.send(self, message, now) {
                 Ok(After::Lent(loan)) => {
                     self.repay(guard, loan, message.bytes(0), patience);
                     return Ok(());
@@ -125,6 +130,7 @@ impl Core {
                 }
                 Err(refused) => return Err(refused),
             }
+            now = Ticks::now();
         }
     }
 
@@ -132,14 +138,23 @@ impl Core {
     /// the time that it should take to drain: what is queued deep leaves the
     /// caches, and is read back from memory when it is written.
     ///
-    /// Only a pace, no limit: a peer that does not read costs this time once a
-    /// send, until its pipe is full.
+    /// Only a pace, no limit. And whoever was waited for in vain has none: until
+    /// it takes something, its queue grows as fast as it is filled.
     fn let_drain<'a>(&'a self, mut guard: Entered<'a>) -> Result<Entered<'a>, Error> {
-        let deadline = drain_deadline(guard.backlog());
-        while guard.blocked == 1 && guard.linked == 1 && guard.backlog() >= BACKLOG {
+        let (backlog, taken) = guard.backlog();
+        if guard.pace.is_waited_for_in_vain(taken) {
+            return Ok(guard);
+        }
+        let deadline = drain_deadline(backlog);
+        while guard.blocked == 1 && guard.linked == 1 && guard.backlog().0 >= BACKLOG {
             guard = match self.wait(guard, Patience::Until(deadline)) {
                 Ok(guard) => guard,
-                Err(Error::TimedOut) => return Ok(self.enter()),
+                Err(Error::TimedOut) => {
+                    let mut guard = self.enter();
+                    let vain = guard.backlog().1 == taken;
+                    guard.pace.waited_in_vain(vain.then_some(taken));
+                    return Ok(guard);
+                }
                 Err(error) => return Err(error),
             };
         }
@@ -209,17 +224,20 @@ impl State {
                         return Err(Error::WouldBlock);
                     }
                 }
-                let mut frames = [Frame::default(), Frame::default()];
-                let mut count = 0;
-                for (frame, body) in frames.iter_mut().zip(envelope.frames()) {
-                    *frame = Frame::from(body);
-                    count += 1;
+                if envelope.is_delimiter() {
+                    return Ok(self.push(core, peer, &DELIMITER, message, 0, now));
                 }
-                Ok(self.push(core, peer, &frames[..count], message, 0, now))
+                let frames: Vec<_> = envelope.frames().map(Frame::from).collect();
+                Ok(self.push(core, peer, &frames, message, 0, now))
             }
             Route::Reply(id) => {
                 let envelope = self.pipe(id).map(|pipe| std::mem::take(&mut pipe.envelope));
-                Ok(self.push(core, id, &envelope.unwrap_or_default(), message, 0, now))
+                let envelope = envelope.unwrap_or_default();
+                let after = self.push(core, id, &envelope, message, 0, now);
+                if let Some(pipe) = self.pipe(id) {
+                    pipe.reuse_envelope(envelope);
+                }
+                Ok(after)
             }
             Route::Subscribers => self.publish(core, message, now),
             Route::Upstream => self.send_upstream(core, message, now),
@@ -310,13 +328,12 @@ impl State {
         }
     }
 
-    /// Bytes that wait for the only peer.
-    fn backlog(&self) -> usize {
-        let mut linked = self
-            .pipes
-            .iter()
-            .flatten()
-            .filter(|pipe| pipe.link.is_some());
-        linked.next().map_or(0, |pipe| pipe.waiting_bytes())
+    /// Bytes that wait for the only peer, and that its link has taken.
+    fn backlog(&self) -> (usize, u64) {
+        let mut pipes = self.pipes.iter().flatten();
+        let linked = pipes.find_map(|pipe| Some((pipe, pipe.link.as_deref()?)));
+        linked.map_or((0, 0), |(pipe, link)| {
+            (pipe.waiting_bytes(), link.output.written())
+        })
     }
 }

@@ -56,14 +56,18 @@ impl Spin {
         }
     }
 
+    /// Counts a wait among those to skip; false if it is one of them.
+    #[inline]
+    pub(crate) fn may_start(&mut self) -> bool {
+        let skips = self.skip > 0;
+        self.skip -= u32::from(skips);
+        self.limit > 0 && !skips
+    }
+
     /// Starts a spin, if experience speaks for one. `shares_core` is asked only
     /// when the last spin failed: the answer costs a system call.
     pub(crate) fn start(&mut self, shares_core: impl FnOnce() -> bool) -> Option<Turn> {
-        if self.limit == 0 {
-            return None;
-        }
-        if self.skip > 0 {
-            self.skip -= 1;
+        if !self.may_start() {
             return None;
         }
         if self.failures > 0 && shares_core() {

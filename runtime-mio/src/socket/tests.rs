@@ -98,3 +98,30 @@ fn links_that_were_read_empty_hold_no_blocks() {
         }
     }
 }
+
+/// A queue of a million messages took 4 s to fill, for the sender waited for a peer
+/// that took nothing, again and again, and the longer the longer its queue was.
+#[test]
+fn a_peer_that_takes_nothing_is_waited_for_once() {
+    const MESSAGES: u64 = 30_000;
+    let context = context();
+    let pull = context
+        .socket_with::<Pull>(Options::new().receive_high_water_mark(1))
+        .unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let options = Options::new()
+        .send_high_water_mark(0)
+        .send_bytes_limit(1 << 30)
+        .linger(Some(Duration::ZERO));
+    let push = context.socket_with::<Push>(options).unwrap();
+    push.connect(&endpoint).unwrap();
+    assert!(push.wait_for_peers(1, PATIENCE).unwrap());
+    let any: &super::AnySocket = push.as_ref();
+    // A call bumps the epoch once, and again after each wait.
+    let before = any.core().flags.epoch();
+    for _ in 0..MESSAGES {
+        push.send(&[7; 1024][..]).unwrap();
+    }
+    let waits = any.core().flags.epoch() - before - MESSAGES;
+    assert!(waits <= 8, "{waits} waits");
+}

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use ferromq_patterns::PeerId;
-use mio::Events;
 
-use super::core::{Core, Entered, Sleeper, WAKE};
+use super::core::{Core, Entered};
+use super::epoll::Sleeper;
 use super::state::State;
 use crate::Error;
-use crate::clock::Ticks;
 use crate::hand_over::{Awaited, Flags, Looker, Seat, Turnstile};
 use crate::sync::{MutexGuard, lock_unpoisoned};
 
@@ -85,7 +84,7 @@ impl Core {
         self.look(guard, looker, |guard, sleeper| {
             if !std::mem::take(&mut guard.received) {
                 // Who only sends still owes PONGs.
-                guard.pump_readable(self, &sleeper.events);
+                guard.pump_readable(self, sleeper);
             }
         });
     }
@@ -145,9 +144,9 @@ impl Awaited for Core {
     }
 
     fn handle(&self, inside: &mut Entered<'_>, epoll: &Self::Epoll<'_>) -> bool {
-        inside.pace.serviced(Ticks::now());
-        inside.handle_events(self, &epoll.events);
-        epoll.events.iter().any(|event| event.token() != WAKE)
+        inside.pace.attended();
+        inside.handle_events(self, epoll);
+        !epoll.told().is_empty()
     }
 
     fn release(&self) {
@@ -190,30 +189,26 @@ impl State {
     }
 
     /// Takes notice of readiness, and does what nobody else would.
-    pub(crate) fn handle_events(&mut self, core: &Core, events: &Events) {
+    pub(crate) fn handle_events(&mut self, core: &Core, epoll: &Sleeper) {
         if self.has_stale() {
             self.remove_stale();
         }
         self.pump_unread(core);
-        for event in events.iter().filter(|event| event.token() != WAKE) {
-            let id = PeerId::from_bits(event.token().0 as u64);
-            if event.is_writable() {
-                self.peer_writable(core, id);
+        for told in epoll.told() {
+            if told.is_writable() {
+                self.peer_writable(core, told.peer);
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                let hangup = event.is_read_closed() || event.is_error();
-                self.peer_readable(core, id, hangup);
+            let hangup = told.has_ended();
+            if told.is_readable() || hangup {
+                self.peer_readable(core, told.peer, hangup);
             }
         }
     }
 
     /// Reads what the events tell of, without being asked for it.
-    pub(crate) fn pump_readable(&mut self, core: &Core, events: &Events) {
-        let readable = events
-            .iter()
-            .filter(|event| event.is_readable() && event.token() != WAKE);
-        for event in readable {
-            self.pump(core, PeerId::from_bits(event.token().0 as u64));
+    pub(crate) fn pump_readable(&mut self, core: &Core, epoll: &Sleeper) {
+        for told in epoll.told().iter().filter(|told| told.is_readable()) {
+            self.pump(core, told.peer);
         }
     }
 

@@ -109,6 +109,62 @@ fn sizes_of_two_to_the_63rd_close_before_any_arithmetic() {
     assert_eq!((progress.consumed, progress.event), (9, Some(body)));
 }
 
+/// The short ways say yes only to what the long one delivers, frame by frame,
+/// and to all of that but long frames.
+#[test]
+fn short_ways_agree_with_the_long_one_at_every_limit() {
+    let delimited = |len: usize| [short(1, b""), short(0, &std::vec![7; len])].concat();
+    for message in [15, 16, 31, 32, 33, 90, 1 << 20] {
+        for parts in [0, 1, 2, 9] {
+            for frame_max in [0, 1, 60, 1 << 20] {
+                let limits = Limits {
+                    frame: frame_max,
+                    message,
+                    parts,
+                    ..Limits::default()
+                };
+                for len in [0, 1, 2, 58, 59, 60, 61, 255] {
+                    let fresh = receiver(limits);
+                    let single = short(0, &std::vec![7; len]);
+                    let long_way = first(&mut fresh.clone(), &single).is_ok();
+                    let found = fresh.short_message(&single);
+                    assert_eq!(found, long_way.then_some(len), "{limits:?}");
+                    let both = delimited(len);
+                    let mut stepped = fresh.clone();
+                    let long_way = first(&mut stepped, &both) == frame(2, true, 2..2)
+                        && first(&mut stepped, &both[2..]) == frame(2 + len, false, 2..2 + len);
+                    let found = fresh.short_delimited(&both);
+                    assert_eq!(found, long_way.then_some(len), "{limits:?}");
+                    let cut = &both[..both.len() - 1];
+                    assert_eq!(fresh.short_delimited(cut), None);
+                    // The state is that of before.
+                    assert!(!long_way || std::format!("{stepped:?}") == std::format!("{fresh:?}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn short_ways_are_closed_within_a_message_or_a_long_body() {
+    let request = [short(1, b""), short(0, b"x")].concat();
+    let mut receiver = receiver(Limits::default());
+    assert_eq!(receiver.short_delimited(&request), Some(1));
+    for other in [short(0, b""), short(1, b"id"), short(4, b"")] {
+        assert_eq!(
+            receiver.short_delimited(&[other, short(0, b"x")].concat()),
+            None
+        );
+    }
+    let both = [short(1, b""), short(1, b"x")].concat();
+    assert_eq!(receiver.short_delimited(&both), None, "a third one follows");
+    let _ = first(&mut receiver, &short(1, b"")).unwrap();
+    assert_eq!(receiver.short_delimited(&request), None, "within a message");
+    let _ = first(&mut receiver, &short(0, b"")).unwrap();
+    let _ = first(&mut receiver, &long(0, 600, b"")).unwrap();
+    assert_eq!(receiver.short_delimited(&request), None, "within a body");
+}
+
 #[test]
 fn a_huge_size_closes_at_the_limit_before_a_byte_of_it_comes() {
     // B18, HOSTILE 12
