@@ -153,7 +153,7 @@ fn a_large_terminal_shows_everything() {
         "1",
     ];
     assert_eq!(cells, socket);
-    let cells: Vec<_> = lines[10].split_whitespace().collect();
+    let cells: Vec<_> = lines[11].split_whitespace().collect();
     let peer = [
         "tcp://127.0.0.1:41234",
         r"\x00\xff\x1b",
@@ -214,7 +214,7 @@ fn sorting_goes_round_and_keeps_the_selection() {
     press(&mut app, KeyCode::Char('s'));
     let lines = screen(&mut app, 80, 24);
     assert!(
-        lines[10].contains("retrying") && lines[11].contains("connected"),
+        lines[11].contains("retrying") && lines[12].contains("connected"),
         "{lines:?}"
     );
 }
@@ -287,18 +287,18 @@ fn many_peers_are_scrolled_to_their_end_and_no_further() {
     app.show(report);
     press(&mut app, KeyCode::Down);
     let lines = screen(&mut app, 80, 24);
-    assert!(lines[10].starts_with("tcp://peer-0:1 "), "{lines:?}");
-    assert!(lines[22].ends_with("1-13 of 5000"), "{lines:?}");
+    assert!(lines[11].starts_with("tcp://peer-0:1 "), "{lines:?}");
+    assert!(lines[22].ends_with("1-12 of 5000"), "{lines:?}");
     for _ in 0..20 {
         press(&mut app, KeyCode::PageDown);
     }
     let lines = screen(&mut app, 80, 24);
-    assert!(lines[10].starts_with("tcp://peer-87:1 "), "{lines:?}");
-    assert!(lines[22].ends_with("88-100 of 5000"), "{lines:?}");
+    assert!(lines[11].starts_with("tcp://peer-88:1 "), "{lines:?}");
+    assert!(lines[22].ends_with("89-100 of 5000"), "{lines:?}");
     press(&mut app, KeyCode::PageUp);
-    assert!(screen(&mut app, 80, 24)[10].starts_with("tcp://peer-77:1 "));
+    assert!(screen(&mut app, 80, 24)[11].starts_with("tcp://peer-78:1 "));
     press(&mut app, KeyCode::Home);
-    assert!(screen(&mut app, 80, 24)[10].starts_with("tcp://peer-0:1 "));
+    assert!(screen(&mut app, 80, 24)[11].starts_with("tcp://peer-0:1 "));
 }
 
 #[test]
