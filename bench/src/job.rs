@@ -181,6 +181,9 @@ pub(crate) enum Via {
     Ipc,
     /// Between two threads of one process.
     Inproc,
+    /// Through shared memory, where a contender has that; over a Unix socket, its
+    /// next best way within a machine, where not.
+    Shm,
 }
 
 /// Where the two processes run.

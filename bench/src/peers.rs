@@ -267,10 +267,11 @@ pub(crate) fn versions() -> Vec<(&'static str, String)> {
 }
 
 /// An endpoint that nobody else uses, for whoever binds.
-pub(crate) fn fresh_endpoint(via: Via, name: &str) -> String {
-    match via {
+pub(crate) fn fresh_endpoint(job: &Job, name: &str) -> String {
+    match job.cell.via {
         Via::Tcp => "tcp://127.0.0.1:*".to_owned(),
-        Via::Ipc => {
+        Via::Shm if job.contender == Contender::Ferromq => "shm://*".to_owned(),
+        Via::Ipc | Via::Shm => {
             let name = format!("ferromq-bench-{name}-{}.ipc", std::process::id());
             format!("ipc://{}", std::env::temp_dir().join(name).display())
         }

@@ -100,7 +100,7 @@ fn bind<P: Peer>(
     job: &Job,
     channel: &mut Channel,
 ) -> Result<P, Failure> {
-    let endpoint = peers::fresh_endpoint(job.cell.via, "server");
+    let endpoint = peers::fresh_endpoint(job, "server");
     let (socket, endpoint) = P::bind(context, kind, &endpoint, job)?;
     channel.answer(Answer::Bound(endpoint))?;
     Ok(socket)
@@ -137,7 +137,7 @@ fn send<P: Peer>(context: &P::Context, job: &Job, channel: &mut Channel) -> Resu
 /// The proxy between the two, until the coordinator has what it wants.
 fn forward<P: Peer>(context: &P::Context, job: &Job, channel: &mut Channel) -> Result<(), Failure> {
     let back = await_endpoint(channel)?;
-    let front = peers::fresh_endpoint(job.cell.via, "middle");
+    let front = peers::fresh_endpoint(job, "middle");
     let (context, job) = (context.clone(), job.clone());
     let (tell, bound) = mpsc::channel::<Result<String, Failure>>();
     thread::spawn(move || {

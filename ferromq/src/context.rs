@@ -3,6 +3,8 @@
 use std::ops::Deref;
 
 use ferromq_transport::Transport;
+#[cfg(target_os = "linux")]
+use ferromq_transport_shm::Shm;
 use ferromq_transport_tcp::{Ipc, Tcp};
 
 use crate::Error;
@@ -38,10 +40,13 @@ impl Context {
     /// The same with transports of your own.
     #[must_use]
     pub fn builder() -> ContextBuilder {
+        let builder = ferromq_mio::Context::builder()
+            .transport(Tcp)
+            .transport(Ipc);
+        #[cfg(target_os = "linux")]
+        let builder = builder.transport(Shm);
         ContextBuilder {
-            builder: ferromq_mio::Context::builder()
-                .transport(Tcp)
-                .transport(Ipc),
+            builder,
             #[cfg(feature = "status")]
             status: None,
         }

@@ -57,8 +57,8 @@
 //!   who gets which         ZMTP 3.1:           what a transport is,
 //!   message                bytes, frames       endpoints
 //!   no_std, no alloc       no_std, no alloc           │
-//!                                              ferromq-transport-tcp
-//!                                              tcp://  and  ipc://
+//!                                      ferromq-transport-tcp, -shm
+//!                                      tcp://  ipc://  shm://
 //! ```
 //!
 //! # Other transports

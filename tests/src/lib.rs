@@ -46,7 +46,8 @@ mod manual {
 pub use ours::{Ours, parts_of};
 pub use program::Program;
 pub use raw::{
-    COMMAND, Greeting, LONG, MORE, RawFrame, RawListener, RawPeer, command_body, metadata,
+    COMMAND, Greeting, LONG, MORE, RawFrame, RawListener, RawPeer, SharedStream, Sharing,
+    command_body, is_mapped, metadata,
 };
 pub use relay::Downgrade;
 pub use rows::{project, quoted, rows_of, tests_in, tests_of};

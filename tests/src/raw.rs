@@ -1,12 +1,14 @@
 //! A ZMTP peer whose every byte a test decides.
 
 mod frame;
+mod shared;
 mod stream;
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
 pub use frame::{COMMAND, Greeting, LONG, MORE, RawFrame, command_body, metadata};
+pub use shared::{SharedStream, Sharing, is_mapped};
 pub use stream::RawListener;
 
 use frame::header;
@@ -37,11 +39,23 @@ pub struct RawPeer {
 }
 
 impl RawPeer {
-    /// Connects to `tcp://address:port` or `ipc://path`; nothing is sent yet.
+    /// Connects to `tcp://address:port`, `ipc://path` or `shm://name`; nothing is
+    /// sent yet.
     #[must_use]
     pub fn connect(endpoint: &str) -> Self {
         Self {
             stream: Stream::connect(endpoint),
+        }
+    }
+
+    /// The shared memory under a connection that has some.
+    ///
+    /// # Panics
+    /// Over tcp or ipc.
+    pub fn shared(&mut self) -> &mut SharedStream {
+        match &mut self.stream {
+            Stream::Shm(stream) => stream,
+            other => panic!("{other:?} has no shared memory"),
         }
     }
 

@@ -15,9 +15,8 @@ use crate::memory::Memory;
 ///
 /// - **Shared memory**: one ring of bytes in each direction. `write` copies
 ///   into the ring and publishes its head, `read` copies out and returns the
-///   room. `fd` is an eventfd (or the hang-up descriptor of the process), which
-///   the peer signals only when `prepare_wait` announced a sleeper;
-///   `wait_direct` waits on the ring's futex.
+///   room. `fd` is a Unix socket, on which the peer leaves a byte only when a
+///   read or a write found nothing and said so, and which ends with the process.
 /// - **RDMA verbs**: both directions are rings in registered memory. `write`
 ///   copies into the send ring and posts it, spending credits for the peer's
 ///   receive ring; `read` polls the completion queue and copies out. `fd` stands
@@ -75,20 +74,33 @@ pub trait Link: Send {
     /// See the trait's contract.
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Whether [`prepare_wait`](Self::prepare_wait) and
-    /// [`after_wake`](Self::after_wake) do anything. Constant, so that a
-    /// runtime asks once and saves two calls a sleep on kernel sockets.
+    /// Whether [`prepare_wait`](Self::prepare_wait) is needed before each sleep and
+    /// [`after_wake`](Self::after_wake) after. Constant, so that a runtime asks once
+    /// and saves two calls a sleep on links that wake whoever found nothing.
     fn needs_prepare(&self) -> bool {
         false
     }
 
-    /// Called before sleeping on `fd`: arms whatever makes it readable.
+    /// Called before sleeping on `fd`, where that [is needed](Self::needs_prepare),
+    /// and after [`begin_polling`](Self::begin_polling): arms whatever makes `fd`
+    /// readable.
     ///
     /// Arming comes first and looking second, so that what arrives in between
     /// either answers [`Wait::Ready`] or wakes the sleeper.
     fn prepare_wait(&mut self) -> Wait {
         Wait::Sleep
     }
+
+    /// Says that the caller looks for input again and again, so that nothing has to
+    /// make `fd` readable. Lasts until a read brings something, or until
+    /// [`prepare_wait`](Self::prepare_wait), which the caller owes in any other case.
+    /// Does nothing by default.
+    fn begin_polling(&mut self) {}
+
+    /// Told when a poller saw a hang-up or an error on `fd` (EPOLLRDHUP, EPOLLHUP,
+    /// EPOLLERR), before the next read: where that cannot be seen in the carrier
+    /// itself, the link asks the system then. Does nothing by default.
+    fn handle_hangup(&mut self) {}
 
     /// Waits for input in a way that beats sleeping on `fd`, at most for
     /// `timeout` (`None`: for ever). Answers `None` at once where there is none.

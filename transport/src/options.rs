@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::{Cause, Operation};
+
 /// Choices for listeners and connections. A transport ignores what it has no
 /// use for.
 ///
@@ -83,6 +85,31 @@ pub enum LocalUsers {
     Any,
 }
 
+impl LocalUsers {
+    /// Whether the process on the other end, of user `peer` as the kernel says, is
+    /// admitted by one of user `ours`. For the transports that ask the kernel.
+    ///
+    /// A listener admits its own user. Who connects also trusts the superuser, whose
+    /// services everybody uses and who could read our memory anyway.
+    ///
+    /// # Errors
+    /// [`Cause::UserRefused`].
+    pub fn admit(self, peer: u32, ours: u32, operation: Operation) -> Result<(), Cause> {
+        let trusts_superuser = operation == Operation::Connect;
+        match self {
+            Self::Any => Ok(()),
+            Self::Same if peer == ours => Ok(()),
+            Self::Same if trusts_superuser && peer == SUPERUSER => Ok(()),
+            Self::Same => Err(Cause::UserRefused {
+                uid: peer,
+                admitted: ours,
+            }),
+        }
+    }
+}
+
+const SUPERUSER: u32 = 0;
+
 impl Default for LinkOptions {
     fn default() -> Self {
         Self {
@@ -96,5 +123,32 @@ impl Default for LinkOptions {
             unacknowledged_timeout: None,
             local_users: LocalUsers::Same,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admits(peer: u32, ours: u32, users: LocalUsers, operation: Operation) -> bool {
+        users.admit(peer, ours, operation).is_ok()
+    }
+
+    #[test]
+    fn a_listener_admits_its_own_user_only() {
+        let (same, accept) = (LocalUsers::Same, Operation::Accept);
+        assert!(admits(1000, 1000, same, accept));
+        assert!(!admits(1001, 1000, same, accept));
+        assert!(!admits(0, 1000, same, accept));
+        assert!(admits(1001, 1000, LocalUsers::Any, accept));
+    }
+
+    #[test]
+    fn who_connects_also_trusts_the_superuser() {
+        let (same, connect) = (LocalUsers::Same, Operation::Connect);
+        assert!(admits(1000, 1000, same, connect));
+        assert!(admits(0, 1000, same, connect));
+        assert!(!admits(1001, 1000, same, connect));
+        assert!(!admits(1001, 0, same, connect));
     }
 }

@@ -36,6 +36,7 @@ impl fmt::Display for Via {
             Self::Tcp => "tcp",
             Self::Ipc => "ipc",
             Self::Inproc => "inproc",
+            Self::Shm => "shm",
         })
     }
 }

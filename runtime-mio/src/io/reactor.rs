@@ -88,7 +88,10 @@ impl Reactor {
                     Source::Socket(key) => self.socket_ready(key),
                     Source::Listener(key) => self.accept(key),
                     Source::Connecting(key) => self.advance_connecting(key),
-                    Source::Handshake(key) => self.drive_handshake(key),
+                    Source::Handshake(key) => {
+                        let hangup = event.is_read_closed() || event.is_error();
+                        self.handshake_ready(key, hangup);
+                    }
                 }
             }
             for command in self.handle.take_commands() {

@@ -81,6 +81,14 @@ impl Reactor {
         }
     }
 
+    /// The peer said something, or went.
+    pub(super) fn handshake_ready(&mut self, key: usize, hangup: bool) {
+        if hangup && let Some(handshake) = self.handshakes.get_mut(key) {
+            handshake.link.handle_hangup();
+        }
+        self.drive_handshake(key);
+    }
+
     pub(super) fn drive_handshake(&mut self, key: usize) {
         if !self.handshakes.contains(key) {
             return;

@@ -24,7 +24,11 @@ pub(crate) fn require(endpoint: &Endpoint, options: &Options, role: Role) -> Res
     let vouched_for = match endpoint.address() {
         Address::Ipc(_) => options.link.local_users == LocalUsers::Same,
         Address::Tcp(_) => false,
-        _ => endpoint.scheme() == "inproc",
+        _ => match endpoint.scheme() {
+            "inproc" => true,
+            "shm" => options.link.local_users == LocalUsers::Same,
+            _ => false,
+        },
     };
     match missing(options, role) {
         Some(missing) if !vouched_for => Err(Error::Unauthenticated {
@@ -108,10 +112,16 @@ mod tests {
         for role in [Role::Bound, Role::Connected] {
             assert!(!refused("inproc://a", &null, role));
             assert!(!refused("ipc:///tmp/a", &null, role));
+            assert!(!refused("shm://a", &null, role));
             assert!(refused("pigeon://a", &null, role));
         }
         let mut link = crate::LinkOptions::default();
         link.local_users = LocalUsers::Any;
+        assert!(refused(
+            "shm://a",
+            &null.clone().link(link.clone()),
+            Role::Bound
+        ));
         assert!(refused("ipc:///tmp/a", &null.link(link), Role::Bound));
     }
 

@@ -1,6 +1,8 @@
 //! Peers leave: what they sent is read, what was queued for them is kept or
 //! counted, and a publisher forgets what they were subscribed to.
 
+use std::io;
+
 use ferromq_patterns::PeerId;
 
 use super::core::Core;
@@ -192,5 +194,10 @@ impl State {
 
 /// Whether the peer is to blame, and not the way to it.
 fn is_violation(cause: &LinkError) -> bool {
-    matches!(cause, LinkError::Protocol(_) | LinkError::Subscriptions(_))
+    match cause {
+        LinkError::Protocol(_) | LinkError::Subscriptions(_) => true,
+        // A transport that could not make sense of what its peer did.
+        LinkError::Io(cause) => cause.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    }
 }

@@ -9,6 +9,7 @@ use super::wait::Patience;
 use crate::hand_over::{Awaited, Looker};
 use crate::{Error, Message};
 use ferromq_patterns::Subscription;
+use ferromq_transport::Wait;
 
 impl Core {
     /// Takes the next message.
@@ -69,12 +70,18 @@ impl Core {
     /// Looks a little longer. The lock is free between two looks.
     #[cold]
     fn spin<'a>(&'a self, mut guard: Entered<'a>, mut turn: Turn) -> Entered<'a> {
+        // Not while somebody sleeps: that thread counts on being woken.
+        if guard.seat.is_taken() {
+            return guard;
+        }
+        guard.begin_polling();
         let found = loop {
-            if guard.seat.is_taken() || guard.look(self) {
+            if guard.look(self) {
                 break true;
             }
-            if !guard.spin.goes_on(&mut turn) {
-                break false;
+            let sleeper = guard.seat.is_taken();
+            if sleeper || !guard.spin.goes_on(&mut turn) {
+                break guard.end_polling() || sleeper;
             }
             drop(guard);
             for _ in 0..4 {
@@ -182,6 +189,36 @@ impl State {
             true => None,
             false => spin.start(|| link.transport.shares_core()),
         }
+    }
+
+    /// Lets the peer of the only link off waking us.
+    fn begin_polling(&mut self) {
+        if let Some(link) = self
+            .pipes
+            .iter_mut()
+            .flatten()
+            .find_map(|pipe| pipe.link.as_mut())
+        {
+            link.transport.begin_polling();
+        }
+    }
+
+    /// Has us woken again. True: there is something already.
+    fn end_polling(&mut self) -> bool {
+        let mut pipes = self.pipes.iter_mut().flatten();
+        let Some(pipe) = pipes.find(|pipe| pipe.link.is_some()) else {
+            return true;
+        };
+        let id = pipe.id;
+        let ready = pipe.link.as_mut().is_some_and(|link| {
+            let ready = matches!(link.transport.prepare_wait(), Wait::Ready);
+            link.drained &= !ready;
+            ready
+        });
+        if ready {
+            self.machine.peer_readable(id);
+        }
+        ready
     }
 
     /// One read of the only link, without waiting for its readiness.

@@ -226,6 +226,9 @@ impl State {
         let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
             return;
         };
+        if hangup {
+            link.transport.handle_hangup();
+        }
         let hangup = hangup || link.has_ended();
         link.drained = false;
         link.hangup |= hangup;

@@ -6,13 +6,15 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use super::shared::SharedStream;
 use crate::{PATIENCE, Place, RawPeer, Via};
 
-/// A connection over tcp or ipc.
+/// A connection over tcp, ipc or shared memory.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Ipc(UnixStream),
+    Shm(Box<SharedStream>),
 }
 
 impl From<TcpStream> for Stream {
@@ -27,6 +29,8 @@ impl Stream {
             Self::Tcp(TcpStream::connect(address).expect("somebody is bound there"))
         } else if let Some(path) = endpoint.strip_prefix("ipc://") {
             Self::Ipc(UnixStream::connect(path).expect("somebody is bound there"))
+        } else if endpoint.starts_with("shm://") {
+            Self::Shm(Box::new(SharedStream::connect(endpoint)))
         } else {
             panic!("a raw peer cannot connect to {endpoint}")
         };
@@ -43,23 +47,33 @@ impl Stream {
             Self::Ipc(stream) => stream
                 .set_read_timeout(Some(PATIENCE))
                 .and_then(|()| stream.set_write_timeout(Some(PATIENCE))),
+            // Patient from the beginning.
+            Self::Shm(_) => Ok(()),
         };
         set.expect("socket options");
         self
     }
 
-    pub(crate) fn set_read_timeout(&self, time: Duration) {
+    pub(crate) fn set_read_timeout(&mut self, time: Duration) {
         let set = match self {
             Self::Tcp(stream) => stream.set_read_timeout(Some(time)),
             Self::Ipc(stream) => stream.set_read_timeout(Some(time)),
+            Self::Shm(stream) => {
+                stream.set_read_timeout(time);
+                Ok(())
+            }
         };
         set.expect("a socket option");
     }
 
-    pub(crate) fn set_write_timeout(&self, time: Duration) {
+    pub(crate) fn set_write_timeout(&mut self, time: Duration) {
         let set = match self {
             Self::Tcp(stream) => stream.set_write_timeout(Some(time)),
             Self::Ipc(stream) => stream.set_write_timeout(Some(time)),
+            Self::Shm(stream) => {
+                stream.set_write_timeout(time);
+                Ok(())
+            }
         };
         set.expect("a socket option");
     }
@@ -68,6 +82,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Ipc(stream) => stream.write(bytes),
+            Self::Shm(stream) => stream.write(bytes),
         }
     }
 
@@ -75,6 +90,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes),
             Self::Ipc(stream) => stream.write_all(bytes),
+            Self::Shm(stream) => stream.write_all(bytes),
         }
     }
 
@@ -82,6 +98,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.read_exact(bytes),
             Self::Ipc(stream) => stream.read_exact(bytes),
+            Self::Shm(stream) => stream.read_exact(bytes),
         }
     }
 
@@ -89,6 +106,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.read_to_end(bytes),
             Self::Ipc(stream) => stream.read_to_end(bytes),
+            Self::Shm(stream) => stream.read_to_end(bytes),
         }
     }
 
@@ -96,6 +114,11 @@ impl Stream {
         let done = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Ipc(stream) => stream.shutdown(Shutdown::Write),
+            // It has no half.
+            Self::Shm(stream) => {
+                stream.close();
+                Ok(())
+            }
         };
         done.expect("the connection stands");
     }

@@ -205,6 +205,60 @@ impl Arena {
         }
     }
 
+    /// The same while others may be heard as well.
+    pub(crate) fn serves_among_noise(&mut self) {
+        self.rounds += 1;
+        let number = self.rounds.to_be_bytes();
+        let said: [&[u8]; 2] = [NEIGHBOUR, &number];
+        let (ours, neighbour) = (&self.ours, &mut self.neighbour);
+        let hears = |wanted: &[&[u8]]| while ours.recv_parts() != wanted {};
+        match self.kind {
+            Kind::Pull => {
+                neighbour.send_message(&said);
+                hears(&said);
+            }
+            Kind::Rep => {
+                neighbour.send_message(&[b"", &number[..]]);
+                // Whoever asks is answered, or nobody else is heard.
+                loop {
+                    let asked = ours.recv_parts();
+                    ours.send(number.as_slice()).expect("a reply");
+                    if asked == [number] {
+                        break;
+                    }
+                }
+                assert_eq!(neighbour.read_message(), [b"", &number[..]]);
+            }
+            Kind::Router => {
+                neighbour.send_message(&[&number]);
+                hears(&said);
+            }
+            Kind::Pub => self.serves(),
+        }
+    }
+
+    /// Waits until the last peer has left, however it went, and throws away what it
+    /// said.
+    pub(crate) fn forget_last(&mut self) {
+        let _ = self.ours.await_disconnect();
+        while self.kind.receives() && self.ours.try_recv().is_ok() {
+            if self.kind == Kind::Rep {
+                self.ours.send("a reply").expect("somebody asked");
+            }
+        }
+        self.violations = self.ours.statistics().violations;
+        self.serves();
+    }
+
+    /// Sees that a stranger was turned away before it said anything, is told of
+    /// with this in the cause, and counted.
+    pub(crate) fn refused(&mut self, cause: &str) {
+        let told = self.ours.await_handshake_failure();
+        assert!(told.contains(cause), "{told:?} does not say {cause:?}");
+        self.failed += 1;
+        self.adds_up();
+    }
+
     /// A connection on which nothing was sent.
     pub(crate) fn stranger(&self) -> RawPeer {
         RawPeer::connect(self.ours.endpoint())

@@ -16,17 +16,8 @@ const WRITE: &str = "FERROMQ_WRITE_LISTS";
 /// The rows of hostile input that there are.
 const HOSTILE: u32 = 79;
 
-/// Those that no peer over tcp or ipc can reach, and why.
-const UNREACHABLE: [(u32, &str); 17] = [
-    (61, "shared memory's indexes: with `shm://`"),
-    (62, "a shared payload that changes: with `shm://`"),
-    (63, "shared memory that is cut short: with `shm://`"),
-    (
-        64,
-        "a peer killed while it publishes in place: with `shm://`",
-    ),
-    (65, "a process id that is used again: with `shm://`"),
-    (66, "an old epoch that attaches: with `shm://`"),
+/// Those that no peer over tcp, ipc or shm can reach, and why.
+const UNREACHABLE: [(u32, &str); 11] = [
     (67, "a guessed key of remote memory: with `rdma://`"),
     (68, "a stale region of remote memory: with `rdma://`"),
     (69, "a queue of verbs that overruns: with `rdma://`"),

@@ -65,14 +65,14 @@ fn row_59_only_a_stale_socket_of_ours_is_removed_and_no_link_followed() {
     }
 }
 
-/// Connects as another user, on a thread whose user is changed; `None` where
-/// that is not allowed. (The system call changes the calling thread only.)
-fn as_another_user(endpoint: &str) -> Option<RawPeer> {
+/// Acts as another user, on a thread whose user is changed; `None` where that is
+/// not allowed. (The system call changes the calling thread only.)
+pub(crate) fn as_another_user<T: Send>(act: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let stranger = scope.spawn(|| {
             // SAFETY: three numbers, where -1 keeps what is there.
             let changed = unsafe { libc::syscall(libc::SYS_setresuid, -1_i32, 4242, -1_i32) };
-            (changed == 0).then(|| RawPeer::connect(endpoint))
+            (changed == 0).then(act)
         });
         stranger.join().expect("it connects")
     })
@@ -92,7 +92,8 @@ fn row_60_another_user_is_refused_on_ipc() {
         fs::set_permissions(directory, Permissions::from_mode(0o755)).expect("it is ours");
         fs::set_permissions(&path, Permissions::from_mode(0o777)).expect("it is ours");
         for count in 1..=3 {
-            let Some(mut stranger) = as_another_user(arena.ours.endpoint()) else {
+            let endpoint = arena.ours.endpoint().to_owned();
+            let Some(mut stranger) = as_another_user(|| RawPeer::connect(&endpoint)) else {
                 return println!("skipped: only a superuser becomes somebody else");
             };
             assert_eq!(stranger.read_to_close(), b"", "not a byte of ours");

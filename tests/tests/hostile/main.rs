@@ -2,7 +2,7 @@
 //!
 //! Rows are those of the list in `docs/RELIABILITY.md`, which is generated from
 //! the tests' names: `row_14_a_flood_of_parts_ends_at_1024`. Each is tried over
-//! real tcp or ipc by a peer whose bytes are written by hand, on PULL, PUB, REP
+//! real tcp, ipc or shm by a peer whose bytes are written by hand, on PULL, PUB, REP
 //! and ROUTER where it can reach them, and each shows five things: what becomes
 //! of the connection, the counter, the event, that another peer is served before,
 //! during and after, and that what it may cost has an end.
@@ -24,4 +24,5 @@ mod memory;
 mod names;
 mod secured;
 mod security;
+mod shared;
 mod zap;

@@ -10,6 +10,10 @@ mod planted;
 #[path = "../../../transport-tcp/tests/common/subjects.rs"]
 mod subjects;
 
+#[cfg(target_os = "linux")]
+#[path = "../../../transport-shm/tests/common/subject.rs"]
+mod shm_subject;
+
 mod tcp {
     use crate::subjects::OverTcp;
 
@@ -20,4 +24,11 @@ mod ipc {
     use crate::subjects::OverIpc;
 
     ferromq_mio::transport_conformance!(OverIpc::paths());
+}
+
+#[cfg(target_os = "linux")]
+mod shm {
+    use crate::shm_subject::OverShm;
+
+    ferromq_mio::transport_conformance!(OverShm);
 }

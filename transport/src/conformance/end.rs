@@ -214,6 +214,9 @@ impl End {
         self.seen.to_read |= woken.to_read;
         self.seen.to_write |= woken.to_write;
         self.seen.hangup |= woken.hangup;
+        if woken.hangup {
+            self.link.handle_hangup();
+        }
         Ok(())
     }
 

@@ -163,6 +163,14 @@ impl Link for FaultyLink {
         }
     }
 
+    fn begin_polling(&mut self) {
+        self.inner.begin_polling();
+    }
+
+    fn handle_hangup(&mut self) {
+        self.inner.handle_hangup();
+    }
+
     fn after_wake(&mut self) {
         self.inner.after_wake();
     }

@@ -16,20 +16,22 @@ use crate::reliability::{self, Figures};
 use crate::{setup, workspace};
 
 /// The folders whose lines are counted.
-const COUNTED: [&str; 5] = [
+const COUNTED: [&str; 6] = [
     "wire",
     "patterns",
     "transport",
     "transport-tcp",
+    "transport-shm",
     "runtime-mio",
 ];
 
 /// Whose tests are run: those, and the tests of whole sockets.
-const TESTED: [&str; 6] = [
+const TESTED: [&str; 7] = [
     "ferromq-wire",
     "ferromq-patterns",
     "ferromq-transport",
     "ferromq-transport-tcp",
+    "ferromq-transport-shm",
     "ferromq-mio",
     "ferromq-tests",
 ];

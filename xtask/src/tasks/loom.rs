@@ -7,7 +7,7 @@ use crate::process::{self, Finished};
 use crate::reliability::Figures;
 use crate::workspace;
 
-/// Builds the runtime against loom's atomics and runs its models, the tests in
+/// Builds the runtime and the rings against loom's atomics and runs its models, the tests in
 /// modules called `models`.
 ///
 /// Everything is compiled anew under `--cfg loom`, so in a target directory of
@@ -61,6 +61,8 @@ fn command() -> Command {
         "--release",
         "--package",
         "ferromq-mio",
+        "--package",
+        "ferromq-transport-shm",
         "--lib",
         "models",
     ]);

@@ -133,6 +133,7 @@ fn is_local(endpoint: &str) -> bool {
     };
     match endpoint.address() {
         Address::Ipc(_) => true,
+        Address::Other { scheme, .. } => scheme == "shm",
         Address::Tcp(tcp) => match &tcp.host {
             Host::V4(address) => address.is_loopback(),
             Host::V6 { address, .. } => address.is_loopback(),
