@@ -67,12 +67,6 @@ impl State {
         Some(frame)
     }
 
-    /// As [`take_short`](Self::take_short), out of the way of what takes others.
-    #[inline(never)]
-    fn take_short_aside(&mut self, id: PeerId) -> Option<Frame> {
-        self.take_short(id)
-    }
-
     /// A peer's next message, if it is of that kind.
     #[inline(always)]
     fn take_short(&mut self, id: PeerId) -> Option<Frame> {
@@ -127,7 +121,7 @@ impl State {
                 }
                 if self.machine.takes_short()
                     && !core.settings.conflate()
-                    && let Some(frame) = self.take_short_aside(id)
+                    && let Some(frame) = self.take_short(id)
                 {
                     return Some(Message::from(frame));
                 }
