@@ -3,14 +3,15 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 /// How often one may sleep before the bytes that have woken us are taken. The
 /// kernel keeps more than 200, and there is at most one a sleep and direction.
 const SLEEPS: u32 = 64;
 /// More bytes than that at once are none of ours.
-const RINGS_MAX: usize = 4096;
+const RINGS_MAX: u64 = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -40,37 +41,44 @@ impl Bell {
     /// Makes the peer's descriptor readable. A peer that is gone is found out when
     /// something is awaited from it, and a full buffer is readable already.
     pub(crate) fn ring(&self) {
-        let _ = send(
-            &self.socket,
-            &[0],
-            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-        );
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let _ = send(&self.socket, &[0], flags);
     }
 
-    /// Notes a sleep. True: it is time to [`look`](Self::look), so that the bytes
-    /// never fill the buffer.
-    pub(crate) fn sleeps(&mut self) -> bool {
+    /// Notes a sleep, and now and then takes bytes that have come, so that they never
+    /// fill the buffer.
+    pub(crate) fn sleeps(&mut self) {
         self.sleeps += 1;
-        self.sleeps >= SLEEPS
+        if self.sleeps >= SLEEPS {
+            self.sleeps = 0;
+            self.take_all_but_one();
+        }
     }
 
-    /// Takes the bytes that have come, and notices the end. Whoever calls this looks
-    /// at the ring afterwards: the bytes may have told of something.
-    pub(crate) fn look(&mut self) {
-        self.sleeps = 0;
-        let mut taken = 0;
+    /// An event that nobody has seen yet tells of a byte that is still there: without
+    /// the last one, the kernel would take the event back.
+    fn take_all_but_one(&mut self) {
+        let waiting = ioctl_fionread(&self.socket).unwrap_or(0);
         // Who rings more often than we sleep rings for something else.
-        while taken <= RINGS_MAX {
-            let mut bytes = [0; 256];
-            match recv(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return self.is_over = true,
-                Ok((_, len)) => taken += len,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => break,
-            }
+        self.is_over |= waiting > RINGS_MAX;
+        let mut bytes = [0; 4 * SLEEPS as usize];
+        let most = usize::try_from(waiting.saturating_sub(1)).unwrap_or(0);
+        let len = most.min(bytes.len());
+        if len > 0 {
+            // What is refused is asked for again.
+            let _ = recv(&self.socket, &mut bytes[..len], RecvFlags::DONTWAIT);
         }
-        self.is_over = true;
+    }
+
+    /// Asks the system whether the peer is there.
+    pub(crate) fn look(&mut self) {
+        let ends = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        let mut asked = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let at_once = Timespec::default();
+        // What is refused is asked again with the next hang-up that is told of.
+        if poll(&mut asked, Some(&at_once)).is_ok() {
+            self.is_over |= asked[0].revents().intersects(ends);
+        }
     }
 
     /// Whether the peer is gone, as far as was looked.

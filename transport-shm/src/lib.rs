@@ -20,10 +20,10 @@
 //! process on the other side, which the kernel reports at once.
 //!
 //! Each side writes only to memory of its own, which is sealed so that the other one
-//! cannot write to it and neither can shorten it ([`Refused`] tells what is not
-//! accepted). A peer that is killed takes nothing with it but itself: what it had
-//! published is read, what it had not is not there, and the memory goes with the last
-//! mapping, for it has no name.
+//! cannot write to it and neither can shorten it; what is not so is refused. A peer
+//! that is killed takes nothing with it but itself: what it had published is read, what
+//! it had not is not there, and the memory goes with the last mapping, for it has no
+//! name.
 //!
 //! - `ring/`: positions, who waits for what, and why nobody sleeps too long; proven
 //!   by loom. Knows no memory but by two traits.
@@ -44,8 +44,6 @@
 //! namespace. A ring has 1 MiB unless [`LinkOptions::send_buffer`] says otherwise
 //! (4 KiB to 1 GiB, rounded up to a power of two), and all of it is allocated when
 //! the connection is made.
-//!
-//! [`Refused`]: hello::Refused
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]

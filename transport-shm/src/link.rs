@@ -147,20 +147,14 @@ impl ShmLink {
         let Phase::Open(stream) = &mut self.phase else {
             return Ok(Found::TheEnd);
         };
-        self.hangup |= self.bell.sleeps();
+        self.bell.sleeps();
         let ready = match what {
             Awaited::Input => stream.await_input(),
             Awaited::Room => stream.await_room(),
         };
-        let mut ready = ready.map_err(broken)?;
+        let ready = ready.map_err(broken)?;
         if !ready && std::mem::take(&mut self.hangup) {
             self.bell.look();
-            // What was rung for before the look has lost its event.
-            ready = match what {
-                Awaited::Input => stream.has_input(),
-                Awaited::Room => stream.has_room(),
-            }
-            .map_err(broken)?;
         }
         let over = stream.is_closed_by_peer() || self.bell.is_over();
         Ok(match what {

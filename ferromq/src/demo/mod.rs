@@ -4,7 +4,7 @@
 //!             conductor (this process): starts, relays, compares, prints
 //!               │ stdin: go            ▲ stdout: endpoint, ready, report
 //!               ▼                      │
-//!   demo-peer --side bind  ◄── tcp, ipc ──►  demo-peer --side connect
+//!   demo-peer --side bind  ◄ tcp, ipc, shm ►  demo-peer --side connect
 //! ```
 //! Both peers count and hash what they send and what they receive; the
 //! conductor compares. A peer ends by itself when the conductor is gone, so
@@ -57,12 +57,18 @@ pub(crate) struct PeerArgs {
     size: usize,
 }
 
+/// What the acts run over.
+const TRANSPORTS: &[&str] = match cfg!(target_os = "linux") {
+    true => &["tcp", "ipc", "shm"],
+    false => &["tcp", "ipc"],
+};
+
 /// Runs every act over every transport.
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let directory = Directory::make()?;
     let mut conductor = Conductor::new()?;
-    let mut table = Table::start(Act::ALL.len() * 2)?;
+    let mut table = Table::start(Act::ALL.len() * TRANSPORTS.len())?;
     let size = memory::affordable(args.size);
     if size < args.size {
         let (wanted, size) = (table::bytes(args.size as u64), table::bytes(size as u64));
@@ -71,8 +77,12 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         ))?;
     }
     for act in Act::ALL {
-        let tcp = ("tcp", "tcp://127.0.0.1:*".to_owned());
-        for (transport, endpoint) in [tcp, ("ipc", directory.endpoint(act))] {
+        for &transport in TRANSPORTS {
+            let endpoint = match transport {
+                "tcp" => "tcp://127.0.0.1:*".to_owned(),
+                "ipc" => directory.endpoint(act),
+                other => format!("{other}://*"),
+            };
             table.working(act, transport);
             let outcome = conductor.perform(act, &endpoint, size);
             let outcome = outcome.map_err(|failure| in_row(act, transport, failure))?;

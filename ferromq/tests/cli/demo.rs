@@ -15,17 +15,18 @@ fn everything_arrives_whole() {
         let in_row = |line: &&String| line.contains(transport) && line.contains("whole, ");
         lines.iter().filter(in_row).count()
     };
-    assert_eq!((rows(" tcp "), rows(" ipc ")), (8, 8), "{lines:#?}");
+    let rows = [" tcp ", " ipc ", " shm "].map(rows);
+    assert_eq!(rows, [8; 3], "{lines:#?}");
     assert_eq!(
         lines
             .iter()
             .filter(|line| line.contains("8 MiB in one message"))
             .count(),
-        2
+        3
     );
     let last = lines.last().unwrap();
     assert!(
-        last.starts_with("Everything arrived whole: 16 of 16 rows, "),
+        last.starts_with("Everything arrived whole: 24 of 24 rows, "),
         "{last}"
     );
     nothing_is_left(directory.path());

@@ -248,7 +248,7 @@ impl<M: Own, T: Foreign> Stream<M, T> {
     }
 
     /// Whether anything fits into our ring.
-    pub(crate) fn has_room(&mut self) -> Result<bool, Corrupt> {
+    fn has_room(&mut self) -> Result<bool, Corrupt> {
         Ok(self.room(usize::MAX)? > 0)
     }
 
