@@ -28,8 +28,12 @@ pub(crate) fn run(command: &mut Command) -> io::Result<Finished> {
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
-    let lines = collect(&follow(reader));
+    let mut lines = collect(&follow(reader));
     let status: ExitStatus = child.wait()?;
+    if !status.success() {
+        // Who is killed says nothing itself.
+        lines.push(format!("({status})"));
+    }
     Ok(Finished {
         succeeded: status.success(),
         lines,
