@@ -476,8 +476,10 @@ def test_a_program_that_just_ends_loses_nothing(context: Context) -> None:
     assert child.wait(30) == 0
 
 
+# Who starts the tests in the background may have had Ctrl-C ignored for them all.
 WAITING = """
-import ferromq, sys
+import ferromq, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 socket = ferromq.Context().socket(getattr(ferromq, sys.argv[1]))
 socket.bind("tcp://127.0.0.1:*")
 try:

@@ -32,6 +32,9 @@ pub(super) struct Listening {
     pub(super) endpoint: Arc<str>,
     /// Connections that were accepted.
     pub(super) accepted: u64,
+    /// A timer accepts next: edges that come before it are left to it, or each
+    /// would set a timer of its own, and none of them would ever be the last.
+    pub(super) paused: bool,
     pub(super) listener: Box<dyn ferromq_transport::Listener>,
 }
 
@@ -57,12 +60,35 @@ impl Reactor {
             options,
             endpoint,
             accepted: 0,
+            paused: false,
             listener,
         });
     }
 
+    /// Somebody came.
+    pub(super) fn listener_ready(&mut self, key: usize) {
+        if self.listeners.get(key).is_some_and(|it| !it.paused) {
+            self.accept(key);
+        }
+    }
+
+    /// A pause is over.
+    pub(super) fn accept_again(&mut self, key: usize) {
+        if let Some(listening) = self.listeners.get_mut(key) {
+            listening.paused = false;
+            self.accept(key);
+        }
+    }
+
+    fn accept_later(&mut self, key: usize, pause: Duration) {
+        if let Some(listening) = self.listeners.get_mut(key) {
+            listening.paused = true;
+            self.timers.set(Instant::now() + pause, Timer::Accept(key));
+        }
+    }
+
     /// Accepts what waits, a bounded number at a time.
-    pub(super) fn accept(&mut self, key: usize) {
+    fn accept(&mut self, key: usize) {
         for _ in 0..ACCEPTS {
             if self.half_open() >= HALF_OPEN {
                 // The others wait in the listener's queue.
@@ -99,9 +125,7 @@ impl Reactor {
                     });
                     // Edge-triggered: nothing would tell us when there are
                     // descriptors again, and those who wait get no new edge.
-                    self.timers
-                        .set(Instant::now() + EXHAUSTED, Timer::Accept(key));
-                    return;
+                    return self.accept_later(key, EXHAUSTED);
                 }
             }
         }
@@ -109,7 +133,7 @@ impl Reactor {
             true => CROWDED,
             false => Duration::ZERO,
         };
-        self.timers.set(Instant::now() + pause, Timer::Accept(key));
+        self.accept_later(key, pause);
     }
 
     pub(super) fn unlisten(&mut self, key: usize) {

@@ -86,7 +86,7 @@ impl Reactor {
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 match Source::of(event.token()) {
                     Source::Socket(key) => self.socket_ready(key),
-                    Source::Listener(key) => self.accept(key),
+                    Source::Listener(key) => self.listener_ready(key),
                     Source::Connecting(key) => self.advance_connecting(key),
                     Source::Handshake(key) => {
                         let hangup = event.is_read_closed() || event.is_error();
@@ -233,7 +233,7 @@ impl Reactor {
             Timer::Departing(id, pause) => self.look_at_departing(id, pause),
             Timer::Linger(socket) => self.linger_over(socket),
             Timer::Closing(socket, pause) => self.look_at_closing(socket, pause),
-            Timer::Accept(key) => self.accept(key),
+            Timer::Accept(key) => self.accept_again(key),
         }
     }
 
