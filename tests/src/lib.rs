@@ -19,6 +19,7 @@
 //! No test sleeps and none asserts an upper bound on time: tests wait for
 //! conditions, and [`Watchdog`] ends one whose condition never comes.
 
+mod allocator;
 mod ours;
 mod program;
 mod raw;
@@ -43,6 +44,7 @@ mod manual {
     mod readme {}
 }
 
+pub use allocator::{Counting, live};
 pub use ours::{Ours, parts_of};
 pub use program::Program;
 pub use raw::{

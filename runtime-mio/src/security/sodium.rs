@@ -1,5 +1,4 @@
-//! NaCl's boxes, by the system's libsodium (1.0.12 or later), which is faster than the
-//! default, above all for small messages.
+//! NaCl's boxes, by the system's libsodium (1.0.12 or later) in the place of the default.
 
 // The functions of a C library: nothing else here is unsafe.
 #![allow(unsafe_code)]

@@ -10,7 +10,6 @@
 //! `cargo xtask verify` runs them. A check ends with 0, with 1 and what is wrong, or
 //! with 77 where it cannot run here, and why.
 
-mod allocator;
 mod body;
 mod child;
 mod connections;
@@ -30,6 +29,10 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 
 use crate::figures::Figures;
+
+/// What [`meter::Usage`] counts.
+#[global_allocator]
+static ALLOCATOR: ferromq_tests::Counting = ferromq_tests::Counting;
 
 /// What ends a check early: its text is what there is to show for it.
 type Failure = Box<dyn std::error::Error>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{Failure, allocator};
+use crate::Failure;
 
 /// What a process uses at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(crate) struct Usage {
 impl Usage {
     pub(crate) fn now() -> Result<Self, Failure> {
         Ok(Self {
-            live: allocator::live(),
+            live: ferromq_tests::live(),
             resident: resident()?,
             descriptors: descriptors()?,
         })

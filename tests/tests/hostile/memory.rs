@@ -1,41 +1,11 @@
 //! What a row costs in memory. Whoever measures has the process for itself
 //! ([`alone`]), for the counts are the process's.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::process::Command;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-/// The system's allocator, with a count of the bytes that live.
-struct Counting;
-
-static LIVE: AtomicI64 = AtomicI64::new(0);
-
-fn count(more: usize, less: usize) {
-    LIVE.fetch_add(more as i64 - less as i64, Ordering::Relaxed);
-}
-
-// SAFETY: every call is passed on unchanged to `System`, which keeps the
-// contract; the count does not touch the memory.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        // SAFETY: the caller's promise is ours.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        // SAFETY: the caller's promise is ours.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size, layout.size());
-        // SAFETY: the caller's promise is ours.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
+use ferromq_tests::Counting;
+pub(crate) use ferromq_tests::live;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -67,11 +37,6 @@ pub(crate) fn alone<F: FnOnce()>(measured: F) {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-}
-
-/// Bytes that the process has allocated and not freed.
-pub(crate) fn live() -> i64 {
-    LIVE.load(Ordering::Relaxed)
 }
 
 /// Bytes of address space that the process has, touched or not.

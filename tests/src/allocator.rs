@@ -1,14 +1,19 @@
 //! The system's allocator, with a count of the bytes that live.
+//!
+//! For the binaries that measure: each makes it its `#[global_allocator]`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-struct Counting;
+/// The system's allocator, counted: see [`live`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counting;
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
-/// Bytes that this process has allocated and not freed.
-pub(crate) fn live() -> i64 {
+/// Bytes that this process has allocated through [`Counting`] and not freed.
+#[must_use]
+pub fn live() -> i64 {
     LIVE.load(Ordering::Relaxed)
 }
 
@@ -37,6 +42,3 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.realloc(memory, layout, size) }
     }
 }
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
