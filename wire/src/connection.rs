@@ -220,9 +220,14 @@ impl<M: Mechanism> Connection<M> {
     /// leaves room for. Final once established.
     #[must_use]
     pub fn features(&self) -> Features {
-        match (self.offer, self.peer.offer, self.mechanism.protection()) {
-            (Some(ours), Some(theirs), Protection::None) => ours.agreed(theirs),
-            _ => Features::NONE,
+        let (Some(ours), Some(theirs)) = (self.offer, self.peer.offer) else {
+            return Features::NONE;
+        };
+        let agreed = ours.agreed(theirs);
+        match self.mechanism.protection() {
+            Protection::None => agreed,
+            // Frames are sealed, and pass over any path.
+            _ => agreed & Features::SWITCH,
         }
     }
 

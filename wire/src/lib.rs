@@ -153,6 +153,7 @@ mod offer;
 mod receiver;
 mod scratch;
 mod socket_type;
+mod switch;
 mod tensor;
 mod transmitter;
 mod version;
@@ -180,6 +181,10 @@ pub use offer::{Features, Offer};
 pub use receiver::Receiver;
 pub use scratch::Scratch;
 pub use socket_type::SocketType;
+pub use switch::{
+    Introduction, SWITCH_PROOF, Switch, SwitchAction, SwitchError, SwitchOutcome, SwitchReason,
+    SwitchSide,
+};
 pub use tensor::{
     TENSOR_MAGIC, TENSOR_MAX_DIMENSIONS, TensorError, TensorFlags, TensorHeader, TensorType,
     TensorView, tensor_checksum,

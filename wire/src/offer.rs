@@ -31,7 +31,8 @@ impl Features {
     pub const CRC: Self = Self(1);
     /// Frames whose body describes the payload. Reserved, not yet built.
     pub const BY_REFERENCE: Self = Self(2);
-    /// Moving a TCP connection to a shorter path. Reserved, not yet built.
+    /// Moving a connection to a shorter path once the handshake is complete; see
+    /// [`Switch`](crate::Switch).
     pub const SWITCH: Self = Self(4);
 
     /// The set with exactly these bits.

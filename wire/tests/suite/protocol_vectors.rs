@@ -67,6 +67,7 @@ fn every_vector_is_checked() {
     check_groups(&mut vectors);
     check_heartbeats(&mut vectors);
     check_extensions(&mut vectors);
+    check_switch(&mut vectors);
     check_tensors(&mut vectors);
     vectors.assert_all_used();
 }
@@ -287,6 +288,48 @@ fn check_extensions(vectors: &mut Vectors) {
     let written = write(1, offer, |encoder, out| encoder.command(pong, out).unwrap());
     assert_eq!(written, vector);
     assert_eq!(read(offer, &vector), [Seen::Pong]);
+}
+
+fn check_switch(vectors: &mut Vectors) {
+    let side = |side, label| {
+        let ours = Introduction {
+            host: [7; 16],
+            label: [label; 16],
+            secret: [label + 1; SWITCH_PROOF],
+        };
+        Switch::new(side, ours, Features::SWITCH, Duration::from_millis(200))
+    };
+    let now = Instant::from_nanos(0);
+    let mut accepted = side(SwitchSide::Accepted, 0xA1);
+    let mut connected = side(SwitchSide::Connected, 0xC1);
+    let said = |switch: &mut Switch| {
+        let mut frame = [0; Switch::FRAME_MAX];
+        let len = switch.poll_output(&mut frame);
+        frame[..len].to_vec()
+    };
+    let xferro = vectors.take("switch.xferro");
+    assert_eq!(said(&mut accepted), xferro);
+    assert_eq!(connected.handle_input(&xferro, now), Ok(xferro.len()));
+    let theirs = said(&mut connected);
+    assert_eq!(accepted.handle_input(&theirs, now), Ok(theirs.len()));
+    accepted.bound();
+    let ready = vectors.take("switch.ready");
+    assert_eq!(said(&mut accepted), ready);
+    assert_eq!(connected.handle_input(&ready, now), Ok(ready.len()));
+    assert_eq!(connected.poll_action(), Some(SwitchAction::Connect));
+    let mut late = accepted.clone();
+    accepted.handle_proof(&[0xA2; SWITCH_PROOF]);
+    assert_eq!(accepted.poll_proof(), Some([0xC2; SWITCH_PROOF]));
+    accepted.proof_written();
+    let go = vectors.take("switch.go");
+    assert_eq!(said(&mut accepted), go);
+    assert_eq!(connected.handle_input(&go, now), Ok(go.len()));
+    late.handle_timeout(now.saturating_add(Duration::from_millis(200)));
+    let stay = vectors.take("switch.stay-late");
+    assert_eq!(said(&mut late), stay);
+    assert_eq!(accepted.handle_input(&stay, now), Ok(stay.len()));
+    let outcome = SwitchOutcome::Stay(SwitchReason::TimedOut);
+    assert_eq!(accepted.outcome(), outcome);
 }
 
 fn check_tensors(vectors: &mut Vectors) {
