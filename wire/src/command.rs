@@ -1,8 +1,9 @@
 //! Commands in traffic: PING, PONG, SUBSCRIBE, CANCEL, JOIN, LEAVE, ERROR
-//! (37/ZMTP).
+//! (37/ZMTP), and RELEASE (docs/PROTOCOL.md, section 11).
 
 use crate::ProtocolError;
 use crate::connection::error_reason;
+use crate::frame::References;
 use core::time::Duration;
 
 /// Bytes in a PING's context at most.
@@ -18,6 +19,7 @@ pub(crate) const CANCEL: &[u8] = b"CANCEL";
 pub(crate) const JOIN: &[u8] = b"JOIN";
 pub(crate) const LEAVE: &[u8] = b"LEAVE";
 pub(crate) const ERROR: &[u8] = b"ERROR";
+pub(crate) const RELEASE: &[u8] = b"RELEASE";
 const READY: &[u8] = b"READY";
 
 /// A command to be sent.
@@ -40,6 +42,12 @@ pub enum Command<'a> {
     Error {
         /// Up to 255 bytes.
         reason: &'a str,
+    },
+    /// Gives a payload back that came by reference. Only to a peer with whom
+    /// [`Features::BY_REFERENCE`](crate::Features::BY_REFERENCE) is on.
+    Release {
+        /// The token of its reference.
+        token: u64,
     },
 }
 
@@ -72,12 +80,15 @@ pub(crate) enum Received {
     Leave {
         offset: usize,
     },
+    Release {
+        token: u64,
+    },
     /// An ERROR, or a command that nobody knows.
     Ignored,
 }
 
 /// Reads the body of a command frame.
-pub(crate) fn read(body: &[u8]) -> Result<Received, ProtocolError> {
+pub(crate) fn read(body: &[u8], references: References) -> Result<Received, ProtocolError> {
     let malformed = ProtocolError::MalformedCommand { len: body.len() };
     let (&name_len, rest) = body.split_first().ok_or(malformed)?;
     let name_len = usize::from(name_len);
@@ -102,6 +113,12 @@ pub(crate) fn read(body: &[u8]) -> Result<Received, ProtocolError> {
         ERROR => error_reason(data)
             .map(|_| Received::Ignored)
             .ok_or(malformed),
+        RELEASE if references == References::On => match data.try_into() {
+            Ok(token) => Ok(Received::Release {
+                token: u64::from_be_bytes(token),
+            }),
+            Err(_) => Err(malformed),
+        },
         READY => Err(ProtocolError::LateReady),
         _ => Ok(Received::Ignored),
     }

@@ -225,6 +225,10 @@ impl<M: Mechanism> Connection<M> {
         };
         let agreed = ours.agreed(theirs);
         match self.mechanism.protection() {
+            // A payload elsewhere is in no frame that a checksum covers.
+            Protection::None if agreed.contains(Features::CRC) => {
+                agreed.without(Features::BY_REFERENCE)
+            }
             Protection::None => agreed,
             // Frames are sealed, and pass over any path.
             _ => agreed & Features::SWITCH,

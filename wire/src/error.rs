@@ -291,6 +291,11 @@ pub enum ProtocolError {
         /// Size of the group in bytes.
         len: usize,
     },
+    /// A frame by reference whose body is not 64 bytes long.
+    MalformedReference {
+        /// Size of the body in bytes.
+        len: u64,
+    },
     /// More unknown commands and ERRORs than are ignored.
     TooManyIgnored {
         /// How many are ignored at most.
@@ -349,6 +354,9 @@ impl fmt::Display for ProtocolError {
             }
             Self::MalformedGroup { len } => {
                 write!(f, "group of {len} bytes is over 255 or has a zero byte")
+            }
+            Self::MalformedReference { len } => {
+                write!(f, "frame by reference of {len} bytes, not 64")
             }
             Self::TooManyIgnored { limit } => {
                 write!(f, "more than {limit} commands had to be ignored")

@@ -1,5 +1,6 @@
 //! What the decoder reports.
 
+use crate::Reference;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -53,6 +54,19 @@ pub enum Event {
         /// so that the one after them is aligned. Zero unless frames travel
         /// sealed.
         head: usize,
+    },
+    /// A frame by reference: its payload lies where `reference` says. The peer
+    /// keeps it there until it gets RELEASE with the token.
+    Reference {
+        /// Whether another frame of the same message follows.
+        more: bool,
+        /// Where the payload lies, as the peer says.
+        reference: Reference,
+    },
+    /// The peer is done with a payload that we sent by reference.
+    Release {
+        /// The token of its reference, as the peer says.
+        token: u64,
     },
     /// The long body is complete and, where checksums are on, right.
     BodyDone {

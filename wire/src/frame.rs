@@ -1,6 +1,6 @@
 //! Frame headers (37/ZMTP, Framing): flags, and a size of one byte or eight.
 
-use crate::ProtocolError;
+use crate::{Features, ProtocolError};
 use core::fmt;
 use zerocopy::byteorder::big_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -25,9 +25,11 @@ impl FrameFlags {
     pub const COMMAND: Self = Self(4);
     /// The size has eight bytes, not one. Set by [`Header`] itself.
     const LONG: Self = Self(2);
-    /// Everything that plain ZMTP 3.1 knows. 0x08 is reserved for bodies by
-    /// reference, and refused like the others until that is negotiated.
-    const KNOWN: u8 = 7;
+    /// The body is a [`Reference`](crate::Reference). Legal only where that is
+    /// negotiated, else refused like every other bit.
+    const REFERENCE: Self = Self(8);
+    /// Everything that plain ZMTP 3.1 knows.
+    const PLAIN: u8 = 7;
 
     /// The byte on the wire.
     #[must_use]
@@ -53,16 +55,45 @@ impl FrameFlags {
         self.0 & Self::LONG.0 != 0
     }
 
+    /// Whether the body says where the payload lies.
+    #[must_use]
+    pub const fn is_reference(self) -> bool {
+        self.0 & Self::REFERENCE.0 != 0
+    }
+
+    /// The same frame by reference.
+    pub(crate) const fn by_reference(self) -> Self {
+        Self(self.0 | Self::REFERENCE.0)
+    }
+
     /// Takes the flag byte apart, refusing what no frame may have.
-    pub(crate) const fn check(bits: u8) -> Result<Self, ProtocolError> {
-        if bits & !Self::KNOWN != 0 {
+    pub(crate) const fn check(bits: u8, references: References) -> Result<Self, ProtocolError> {
+        let flags = Self(bits);
+        let plain = bits & !Self::PLAIN == 0;
+        let reference = bits & !(Self::PLAIN | Self::REFERENCE.0) == 0 && !flags.is_command();
+        if !plain && !(reference && matches!(references, References::On)) {
             return Err(ProtocolError::ReservedFlags { flags: bits });
         }
-        let flags = Self(bits);
         if flags.is_command() && flags.is_more() {
             return Err(ProtocolError::CommandWithMore);
         }
         Ok(flags)
+    }
+}
+
+/// Whether frames may travel by reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum References {
+    Off,
+    On,
+}
+
+impl From<Features> for References {
+    fn from(features: Features) -> Self {
+        match features.contains(Features::BY_REFERENCE) {
+            true => Self::On,
+            false => Self::Off,
+        }
     }
 }
 
@@ -88,7 +119,7 @@ pub struct FrameHeader {
 /// ourselves; a [`Receiver`](crate::Receiver) reads a peer's.
 #[must_use]
 pub fn peek_header(input: &[u8]) -> Option<FrameHeader> {
-    read_header(input).ok().flatten()
+    read_header(input, References::On).ok().flatten()
 }
 
 /// Reads the header at the start of `input`; `None` while it is incomplete.
@@ -96,11 +127,14 @@ pub fn peek_header(input: &[u8]) -> Option<FrameHeader> {
 /// The flags are judged as soon as they are there, the size as soon as it is
 /// complete.
 #[inline]
-pub(crate) fn read_header(input: &[u8]) -> Result<Option<FrameHeader>, ProtocolError> {
+pub(crate) fn read_header(
+    input: &[u8],
+    references: References,
+) -> Result<Option<FrameHeader>, ProtocolError> {
     let Some(&bits) = input.first() else {
         return Ok(None);
     };
-    let flags = FrameFlags::check(bits)?;
+    let flags = FrameFlags::check(bits, references)?;
     if !flags.is_long() {
         return Ok(input.get(1).map(|&size| FrameHeader {
             flags,
@@ -201,6 +235,22 @@ const SIZE_MAX: u64 = u64::MAX >> 1;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read_header(input: &[u8]) -> Result<Option<FrameHeader>, ProtocolError> {
+        super::read_header(input, References::Off)
+    }
+
+    #[test]
+    fn references_are_judged_by_what_was_negotiated() {
+        for bits in 0..=255u8 {
+            let verdict = super::read_header(&[bits], References::On);
+            match bits {
+                0..=4 | 6 | 8..=11 => assert_eq!(verdict, Ok(None)),
+                5 | 7 => assert_eq!(verdict, Err(ProtocolError::CommandWithMore)),
+                _ => assert_eq!(verdict, Err(ProtocolError::ReservedFlags { flags: bits })),
+            }
+        }
+    }
 
     #[test]
     fn bodies_up_to_255_bytes_get_the_short_form() {

@@ -271,6 +271,15 @@ impl Reader {
             Event::Cancel { topic } => (5, topic.clone()),
             Event::Join { group } => (6, group.clone()),
             Event::Leave { group } => (7, group.clone()),
+            Event::Reference { more, reference } => {
+                self.complete.update(&[8, u8::from(*more)]);
+                self.complete.update(&reference.encode());
+                (9, 0..0)
+            }
+            Event::Release { token } => {
+                self.complete.update(&token.to_be_bytes());
+                (10, 0..0)
+            }
         };
         assert!(range.start <= range.end && range.end <= consumed);
         self.complete.update(&[tag]);

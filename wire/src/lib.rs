@@ -151,6 +151,7 @@ mod mechanism;
 mod metadata;
 mod offer;
 mod receiver;
+mod reference;
 mod scratch;
 mod socket_type;
 mod switch;
@@ -179,6 +180,7 @@ pub use mechanism::{
 pub use metadata::Properties;
 pub use offer::{Features, Offer};
 pub use receiver::Receiver;
+pub use reference::Reference;
 pub use scratch::Scratch;
 pub use socket_type::SocketType;
 pub use switch::{

@@ -29,7 +29,8 @@ impl Features {
     pub const NONE: Self = Self(0);
     /// A CRC-32 trailer after every frame that follows READY.
     pub const CRC: Self = Self(1);
-    /// Frames whose body describes the payload. Reserved, not yet built.
+    /// Frames whose body says where the payload lies, and RELEASE.
+    /// Stays off beside CRC, which covers every payload.
     pub const BY_REFERENCE: Self = Self(2);
     /// Moving a connection to a shorter path once the handshake is complete; see
     /// [`Switch`](crate::Switch).
@@ -51,6 +52,12 @@ impl Features {
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
         self & other == other
+    }
+
+    /// This set without the extensions of `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 

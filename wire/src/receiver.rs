@@ -2,8 +2,8 @@
 
 use crate::checksum::{self, Checksums, Hasher};
 use crate::command::{self, Received};
-use crate::frame::{FrameHeader, SHORT_HEADER_LEN, TRAILER_LEN, read_header};
-use crate::{Event, Features, Limits, Progress, ProtocolError};
+use crate::frame::{FrameHeader, References, SHORT_HEADER_LEN, TRAILER_LEN, read_header};
+use crate::{Event, Features, Limits, Progress, ProtocolError, Reference};
 use core::ops::Range;
 
 /// The receiving half of an established connection.
@@ -34,6 +34,7 @@ pub struct Receiver {
     /// The same for short bodies behind an empty delimiter.
     fast_delimited: u16,
     checksums: Checksums,
+    references: References,
     ignored: u32,
     inline_max: u64,
     limits: Limits,
@@ -79,6 +80,7 @@ impl Receiver {
             fast_between,
             fast_delimited: fast_below(&limits, 2, checksums),
             checksums,
+            references: References::from(features),
             ignored: 0,
             inline_max: inline_max.max(Self::INLINE_MIN) as u64,
             limits,
@@ -204,9 +206,12 @@ impl Receiver {
         let mut start: usize = 0;
         loop {
             let rest = input.get(start..).unwrap_or_default();
-            let Some(header) = read_header(rest)? else {
+            let Some(header) = read_header(rest, self.references)? else {
                 return Ok(Progress::incomplete(start));
             };
+            if header.flags.is_reference() {
+                return self.handle_reference(input, start, header);
+            }
             if !header.flags.is_command() {
                 return self.handle_frame(input, start, header);
             }
@@ -241,6 +246,31 @@ impl Receiver {
         };
         self.account(last, cost, parts);
         Ok(Progress::frame(more, body, end))
+    }
+
+    fn handle_reference(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        header: FrameHeader,
+    ) -> Result<Progress, ProtocolError> {
+        if header.body_len != Reference::LEN as u64 {
+            let len = header.body_len;
+            return Err(ProtocolError::MalformedReference { len });
+        }
+        let Some((body, end)) = self.locate(input, start, header)? else {
+            return Ok(Progress::incomplete(start));
+        };
+        let Some(reference) = Reference::decode(input.get(body).unwrap_or_default()) else {
+            return Ok(Progress::incomplete(start));
+        };
+        let (cost, parts) = self.check_limits(reference.len)?;
+        let more = header.flags.is_more();
+        self.account(if more { Last::No } else { Last::Yes }, cost, parts);
+        Ok(Progress {
+            consumed: end,
+            event: Some(Event::Reference { more, reference }),
+        })
     }
 
     /// Refuses a frame of `len` bytes that breaks a limit; else the message's
@@ -376,7 +406,8 @@ impl Receiver {
             return Ok(None);
         };
         let field = |offset| body.start.saturating_add(offset)..body.end;
-        let event = match command::read(input.get(body.clone()).unwrap_or_default())? {
+        let received = command::read(input.get(body.clone()).unwrap_or_default(), self.references)?;
+        let event = match received {
             Received::Ping { ttl, offset } => Some(Event::Ping {
                 ttl,
                 context: field(offset),
@@ -394,6 +425,7 @@ impl Receiver {
             Received::Leave { offset } => Some(Event::Leave {
                 group: field(offset),
             }),
+            Received::Release { token } => Some(Event::Release { token }),
             Received::Ignored => {
                 self.ignore()?;
                 None

@@ -3,7 +3,7 @@
 use crate::checksum::{self, Checksums, Hasher};
 use crate::command::{self, CONTEXT_MAX, Command, Subscription};
 use crate::frame::{FRAME_OVERHEAD, FrameFlags, Header, TRAILER_LEN, Trailer};
-use crate::{Features, SocketType, Version};
+use crate::{Features, Reference, SocketType, Version};
 
 /// The sending half of an established connection.
 ///
@@ -71,6 +71,20 @@ impl Transmitter {
         self.encode(flags, &[body], out).unwrap_or(0)
     }
 
+    /// Writes a frame by reference to the start of `out` and says how long it is,
+    /// or 0 (and `out` is as before) if `out` has less than
+    /// [`Reference::LEN`]` + FRAME_OVERHEAD` bytes. Only to a peer with whom
+    /// [`Features::BY_REFERENCE`] is on.
+    pub fn reference(&mut self, more: bool, reference: Reference, out: &mut [u8]) -> usize {
+        let flags = if more {
+            FrameFlags::MORE
+        } else {
+            FrameFlags::LAST
+        };
+        self.encode(flags.by_reference(), &[&reference.encode()], out)
+            .unwrap_or(0)
+    }
+
     /// The header of a frame with a body of `body_len` bytes (below 2^63).
     #[inline]
     pub fn header(&mut self, more: bool, body_len: u64) -> Header {
@@ -127,6 +141,9 @@ impl Transmitter {
                 let len = u8::try_from(reason.len()).ok()?;
                 self.encode_command(command::ERROR, &[&[len], reason.as_bytes()], out)
             }
+            Command::Release { token } => {
+                self.encode_command(command::RELEASE, &[&token.to_be_bytes()], out)
+            }
             Command::Ping { .. } | Command::Pong { .. } => None,
         }
     }
@@ -138,6 +155,7 @@ impl Transmitter {
             Command::Ping { context, .. } => context.len().saturating_add(2),
             Command::Pong { context } => context.len(),
             Command::Error { reason } => reason.len().saturating_add(1),
+            Command::Release { .. } => size_of::<u64>(),
         };
         data.saturating_add(COMMAND_OVERHEAD)
     }

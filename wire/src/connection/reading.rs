@@ -2,7 +2,7 @@
 
 use super::{Connection, State, error_reason};
 use crate::HandshakeError;
-use crate::frame::{self, FrameFlags, FrameHeader};
+use crate::frame::{self, FrameFlags, FrameHeader, References};
 use crate::greeting::{self, AsServer, GREETING_LEN, Greeting};
 use crate::mechanism::{ERROR, Mechanism, Outbox, Role};
 use crate::scratch::{COMMAND_MAX, Scratch};
@@ -124,7 +124,8 @@ fn command_header(received: &[u8]) -> Result<Result<CommandHeader, usize>, Hands
     let Some(&flags) = received.first() else {
         return Ok(Err(1));
     };
-    let checked = FrameFlags::check(flags).map_err(|_| HandshakeError::BadFlags { flags })?;
+    let checked = FrameFlags::check(flags, References::Off)
+        .map_err(|_| HandshakeError::BadFlags { flags })?;
     if !checked.is_command() {
         return Err(HandshakeError::TrafficTooEarly { flags });
     }
@@ -132,7 +133,7 @@ fn command_header(received: &[u8]) -> Result<Result<CommandHeader, usize>, Hands
         len,
         limit: COMMAND_MAX,
     };
-    match frame::read_header(received) {
+    match frame::read_header(received, References::Off) {
         Ok(Some(FrameHeader {
             header_len,
             body_len,

@@ -4,7 +4,7 @@ use zerocopy::FromBytes;
 
 use super::layout::{INNER_COMMAND, INNER_MORE, MESSAGE_NAME, MESSAGE_OVERHEAD, Message};
 use super::{Crypto, Session, SharedKey, Side, short_nonce};
-use crate::frame::{FrameFlags, FrameHeader, Header, read_header};
+use crate::frame::{FrameFlags, FrameHeader, Header, References, read_header};
 use crate::{Limits, ProtocolError, Receiver};
 
 /// Unwraps the frames of one direction, in place.
@@ -83,7 +83,7 @@ impl<C: Crypto> Opener<C> {
     /// # Errors
     /// The peer broke the protocol or a limit, or the frame is not the peer's.
     pub fn handle_input(&mut self, input: &mut [u8]) -> Result<Opening, ProtocolError> {
-        let Some(header) = read_header(input)? else {
+        let Some(header) = read_header(input, References::Off)? else {
             return Ok(Opening::Incomplete);
         };
         let FrameHeader {

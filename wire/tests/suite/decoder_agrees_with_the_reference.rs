@@ -25,6 +25,7 @@ fn fault(error: ProtocolError) -> Fault {
         ProtocolError::MalformedGroup { .. } => Fault::Group,
         ProtocolError::TooManyIgnored { .. } => Fault::Ignored,
         ProtocolError::ChecksumMismatch { .. } => Fault::Checksum,
+        ProtocolError::MalformedReference { .. } => Fault::Reference,
         other => panic!("{other}"),
     }
 }
@@ -44,7 +45,12 @@ fn by_crate(rules: &Rules, pieces: &[&[u8]]) -> Outcome {
         parts: rules.parts,
         command: 512,
     };
-    let offer = rules.checksums.then(|| Offer::new(Features::CRC));
+    let offer = match (rules.checksums, rules.references) {
+        // Who has checksums has no references, whatever is offered.
+        (true, _) => Some(Offer::new(Features::CRC | Features::BY_REFERENCE)),
+        (_, true) => Some(Offer::new(Features::BY_REFERENCE)),
+        (false, false) => None,
+    };
     let mut reader = Reader::new(established(limits, 1, offer).0);
     let result = pieces.iter().try_for_each(|piece| reader.read(piece));
     (reader.seen.clone(), reader.ignored(), result.map_err(fault))
@@ -54,12 +60,18 @@ fn rules() -> impl Strategy<Value = Rules> {
     let limit = prop_oneof![Just(u64::MAX), 0..1500u64, 200..300u64];
     let message = prop_oneof![Just(u64::MAX), 0..3000u64];
     let parts = prop_oneof![Just(u32::MAX), 0..5u32];
-    (limit, message, parts, any::<bool>()).prop_map(|(frame, message, parts, checksums)| Rules {
+    let extension = prop_oneof![
+        Just((false, false)),
+        Just((true, false)),
+        Just((false, true))
+    ];
+    (limit, message, parts, extension).prop_map(|(frame, message, parts, extension)| Rules {
         frame,
         message,
         parts,
         longest_command: LONGEST_COMMAND,
-        checksums,
+        checksums: extension.0,
+        references: extension.1,
     })
 }
 
@@ -85,6 +97,26 @@ fn plausible_frame() -> impl Strategy<Value = Vec<u8>> {
         let body = [&[name.len() as u8], name.as_bytes(), &group].concat();
         frame(4, &body)
     });
+    let reference = (8..12u8, 0..2000u64, any::<u64>(), 63..66usize).prop_map(|it| {
+        let (flags, len, token, size) = it;
+        let reference = ferromq_wire::Reference {
+            region: 3,
+            offset: 64,
+            len,
+            key: 0,
+            token,
+        };
+        let size = if token % 8 == 0 { size } else { 64 };
+        frame(flags, &[&reference.encode()[..], &[0]].concat()[..size])
+    });
+    let release = vec(any::<u8>(), 7..10).prop_map(|token| {
+        let len = if token[0] < 20 {
+            token.len()
+        } else {
+            token.len().min(8)
+        };
+        frame(4, &[b"\x07RELEASE", &token[..len]].concat())
+    });
     let rare = prop_oneof![
         Just(frame(4, b"\x05READY")),
         Just(frame(4, b"")),
@@ -95,7 +127,10 @@ fn plausible_frame() -> impl Strategy<Value = Vec<u8>> {
         (0..8u8, any::<u64>())
             .prop_map(|(flags, size)| { [&[flags | 2], &size.to_be_bytes()[..]].concat() }),
     ];
-    prop_oneof![8 => small, 2 => large, 6 => command, 2 => membership, 1 => rare]
+    prop_oneof![
+        8 => small, 2 => large, 6 => command, 2 => membership, 1 => rare,
+        3 => reference, 2 => release,
+    ]
 }
 
 fn stream(frames: Vec<Vec<u8>>, rules: &Rules) -> Vec<u8> {
@@ -144,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn on_noise(rules in rules(), noise in vec(0..10u8, 0..200), piece in 1..10usize) {
+    fn on_noise(rules in rules(), noise in vec(0..18u8, 0..200), piece in 1..10usize) {
         let pieces: Vec<&[u8]> = noise.chunks(piece).collect();
         prop_assert_eq!(by_crate(&rules, &pieces), by_reference(&rules, &noise));
     }

@@ -68,6 +68,7 @@ fn every_vector_is_checked() {
     check_heartbeats(&mut vectors);
     check_extensions(&mut vectors);
     check_switch(&mut vectors);
+    check_references(&mut vectors);
     check_tensors(&mut vectors);
     vectors.assert_all_used();
 }
@@ -266,8 +267,41 @@ fn check_heartbeats(vectors: &mut Vectors) {
     }
 }
 
+fn check_references(vectors: &mut Vectors) {
+    let offer = Some(Offer::new(Features::BY_REFERENCE));
+    let reference = Reference {
+        region: 3,
+        offset: 4096,
+        len: 1 << 20,
+        key: 0,
+        token: 7,
+    };
+    for (name, more) in [("reference.last", false), ("reference.more", true)] {
+        let vector = vectors.take(name);
+        let written = write(1, offer, |encoder, out| {
+            encoder.reference(more, reference, out)
+        });
+        assert_eq!(written, vector);
+        assert_eq!(read(offer, &vector), [Seen::Reference { more, reference }]);
+    }
+    let vector = vectors.take("release");
+    let release = Command::Release { token: 7 };
+    let written = write(1, offer, |encoder, out| {
+        encoder.command(release, out).unwrap()
+    });
+    assert_eq!(written, vector);
+    assert_eq!(read(offer, &vector), [Seen::Release(7)]);
+    // Nobody knows it where the extension is off.
+    assert_eq!(read(None, &vector), []);
+}
+
 fn check_extensions(vectors: &mut Vectors) {
-    for (name, features) in [("offer.none", Features::NONE), ("offer.crc", Features::CRC)] {
+    let offers = [
+        ("offer.none", Features::NONE),
+        ("offer.crc", Features::CRC),
+        ("offer.by-reference", Features::BY_REFERENCE),
+    ];
+    for (name, features) in offers {
         let vector = vectors.take(name);
         let offer = Offer::new(features);
         assert_eq!(offer.encode()[..], vector);

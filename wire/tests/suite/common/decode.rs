@@ -1,6 +1,6 @@
 //! Drives a `Receiver` the way a runtime does, and notes what it saw.
 
-use ferromq_wire::{Event, ProtocolError, Receiver};
+use ferromq_wire::{Event, ProtocolError, Receiver, Reference};
 
 /// What came, with the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Seen {
     Cancel(Vec<u8>),
     Join(Vec<u8>),
     Leave(Vec<u8>),
+    Reference { more: bool, reference: Reference },
+    Release(u64),
 }
 
 /// A reader with a buffer of its own, as a runtime has one.
@@ -86,6 +88,8 @@ impl Reader {
             Event::Cancel { topic } => Seen::Cancel(bytes(topic)),
             Event::Join { group } => Seen::Join(bytes(group)),
             Event::Leave { group } => Seen::Leave(bytes(group)),
+            &Event::Reference { more, reference } => Seen::Reference { more, reference },
+            &Event::Release { token } => Seen::Release(token),
             Event::Body { more, len, head } => {
                 assert_eq!((*head, *len), (0, self.receiver.body_missing()));
                 assert!(self.body.is_none());

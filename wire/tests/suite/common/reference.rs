@@ -21,6 +21,7 @@ pub enum Fault {
     Group,
     Ignored,
     Checksum,
+    Reference,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Rules {
     pub parts: u32,
     pub longest_command: u64,
     pub checksums: bool,
+    /// Frames may travel by reference.
+    pub references: bool,
 }
 
 pub struct Reference {
@@ -64,8 +67,8 @@ impl Reference {
 
     fn look(&mut self) -> Result<(), Fault> {
         let flags = self.bytes[0];
-        let [more, long, command] = [1, 2, 4].map(|bit| flags & bit == bit);
-        if flags >= 8 {
+        let [more, long, command, reference] = [1, 2, 4, 8].map(|bit| flags & bit == bit);
+        if flags >= 16 || reference && (command || !self.rules.references) {
             return Err(Fault::Flags);
         }
         if command && more {
@@ -88,6 +91,10 @@ impl Reference {
             if size > self.rules.longest_command {
                 return Err(Fault::CommandLimit);
             }
+        } else if reference {
+            if size != 64 {
+                return Err(Fault::Reference);
+            }
         } else {
             self.within_limits(size)?;
         }
@@ -106,11 +113,37 @@ impl Reference {
         if command {
             return self.command(body);
         }
+        if reference {
+            return self.elsewhere(more, &body);
+        }
         self.message.push(size);
         if !more {
             self.message.clear();
         }
         self.seen.push(Seen::Frame { more, body });
+        Ok(())
+    }
+
+    fn elsewhere(&mut self, more: bool, body: &[u8]) -> Result<(), Fault> {
+        let word = |at: usize| {
+            body[8 * at..][..8]
+                .iter()
+                .fold(0, |sum, it| sum * 256 + u64::from(*it))
+        };
+        self.within_limits(word(2))?;
+        self.message.push(word(2));
+        if !more {
+            self.message.clear();
+        }
+        let [region, offset, len, key, token] = [0, 1, 2, 3, 4].map(word);
+        let reference = ferromq_wire::Reference {
+            region,
+            offset,
+            len,
+            key,
+            token,
+        };
+        self.seen.push(Seen::Reference { more, reference });
         Ok(())
     }
 
@@ -166,6 +199,10 @@ impl Reference {
             "ERROR" if data.is_empty() || data.len() - 1 < usize::from(data[0]) => {
                 return Err(Fault::Malformed);
             }
+            "RELEASE" if self.rules.references => match <[u8; 8]>::try_from(data) {
+                Ok(token) => self.seen.push(Seen::Release(u64::from_be_bytes(token))),
+                Err(_) => return Err(Fault::Malformed),
+            },
             _ if self.ignored == 16 => return Err(Fault::Ignored),
             _ => self.ignored += 1,
         }
