@@ -44,7 +44,7 @@ impl Context {
             .transport(Tcp)
             .transport(Ipc);
         #[cfg(target_os = "linux")]
-        let builder = builder.transport(Shm);
+        let builder = builder.transport(Shm::new());
         ContextBuilder {
             builder,
             #[cfg(feature = "status")]

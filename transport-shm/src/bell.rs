@@ -1,17 +1,59 @@
-//! The socket between both sides, once they have greeted each other: it carries
-//! bytes that mean nothing but "look", and ends with the process at either end.
+//! The socket between both sides, once they have greeted each other. It ends with the
+//! process at either end, and carries little: bytes that mean nothing but "look", and
+//! now and then memory that one side lends from.
 
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, Shutdown, recvmsg, send, sendmsg, shutdown,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// How often one may sleep before the bytes that have woken us are taken. The
 /// kernel keeps more than 200, and there is at most one a sleep and direction.
 const SLEEPS: u32 = 64;
 /// More bytes than that at once are none of ours.
-const RINGS_MAX: u64 = 4096;
+const WAITING_MAX: u64 = 64 << 10;
+/// Bytes that are taken at a time.
+const PIECE: usize = 256;
+
+/// What a byte on the socket means, or the bytes that it begins.
+mod tag {
+    /// Look into the rings.
+    pub(super) const RING: u8 = 0;
+    /// A [`Region`](super::Region), with its file.
+    pub(super) const LENDS: u8 = 1;
+    /// A [`Region`](super::Region) that is nothing any more.
+    pub(super) const ENDED: u8 = 2;
+}
+
+/// What is said of memory that one side lends from, in the machine's byte order.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+struct Region {
+    tag: u8,
+    number: [u8; 8],
+    len: [u8; 8],
+}
+
+/// What the peer says of memory that it lends from.
+#[derive(Debug)]
+pub(crate) enum News {
+    Lends {
+        number: u64,
+        len: u64,
+        file: OwnedFd,
+    },
+    Ended {
+        number: u64,
+    },
+}
 
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -19,6 +61,10 @@ pub(crate) struct Bell {
     /// Sleeps since bytes were taken.
     sleeps: u32,
     is_over: bool,
+    /// Bytes of a [`Region`] of which not all have come, and its file.
+    begun: Vec<u8>,
+    file: Option<OwnedFd>,
+    pub(crate) news: VecDeque<News>,
 }
 
 impl Bell {
@@ -27,6 +73,9 @@ impl Bell {
             socket,
             sleeps: 0,
             is_over: false,
+            begun: Vec::new(),
+            file: None,
+            news: VecDeque::new(),
         }
     }
 
@@ -42,7 +91,46 @@ impl Bell {
     /// something is awaited from it, and a full buffer is readable already.
     pub(crate) fn ring(&self) {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let _ = send(&self.socket, &[0], flags);
+        let _ = send(&self.socket, &[tag::RING], flags);
+    }
+
+    /// Gives the peer a file of `len` bytes that we lend from. All or nothing.
+    pub(crate) fn lend(&self, number: u64, len: u64, file: impl AsFd) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [file.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        self.tell(tag::LENDS, number, len, &mut control)
+    }
+
+    /// Tells the peer that a file of ours is not lent from any more.
+    pub(crate) fn end(&self, number: u64) -> io::Result<()> {
+        self.tell(tag::ENDED, number, 0, &mut SendAncillaryBuffer::default())
+    }
+
+    fn tell(
+        &self,
+        tag: u8,
+        number: u64,
+        len: u64,
+        control: &mut SendAncillaryBuffer<'_, '_, '_>,
+    ) -> io::Result<()> {
+        let region = Region {
+            tag,
+            number: number.to_ne_bytes(),
+            len: len.to_ne_bytes(),
+        };
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        // So few bytes are one buffer of the kernel's, which it has or has not.
+        match sendmsg(
+            &self.socket,
+            &[IoSlice::new(region.as_bytes())],
+            control,
+            flags,
+        )? {
+            sent if sent == size_of::<Region>() => Ok(()),
+            _ => Err(io::ErrorKind::WriteZero.into()),
+        }
     }
 
     /// Notes a sleep, and now and then takes bytes that have come, so that they never
@@ -51,23 +139,85 @@ impl Bell {
         self.sleeps += 1;
         if self.sleeps >= SLEEPS {
             self.sleeps = 0;
-            self.take_all_but_one();
+            // An event that nobody has seen yet tells of a byte that is still there:
+            // without the last one, the kernel would take the event back.
+            let waiting = self.waiting();
+            self.take(usize::try_from(waiting.saturating_sub(1)).unwrap_or(0));
         }
     }
 
-    /// An event that nobody has seen yet tells of a byte that is still there: without
-    /// the last one, the kernel would take the event back.
-    fn take_all_but_one(&mut self) {
+    /// Takes all that has come. Who does looks into the rings next: the event that it
+    /// was is taken back.
+    pub(crate) fn take_all(&mut self) {
+        let waiting = self.waiting();
+        self.take(usize::try_from(waiting).unwrap_or(0));
+    }
+
+    fn waiting(&mut self) -> u64 {
         let waiting = ioctl_fionread(&self.socket).unwrap_or(0);
         // Who rings more often than we sleep rings for something else.
-        self.is_over |= waiting > RINGS_MAX;
-        let mut bytes = [0; 4 * SLEEPS as usize];
-        let most = usize::try_from(waiting.saturating_sub(1)).unwrap_or(0);
-        let len = most.min(bytes.len());
-        if len > 0 {
+        self.is_over |= waiting > WAITING_MAX;
+        waiting
+    }
+
+    fn take(&mut self, mut most: usize) {
+        while most > 0 && !self.is_over {
+            let mut bytes = [0; PIECE];
+            let piece = &mut bytes[..most.min(PIECE)];
             // What is refused is asked for again.
-            let _ = recv(&self.socket, &mut bytes[..len], RecvFlags::DONTWAIT);
+            let Ok(taken) = self.receive(piece) else {
+                return;
+            };
+            most -= taken.min(most);
+            let understood = bytes[..taken].iter().try_for_each(|byte| self.read(*byte));
+            self.is_over |= taken == 0 || understood.is_none();
         }
+    }
+
+    /// Some bytes; the kernel ends them with those that a file came with.
+    fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        let received = recvmsg(
+            &self.socket,
+            &mut [IoSliceMut::new(into)],
+            &mut control,
+            flags,
+        )?;
+        // Drained in any case: what is not kept is closed.
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(files) = message {
+                for file in files {
+                    // A second one before the first was read of is none of ours.
+                    self.is_over |= self.file.replace(file).is_some();
+                }
+            }
+        }
+        Ok(received.bytes)
+    }
+
+    /// Makes sense of the next byte. `None`: there is none in it.
+    fn read(&mut self, byte: u8) -> Option<()> {
+        if self.begun.is_empty() && byte == tag::RING {
+            return Some(());
+        }
+        self.begun.push(byte);
+        let Ok(region) = Region::read_from_bytes(&self.begun) else {
+            return matches!(self.begun[0], tag::LENDS | tag::ENDED).then_some(());
+        };
+        self.begun.clear();
+        let (number, len) = (region.number, region.len);
+        let (number, len) = (u64::from_ne_bytes(number), u64::from_ne_bytes(len));
+        self.news.push_back(match region.tag {
+            tag::LENDS => News::Lends {
+                number,
+                len,
+                file: self.file.take()?,
+            },
+            _ => News::Ended { number },
+        });
+        Some(())
     }
 
     /// Asks the system whether the peer is there.

@@ -1,6 +1,7 @@
 //! Connecting: our memory goes to the listener, whose own comes back later.
 
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use ferromq_transport::{
     Cause, Connecting, Endpoint, Link, LinkOptions, Operation, TransportError,
@@ -8,6 +9,7 @@ use ferromq_transport::{
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
+use crate::arena::Arena;
 use crate::link::ShmLink;
 use crate::segment::Segment;
 use crate::{name, peer, ring_len};
@@ -23,6 +25,7 @@ impl ShmConnecting {
     pub(crate) fn start(
         endpoint: &Endpoint,
         options: &LinkOptions,
+        arena: Arc<Arena>,
     ) -> Result<Self, TransportError> {
         let address = name::address(endpoint, Operation::Connect)?;
         let fail = |errno: Errno| match errno {
@@ -37,14 +40,14 @@ impl ShmConnecting {
         let peer = peer::admit(&socket, endpoint, options.local_users, Operation::Connect)?;
         let (mine, hello, memory) = Segment::new(ring_len(options), 0).map_err(|none| {
             // The number tells what may pass, the text what was asked for.
-            TransportError::from_io(Operation::Connect, endpoint, &none.errno())
+            TransportError::from_io(Operation::Connect, endpoint, &none.errno().into())
                 .with_detail(none.to_string())
         })?;
         hello
             .send(&socket, &memory)
             .map_err(|error| TransportError::from_io(Operation::Connect, endpoint, &error))?;
         Ok(Self {
-            link: Some(ShmLink::connected(socket, peer, mine, hello)),
+            link: Some(ShmLink::connected(socket, peer, mine, hello, arena)),
             endpoint: endpoint.clone(),
         })
     }

@@ -48,22 +48,29 @@
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
 
+mod arena;
 mod bell;
 mod connect;
 mod hello;
+mod lending;
 mod link;
 mod listen;
 // The one module that touches memory by its address.
 #[allow(unsafe_code)]
 mod mapping;
+mod memory;
 mod name;
 mod peer;
 mod ring;
 mod segment;
 mod sync;
 
+use std::sync::Arc;
+
+use arena::Arena;
 use ferromq_transport::{
-    Connecting, Endpoint, LinkOptions, Listener, Operation, Route, Transport, TransportError,
+    Connecting, Endpoint, Lender, LinkOptions, Listener, Operation, Route, Transport,
+    TransportError,
 };
 
 /// The `shm://` transport: rings in shared memory.
@@ -79,14 +86,40 @@ use ferromq_transport::{
 /// afterwards, and two rings of memory.
 ///
 /// [`PeerAddress::credentials`]: ferromq_transport::PeerAddress::credentials
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Shm;
+#[derive(Clone)]
+pub struct Shm {
+    arena: Arc<Arena>,
+}
 
 impl Shm {
-    /// The transport. It keeps no state.
+    /// The most that is lent to payloads, in bytes, unless
+    /// [`with_limit`](Self::with_limit) says otherwise.
+    pub const LENT_MAX: usize = 1 << 30;
+
+    /// The transport, with memory of its own to lend to payloads.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self::with_limit(Self::LENT_MAX)
+    }
+
+    /// The same, which lends no more than so many bytes at a time. Payloads beyond go
+    /// through the rings.
+    #[must_use]
+    pub fn with_limit(bytes: usize) -> Self {
+        let arena = Arena::new(bytes);
+        Self { arena }
+    }
+}
+
+impl Default for Shm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Shm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shm").finish_non_exhaustive()
     }
 }
 
@@ -105,7 +138,11 @@ impl Transport for Shm {
         endpoint: &Endpoint,
         options: &LinkOptions,
     ) -> Result<Box<dyn Listener>, TransportError> {
-        Ok(Box::new(listen::ShmListener::bind(endpoint, options)?))
+        Ok(Box::new(listen::ShmListener::bind(
+            endpoint,
+            options,
+            self.arena.clone(),
+        )?))
     }
 
     fn connect(
@@ -114,8 +151,13 @@ impl Transport for Shm {
         options: &LinkOptions,
     ) -> Result<Box<dyn Connecting>, TransportError> {
         name::check(&route.endpoint, Operation::Connect)?;
-        let connecting = connect::ShmConnecting::start(&route.endpoint, options)?;
+        let connecting =
+            connect::ShmConnecting::start(&route.endpoint, options, self.arena.clone())?;
         Ok(Box::new(connecting))
+    }
+
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        Some(self.arena.clone())
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
 
-use ferromq_transport::{Endpoint, Link, PeerAddress, Wait};
+use ferromq_transport::{Endpoint, Link, Memory, PeerAddress, Wait};
 use rustix::thread::sched_getcpu;
 
+use crate::arena::Arena;
 use crate::bell::Bell;
 use crate::hello::{Hello, Incoming, Refused};
+use crate::lending::Lending;
 use crate::ring::{Beginning, Corrupt, Moved, Stream};
 use crate::segment::{Segment, View};
 
@@ -19,7 +22,8 @@ pub(crate) enum Role {
 }
 
 pub(crate) struct ShmLink {
-    bell: Bell,
+    pub(crate) bell: Bell,
+    pub(crate) lending: Lending,
     phase: Phase,
     peer: PeerAddress,
     role: Role,
@@ -73,8 +77,13 @@ enum Found {
 
 impl ShmLink {
     /// The listener's side.
-    pub(crate) fn accepted(socket: OwnedFd, peer: PeerAddress, ring_len: usize) -> Self {
-        Self::new(socket, peer, Role::Accepted, Ours::Later(ring_len))
+    pub(crate) fn accepted(
+        socket: OwnedFd,
+        peer: PeerAddress,
+        ring_len: usize,
+        arena: Arc<Arena>,
+    ) -> Self {
+        Self::new(socket, peer, Role::Accepted, Ours::Later(ring_len), arena)
     }
 
     /// The side that connected and has sent `hello`.
@@ -83,18 +92,21 @@ impl ShmLink {
         peer: PeerAddress,
         mine: Segment,
         hello: Hello,
+        arena: Arc<Arena>,
     ) -> Self {
         Self::new(
             socket,
             peer,
             Role::Connected,
             Ours::Sent(Beginning::new(mine), hello),
+            arena,
         )
     }
 
-    fn new(socket: OwnedFd, peer: PeerAddress, role: Role, ours: Ours) -> Self {
+    fn new(socket: OwnedFd, peer: PeerAddress, role: Role, ours: Ours, arena: Arc<Arena>) -> Self {
         Self {
             bell: Bell::new(socket),
+            lending: Lending::new(arena),
             phase: Phase::Greeting(Incoming::new(), ours),
             peer,
             role,
@@ -317,6 +329,10 @@ impl Link for ShmLink {
 
     fn peer(&self) -> &PeerAddress {
         &self.peer
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        Some(self)
     }
 
     fn local_endpoint(&self) -> Option<Endpoint> {

@@ -1,6 +1,7 @@
 //! Listening on a name.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use ferromq_transport::{
     Cause, Endpoint, Link, LinkOptions, Listener, LocalUsers, Operation, TransportError,
@@ -8,6 +9,7 @@ use ferromq_transport::{
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
 
+use crate::arena::Arena;
 use crate::link::ShmLink;
 use crate::{name, peer, ring_len};
 
@@ -19,10 +21,15 @@ pub(crate) struct ShmListener {
     endpoint: Endpoint,
     users: LocalUsers,
     ring_len: usize,
+    arena: Arc<Arena>,
 }
 
 impl ShmListener {
-    pub(crate) fn bind(endpoint: &Endpoint, options: &LinkOptions) -> Result<Self, TransportError> {
+    pub(crate) fn bind(
+        endpoint: &Endpoint,
+        options: &LinkOptions,
+        arena: Arc<Arena>,
+    ) -> Result<Self, TransportError> {
         let endpoint = name::to_bind(endpoint)?;
         let address = name::address(&endpoint, Operation::Bind)?;
         let fail =
@@ -37,6 +44,7 @@ impl ShmListener {
             socket,
             users: options.local_users,
             ring_len: ring_len(options),
+            arena,
             endpoint,
         })
     }
@@ -79,7 +87,7 @@ impl Listener for ShmListener {
             return Ok(None);
         };
         let peer = peer::admit(&socket, &self.endpoint, self.users, Operation::Accept)?;
-        let link = ShmLink::accepted(socket, peer, self.ring_len);
+        let link = ShmLink::accepted(socket, peer, self.ring_len, self.arena.clone());
         Ok(Some(Box::new(link)))
     }
 }

@@ -12,10 +12,11 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 fn pair() -> (Box<dyn Link>, Box<dyn Link>) {
+    let shm = Shm::new();
     let options = LinkOptions::default();
-    let mut listener = Shm.bind(&"shm://*".parse().unwrap(), &options).unwrap();
-    let route = Shm.resolve(listener.local_endpoint()).unwrap();
-    let mut connecting = Shm.connect(&route, &options).unwrap();
+    let mut listener = shm.bind(&"shm://*".parse().unwrap(), &options).unwrap();
+    let route = shm.resolve(listener.local_endpoint()).unwrap();
+    let mut connecting = shm.connect(&route, &options).unwrap();
     let mut client = connecting.poll_connected().unwrap().unwrap();
     let mut server = listener.accept().unwrap().unwrap();
     // Both greet.

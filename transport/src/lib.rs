@@ -24,7 +24,8 @@
 //! - [`Transport`] resolves, binds and connects; [`Listener`] and [`Connecting`]
 //!   are the two ways to a link. Nothing here blocks except looking up names.
 //! - [`Link`] reads and writes, says how to wait for it, and who the peer is.
-//! - [`Memory`] is the optional way around the stream for large payloads.
+//! - [`Memory`] is the optional way around the stream, for payloads that are read
+//!   where they are; a [`Lender`] has the memory for it.
 //! - Errors name the whole endpoint and the cause ([`EndpointError`],
 //!   [`TransportError`]).
 //!
@@ -102,7 +103,7 @@ pub use faulty::{Faults, Faulty, Random};
 #[cfg(all(feature = "joined", target_os = "linux"))]
 pub use joined::Joined;
 pub use link::{Credentials, Link, PeerAddress, Wait};
-pub use memory::{Access, Descriptor, Memory, MemoryError, OperationId, Region};
+pub use memory::{Bytes, Lender, Lent, Loan, Memory, NoMemory, Place};
 pub use opening::{Accepting, Opening, connecting, listening};
 pub use options::{IpVersion, Keepalive, LinkOptions, LocalUsers};
 pub use transport::{Connecting, Listener, Route, Transport};

@@ -144,7 +144,8 @@ pub trait Link: Send {
         None
     }
 
-    /// The one-sided operations of this link, where the carrier has them.
+    /// The way around the stream, where the carrier has one. It answers the same
+    /// each time.
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         None
     }

@@ -1,174 +1,143 @@
 //! The optional way around the stream: memory that both ends can reach.
 
+use std::fmt;
+use std::io;
 use std::sync::Arc;
 
-use thiserror::Error;
-
-/// One-sided access to a peer's memory, beside the byte stream of a link.
+/// Payloads beside the byte stream of a link, which the peer reads where they are.
 ///
-/// A large payload then needs no copy: its owner *registers* it and *exports* a
-/// [`Descriptor`], the descriptor travels through the stream, and the peer reads
-/// the bytes without the owner's help and answers, through the stream again,
-/// that the owner may *release* it.
+/// A payload that lies in memory of the transport's [`Lender`] needs no copy: the
+/// sender *exports* it, its [`Place`] travels through the stream, and the peer
+/// *imports* the bytes. Through the stream again it says when nobody looks at them
+/// any more; what a link took with it when it ended is *abandoned*.
 ///
 /// ```text
-///  owner                                   peer
-///  register(payload) -> Region
-///  export(region, ..) -> Descriptor
-///        ---- descriptor, in the stream ---->
-///                                          loan(len) -> a local region
-///                                          read(descriptor, region) … poll_completed
-///        <--- done, in the stream ----------
-///  release(region)
+///  sender                                   receiver
+///  Lender::loan(len) -> Loan, filled
+///  Memory::export(bytes) -> Place
+///        ---- the place, in the stream ---->
+///                                           Memory::import(place, len) -> bytes
+///        <--- done with it, in the stream --
+///  drop: the memory is lent again
 /// ```
-///
-/// - **Shared memory** registers nothing that exists already: `loan` hands out
-///   blocks of the shared segment, `export` names their offset, and `read` of a
-///   peer's block maps it instead of copying.
-/// - **Verbs** pin and register the payload (`ibv_reg_mr`), export its remote
-///   key, and `read` and `write` are RDMA READ and WRITE.
-///
-/// No transport implements it yet; the trait is here so that links have the
-/// place for it, and may still change.
-pub trait Memory: Send {
-    /// Makes immutable bytes readable to the peer and keeps them alive until
-    /// [`release`](Self::release). Cost: pinning and a system call with verbs;
-    /// a copy into the segment with shared memory.
+pub trait Memory {
+    /// Where memory comes from that this link can export. Constant.
+    fn lender(&self) -> Arc<dyn Lender>;
+
+    /// Tells the peer of the memory in which `bytes` lie, if that is still to be
+    /// done, and where. `None`: they are no loan of the [`Lender`]'s, or the peer
+    /// cannot be told now; they go through the stream.
+    ///
+    /// The bytes stay as they are until the peer says that it is done with them.
+    fn export(&mut self, bytes: &[u8]) -> Option<Place>;
+
+    /// The `len` bytes of the peer's at `place`. They stay readable as long as the
+    /// result lives, also when the link has ended. Nothing of what was asked for is
+    /// trusted, for it came from the peer; what the bytes are may change if the peer
+    /// breaks its word.
     ///
     /// # Errors
-    /// [`MemoryError::Exhausted`], [`MemoryError::Unsupported`].
-    fn register(
-        &mut self,
-        bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    ) -> Result<Region, MemoryError>;
-
-    /// Lends `len` bytes of memory that the carrier can reach already: to be
-    /// filled and exported, or as the target of a `read`.
-    ///
-    /// # Errors
-    /// [`MemoryError::Exhausted`].
-    fn loan(&mut self, len: usize) -> Result<Region, MemoryError>;
-
-    /// The bytes of a loaned region, to fill. `None` for regions that are not
-    /// loans, are exported or have an operation under way.
-    fn bytes_mut(&mut self, region: Region) -> Option<&mut [u8]>;
-
-    /// The bytes of a region, to look at. `None` while an operation writes it.
-    fn bytes(&self, region: Region) -> Option<&[u8]>;
-
-    /// Names a part of a region for the peer, which may use it until `release`.
-    ///
-    /// # Errors
-    /// [`MemoryError::UnknownRegion`], [`MemoryError::OutOfRange`].
-    fn export(
-        &mut self,
-        region: Region,
-        offset: u64,
-        len: u64,
-        access: Access,
-    ) -> Result<Descriptor, MemoryError>;
-
-    /// Starts to copy the peer's bytes into a loaned region. Nothing in the
-    /// descriptor is trusted: it came from the peer.
-    ///
-    /// # Errors
-    /// [`MemoryError::UnknownRegion`], [`MemoryError::OutOfRange`],
-    /// [`MemoryError::Exhausted`] (too many operations under way).
-    fn read(
-        &mut self,
-        from: &Descriptor,
-        into: Region,
-        into_offset: u64,
-    ) -> Result<OperationId, MemoryError>;
-
-    /// Starts to copy a region's bytes to where the peer's descriptor says.
-    ///
-    /// # Errors
-    /// As for [`read`](Self::read).
-    fn write(
-        &mut self,
-        from: Region,
-        from_offset: u64,
-        to: &Descriptor,
-    ) -> Result<OperationId, MemoryError>;
-
-    /// The next operation that ended, and how. At most one a call; the link's
-    /// `fd` becomes readable when there may be one.
-    fn poll_completed(&mut self) -> Option<(OperationId, Result<(), MemoryError>)>;
-
-    /// Ends a loan or a registration. The peer can no longer reach the bytes
-    /// when this returns.
-    ///
-    /// # Errors
-    /// [`MemoryError::UnknownRegion`]; [`MemoryError::Busy`] while one of our own
-    /// operations uses it.
-    fn release(&mut self, region: Region) -> Result<(), MemoryError>;
+    /// [`io::ErrorKind::InvalidData`]: no memory that the peer has told of, or not
+    /// within it. Others as for [`Link`](crate::Link): the end of the link.
+    fn import(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>>;
 }
 
-/// Memory that is registered or on loan. Stale ones are a typed miss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Region {
-    /// The slot in the link's table.
-    pub index: u32,
-    /// How often the slot was used before.
-    pub generation: u32,
+/// Bytes that can be kept and read from any thread.
+pub trait Bytes: AsRef<[u8]> + Send + Sync {}
+impl<T: AsRef<[u8]> + Send + Sync> Bytes for T {}
+
+/// Where memory comes from that peers can read in place. One for all links of a
+/// transport, so that one payload serves any number of peers.
+pub trait Lender: Send + Sync {
+    /// Lends `len` bytes (at least one), to be filled and then left as they are.
+    /// They come back when the loan is dropped, on whatever thread. What is in them
+    /// is whatever they were last filled with, or zeros.
+    ///
+    /// Cost: a lock and a list while memory of that size has come back; else system
+    /// calls, and fresh pages.
+    ///
+    /// # Errors
+    /// [`NoMemory`], with what was asked for, in bytes.
+    fn loan(&self, len: usize) -> Result<Loan, NoMemory>;
+
+    /// Whether `bytes` lie in memory of this lender's.
+    fn lends(&self, bytes: &[u8]) -> bool;
+
+    /// Never lends the memory of `bytes` again: a peer was told of it, has not said
+    /// that it is done with it, and is gone, or out of reach. It goes back to the
+    /// system once all that was lent together with it has come back.
+    fn abandon(&self, bytes: &[u8]);
 }
 
-/// An operation under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OperationId(pub u64);
+/// Memory on loan from a [`Lender`], which is exclusive while it is filled.
+pub struct Loan(Box<dyn Lent>);
 
-/// What a peer may do with exported memory.
+/// What a lender puts into a [`Loan`].
+pub trait Lent: Send + Sync {
+    /// The bytes.
+    fn bytes(&self) -> &[u8];
+    /// The bytes, to be filled.
+    fn bytes_mut(&mut self) -> &mut [u8];
+}
+
+impl Loan {
+    /// A loan of what a lender lends.
+    #[must_use]
+    pub fn new(lent: impl Lent + 'static) -> Self {
+        Self(Box::new(lent))
+    }
+}
+
+impl AsRef<[u8]> for Loan {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+impl AsMut<[u8]> for Loan {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
+}
+
+impl fmt::Debug for Loan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loan({} bytes)", self.as_ref().len())
+    }
+}
+
+/// Where exported bytes begin. Plain numbers that only the peer's [`Memory`]
+/// understands, so that they can travel through the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Access {
-    /// Read it.
-    Read,
-    /// Write it.
-    Write,
-}
-
-/// Names a part of one process's memory to its peer. Plain numbers, so that it
-/// can travel through the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Which region, in the owner's numbering.
-    pub region: Region,
-    /// Where in the region, in bytes.
+pub struct Place {
+    /// Which piece of memory, in its owner's numbering.
+    pub region: u64,
+    /// Where in it, in bytes.
     pub offset: u64,
-    /// How many bytes.
-    pub len: u64,
-    /// What the carrier asks for as proof: an RDMA remote key, a nonce.
+    /// What the carrier asks for as proof, such as an RDMA remote key; else 0.
     pub key: u64,
 }
 
-/// What can go wrong with one-sided access.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why there is no loan. The stream is always there instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MemoryError {
-    /// The carrier lacks this operation.
-    #[error("the link has no such one-sided operation")]
-    Unsupported,
-    /// No room for another region, loan or operation.
-    #[error("no room for another region or operation")]
-    Exhausted,
-    /// The region was released, or never was.
-    #[error("region {} of generation {} is not registered", .0.index, .0.generation)]
-    UnknownRegion(Region),
-    /// The range leaves its region.
-    #[error("{len} bytes from offset {offset} leave the region of {region_len} bytes")]
-    OutOfRange {
-        /// Where the range begins.
-        offset: u64,
-        /// How long it is.
-        len: u64,
-        /// How long the region is.
-        region_len: u64,
+pub enum NoMemory {
+    /// With what is lent already it would be more than the lender has.
+    #[error("{wanted} bytes beside {lent} that are lent exceed the limit of {limit}")]
+    Limit {
+        /// Bytes asked for, rounded up to what would be lent.
+        wanted: usize,
+        /// Bytes that the lender has made already.
+        lent: usize,
+        /// Most bytes that it makes.
+        limit: usize,
     },
-    /// An operation still uses the region.
-    #[error("an operation still uses the region")]
-    Busy,
-    /// The link failed, or the peer refused: its memory may be gone.
-    #[error("the peer's memory cannot be reached any more")]
-    Lost,
+    /// The system has none, or not for us.
+    #[error("the system refused {wanted} bytes of memory to lend ({errno})")]
+    System {
+        /// Bytes asked for, rounded up to what would be lent.
+        wanted: usize,
+        /// What the system said.
+        errno: i32,
+    },
 }

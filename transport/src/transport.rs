@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
 use crate::link::Link;
+use crate::memory::Lender;
 use crate::options::LinkOptions;
 
 /// A family of endpoints and the way to open links between them.
@@ -57,6 +58,12 @@ pub trait Transport: Send + Sync {
         route: &Route,
         options: &LinkOptions,
     ) -> Result<Box<dyn Connecting>, TransportError>;
+
+    /// Where memory comes from that peers of this transport read in place, if they
+    /// do; the [`Memory`](crate::Memory) of its links has the same.
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        None
+    }
 }
 
 /// A shared transport is one too.
@@ -87,6 +94,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
         options: &LinkOptions,
     ) -> Result<Box<dyn Connecting>, TransportError> {
         (**self).connect(route, options)
+    }
+
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        (**self).lender()
     }
 }
 

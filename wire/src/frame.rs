@@ -69,9 +69,11 @@ impl FrameFlags {
     /// Takes the flag byte apart, refusing what no frame may have.
     pub(crate) const fn check(bits: u8, references: References) -> Result<Self, ProtocolError> {
         let flags = Self(bits);
-        let plain = bits & !Self::PLAIN == 0;
-        let reference = bits & !(Self::PLAIN | Self::REFERENCE.0) == 0 && !flags.is_command();
-        if !plain && !(reference && matches!(references, References::On)) {
+        let known = match references {
+            References::On if !flags.is_command() => Self::PLAIN | Self::REFERENCE.0,
+            _ => Self::PLAIN,
+        };
+        if bits & !known != 0 {
             return Err(ProtocolError::ReservedFlags { flags: bits });
         }
         if flags.is_command() && flags.is_more() {

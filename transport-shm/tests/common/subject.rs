@@ -16,7 +16,7 @@ impl Subject for OverShm {
     }
 
     fn transport(&self) -> Arc<dyn Transport> {
-        Arc::new(Shm)
+        Arc::new(Shm::new())
     }
 
     fn fresh_endpoint(&self) -> Endpoint {

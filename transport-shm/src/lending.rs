@@ -1,0 +1,150 @@
+//! Payloads that are read where they are: our regions, which the peer is told of, and
+//! the peer's, which we map.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use ferromq_transport::{Bytes, Lender, Memory, Place};
+use thiserror::Error;
+
+use crate::arena::{Arena, Located};
+use crate::bell::{Bell, News};
+use crate::link::ShmLink;
+use crate::mapping::Foreign;
+use crate::memory;
+
+/// Regions of a peer's that we map at a time.
+const REGIONS_MAX: usize = 1024;
+
+/// What one connection knows of memory that either side lends from.
+pub(crate) struct Lending {
+    arena: Arc<Arena>,
+    /// Regions of ours that the peer was told of.
+    told: BTreeSet<u64>,
+    /// How many of our regions had ended when `told` was looked through.
+    ended: u64,
+    /// The peer's regions, by the numbers that it gave them.
+    theirs: BTreeMap<u64, Foreign>,
+}
+
+/// What a peer cannot have meant. The connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+enum Unreachable {
+    #[error("the peer refers to region {number}, which it never lent")]
+    Region { number: u64 },
+    #[error("{len} bytes from {offset} on are not within region {number} of the peer's")]
+    Range { number: u64, offset: u64, len: u64 },
+    #[error("the peer lends region {number} twice")]
+    Twice { number: u64 },
+    #[error("the peer lends more than {REGIONS_MAX} regions at a time")]
+    TooMany,
+}
+
+impl From<Unreachable> for io::Error {
+    fn from(unreachable: Unreachable) -> Self {
+        Self::new(io::ErrorKind::InvalidData, unreachable)
+    }
+}
+
+impl Lending {
+    pub(crate) fn new(arena: Arc<Arena>) -> Self {
+        Self {
+            ended: arena.ended(),
+            arena,
+            told: BTreeSet::new(),
+            theirs: BTreeMap::new(),
+        }
+    }
+
+    fn export(&mut self, bell: &Bell, bytes: &[u8]) -> Option<Place> {
+        let Located {
+            region,
+            offset,
+            len,
+            file,
+        } = self.arena.locate(bytes)?;
+        if !self.told.contains(&region) {
+            self.tell_of_ended(bell);
+            bell.lend(region, len, &file).ok()?;
+            self.told.insert(region);
+        }
+        Some(Place {
+            region,
+            offset,
+            key: 0,
+        })
+    }
+
+    /// Lets the peer unmap what is not lent from any more.
+    fn tell_of_ended(&mut self, bell: &Bell) {
+        let ended = self.arena.ended();
+        if ended == self.ended {
+            return;
+        }
+        self.ended = ended;
+        for number in self.arena.without_region(self.told.iter().copied()) {
+            // Who cannot be told now keeps it mapped until the connection ends.
+            let _ = bell.end(number);
+            self.told.remove(&number);
+        }
+    }
+
+    fn import(&mut self, bell: &mut Bell, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>> {
+        let Place {
+            region: number,
+            offset,
+            ..
+        } = place;
+        if !self.theirs.contains_key(&number) {
+            bell.take_all();
+        }
+        while let Some(news) = bell.news.pop_front() {
+            self.learn(news)?;
+        }
+        let region = self.theirs.get(&number);
+        let region = region.ok_or(Unreachable::Region { number })?;
+        let part = region.part(offset, len);
+        let part = part.ok_or(Unreachable::Range {
+            number,
+            offset,
+            len,
+        })?;
+        Ok(Arc::new(part))
+    }
+
+    fn learn(&mut self, news: News) -> io::Result<()> {
+        match news {
+            News::Ended { number } => {
+                // What is looked at stays mapped.
+                self.theirs.remove(&number);
+            }
+            News::Lends { number, .. } if self.theirs.contains_key(&number) => {
+                return Err(Unreachable::Twice { number }.into());
+            }
+            News::Lends { .. } if self.theirs.len() >= REGIONS_MAX => {
+                return Err(Unreachable::TooMany.into());
+            }
+            News::Lends { number, len, file } => {
+                memory::check(&file, len)?;
+                let bytes = usize::try_from(len).map_err(|_| Unreachable::TooMany)?;
+                self.theirs.insert(number, Foreign::map(&file, bytes)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Memory for ShmLink {
+    fn lender(&self) -> Arc<dyn Lender> {
+        self.lending.arena.clone()
+    }
+
+    fn export(&mut self, bytes: &[u8]) -> Option<Place> {
+        self.lending.export(&self.bell, bytes)
+    }
+
+    fn import(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>> {
+        self.lending.import(&mut self.bell, place, len)
+    }
+}
