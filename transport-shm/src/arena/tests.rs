@@ -15,7 +15,7 @@ fn made(arena: &Arena) -> usize {
 fn classes_hold_what_they_are_for_and_waste_less_than_a_quarter() {
     for len in (1..70_000).chain([1 << 20, (1 << 20) + 1, 10 << 20, (1 << 30) + 1]) {
         let class = class_of(len).unwrap();
-        assert!(class >= len && class % 4096 == 0, "{len}: {class}");
+        assert!(class >= len && class.is_multiple_of(4096), "{len}: {class}");
         assert!(
             class - len < 4096 || (class - len) * 4 < len,
             "{len}: {class}"

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::{Introduction, SwitchError, SwitchReason};
 use crate::Features;
 use crate::checksum::{self, Checksums};
-use crate::frame::{FrameFlags, Header, TRAILER_LEN, Trailer, read_header};
+use crate::frame::{FrameFlags, Header, References, TRAILER_LEN, Trailer, read_header};
 
 const XFERRO: &[u8; 6] = b"XFERRO";
 const SWITCH: &[u8; 6] = b"SWITCH";
@@ -88,7 +88,7 @@ impl Word {
         input: &[u8],
         checksums: Checksums,
     ) -> Result<Option<(Self, usize)>, SwitchError> {
-        let Some(header) = read_header(input)? else {
+        let Some(header) = read_header(input, References::Off)? else {
             return Ok(None);
         };
         let stray = SwitchError::Stray {

@@ -256,6 +256,9 @@ impl Link {
             Event::Cancel { topic } | Event::Leave { group: topic } => {
                 subscription(Subscription::Cancel, self.input[topic].to_vec())
             }
+            Event::Reference { .. } | Event::Release { .. } => {
+                unreachable!("nobody here offers it, and the decoder knows that")
+            }
         }
     }
 
