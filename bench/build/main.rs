@@ -20,7 +20,7 @@ fn tell_versions() {
     println!("cargo::rerun-if-changed=Cargo.lock");
     // Without it they are unknown, and the report says so.
     let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
-    for name in ["omq-tokio", "zeromq", "rzmq"] {
+    for name in ["iceoryx2", "omq-tokio", "zeromq", "rzmq"] {
         let entry = format!("name = \"{name}\"\nversion = \"");
         let version = lock
             .split_once(&entry)

@@ -219,6 +219,7 @@ fn colour(contender: Contender) -> RGBColor {
         Contender::Omq => RGBColor(60, 140, 90),
         Contender::Zeromq => RGBColor(110, 90, 160),
         Contender::Rzmq => RGBColor(0, 140, 150),
+        Contender::Iceoryx2 => RGBColor(70, 170, 190),
         Contender::Nng => RGBColor(120, 140, 60),
         Contender::Ferromq => RGBColor(200, 80, 20),
         Contender::FerromqZeroCopy => RGBColor(230, 140, 60),

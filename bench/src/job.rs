@@ -232,6 +232,8 @@ pub(crate) enum Contender {
     Zeromq,
     /// rzmq.
     Rzmq,
+    /// iceoryx2, which is shared memory and nothing else, and is polled.
+    Iceoryx2,
     /// The distribution's libnng, if one is installed.
     Nng,
     /// FerroMQ, sending from a borrowed slice.

@@ -6,6 +6,8 @@
 //! message would be seen.
 
 mod ferromq;
+#[cfg(feature = "peers")]
+mod iceoryx2;
 mod keys;
 mod libzmq;
 mod nng;
@@ -162,8 +164,10 @@ pub(crate) fn run(job: &Job, role: Role, channel: &mut Channel) -> Result<(), Fa
         Contender::Zeromq => worker::run::<zeromq::Zeromq>(job, role, channel),
         #[cfg(feature = "peers")]
         Contender::Rzmq => worker::run::<rzmq::Rzmq>(job, role, channel),
+        #[cfg(feature = "peers")]
+        Contender::Iceoryx2 => worker::run::<iceoryx2::Iceoryx2>(job, role, channel),
         #[cfg(not(feature = "peers"))]
-        Contender::Omq | Contender::Zeromq | Contender::Rzmq => {
+        Contender::Omq | Contender::Zeromq | Contender::Rzmq | Contender::Iceoryx2 => {
             Err(absence(job.contender).unwrap_or_default().into())
         }
         Contender::Ferromq => {
@@ -203,7 +207,9 @@ pub(crate) fn absence(contender: Contender) -> Option<String> {
         }
         Contender::LibzmqSystem => libzmq::absence_of_system(),
         Contender::Nng => nng::absence(),
-        Contender::Omq | Contender::Zeromq | Contender::Rzmq if !cfg!(feature = "peers") => {
+        Contender::Omq | Contender::Zeromq | Contender::Rzmq | Contender::Iceoryx2
+            if !cfg!(feature = "peers") =>
+        {
             Some("left out: built without the feature `peers`".to_owned())
         }
         _ => None,
@@ -213,8 +219,8 @@ pub(crate) fn absence(contender: Contender) -> Option<String> {
 /// Why `contender` has no row in `cell`, if it has none; `None` also of those
 /// that cannot be measured at all.
 pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static str> {
-    use Contender::{LibzmqZeroCopy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
-    use Workload::{Backlog, Clients, DealerRouter, Proxy, PubSub, ReqRep, Topics};
+    use Contender::{Iceoryx2, LibzmqZeroCopy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
+    use Workload::{Backlog, Clients, DealerRouter, Proxy, PubSub, PushPull, ReqRep, Topics};
     if cell.mechanism == Mechanism::Curve && !speaks_curve(contender) {
         return Some("not measured with CURVE, or it has none");
     }
@@ -224,6 +230,12 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         }
         (RawBusy, ReqRep) if cell.placement != Placement::OneCore => None,
         (RawBusy, _) => Some("only for round trips, and only with a core to burn"),
+        (Iceoryx2, _) if cell.via != Via::Shm => Some("it has shared memory only"),
+        (Iceoryx2, _) if cell.placement == Placement::OneCore => {
+            Some("it polls: only with a core to burn")
+        }
+        (Iceoryx2, PushPull | ReqRep) => None,
+        (Iceoryx2, _) => Some("not measured"),
         (Raw, Topics | Backlog) => Some("it has no subscriptions and no queue"),
         (LibzmqZeroCopy, _) => None,
         (Nng, PubSub | Topics) => Some("its PUB drops what a subscriber has no room for"),
@@ -255,6 +267,7 @@ pub(crate) fn versions() -> Vec<(&'static str, String)> {
         versions.push(("libnng", version));
     }
     for (name, version) in [
+        ("iceoryx2", option_env!("BENCH_ICEORYX2_VERSION")),
         ("omq-tokio", option_env!("BENCH_OMQ_TOKIO_VERSION")),
         ("zeromq", option_env!("BENCH_ZEROMQ_VERSION")),
         ("rzmq", option_env!("BENCH_RZMQ_VERSION")),
@@ -271,6 +284,13 @@ pub(crate) fn fresh_endpoint(job: &Job, name: &str) -> String {
     match job.cell.via {
         Via::Tcp => "tcp://127.0.0.1:*".to_owned(),
         Via::Shm if job.contender == Contender::Ferromq => "shm://*".to_owned(),
+        Via::Shm if job.contender == Contender::Omq => {
+            format!("shm://@ferromq-bench-{name}-{}", std::process::id())
+        }
+        // The name of a service.
+        Via::Shm if job.contender == Contender::Iceoryx2 => {
+            format!("ferromq-bench-{name}-{}", std::process::id())
+        }
         Via::Ipc | Via::Shm => {
             let name = format!("ferromq-bench-{name}-{}.ipc", std::process::id());
             format!("ipc://{}", std::env::temp_dir().join(name).display())

@@ -80,7 +80,9 @@ impl SyscallRow {
 pub(crate) fn plan(contenders: &[Contender], vias: &[Via]) -> Vec<(Via, Contender)> {
     let mut planned = Vec::new();
     for via in vias.iter().copied().filter(|via| *via != Via::Inproc) {
-        let counted = |who: &&Contender| !who.is_zero_copy() && **who != Contender::RawBusy;
+        // On one core nobody can poll for what the other one has to do.
+        let polls = |who: &&Contender| matches!(who, Contender::RawBusy | Contender::Iceoryx2);
+        let counted = |who: &&Contender| !who.is_zero_copy() && !polls(who);
         let counted = contenders.iter().filter(counted);
         planned.extend(counted.map(|contender| (via, *contender)));
     }

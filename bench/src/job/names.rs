@@ -62,6 +62,7 @@ impl fmt::Display for Contender {
             Self::Omq => "omq-tokio",
             Self::Zeromq => "zeromq",
             Self::Rzmq => "rzmq",
+            Self::Iceoryx2 => "iceoryx2",
             Self::Nng => "libnng",
             Self::Ferromq => "ferromq",
             Self::FerromqZeroCopy => "ferromq 0-copy",
