@@ -15,6 +15,8 @@ use rustix::net::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::kill_point::{KillPoint, passing};
+
 /// How often one may sleep before the bytes that have woken us are taken. The
 /// kernel keeps more than 200, and there is at most one a sleep and direction.
 const SLEEPS: u32 = 64;
@@ -90,8 +92,10 @@ impl Bell {
     /// Makes the peer's descriptor readable. A peer that is gone is found out when
     /// something is awaited from it, and a full buffer is readable already.
     pub(crate) fn ring(&self) {
+        passing(KillPoint::BellDue);
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         let _ = send(&self.socket, &[tag::RING], flags);
+        passing(KillPoint::BellRung);
     }
 
     /// Gives the peer a file of `len` bytes that we lend from. All or nothing.
@@ -168,6 +172,7 @@ impl Bell {
             let Ok(taken) = self.receive(piece) else {
                 return;
             };
+            passing(KillPoint::BellTaken);
             most -= taken.min(most);
             let understood = bytes[..taken].iter().try_for_each(|byte| self.read(*byte));
             self.is_over |= taken == 0 || understood.is_none();
@@ -240,5 +245,6 @@ impl Bell {
         self.is_over = true;
         // Fails only when the peer has gone, which is as good.
         let _ = shutdown(&self.socket, Shutdown::Both);
+        passing(KillPoint::SocketShut);
     }
 }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
 use crate::arena::Arena;
+use crate::kill_point::{KillPoint, passing};
 use crate::link::ShmLink;
 use crate::segment::Segment;
 use crate::{name, peer, ring_len};
@@ -37,6 +38,7 @@ impl ShmConnecting {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(fail)?;
         rustix::io::retry_on_intr(|| connect(&socket, &address)).map_err(fail)?;
+        passing(KillPoint::SocketConnected);
         let peer = peer::admit(&socket, endpoint, options.local_users, Operation::Connect)?;
         let (mine, hello, memory) = Segment::new(ring_len(options), 0).map_err(|none| {
             // The number tells what may pass, the text what was asked for.

@@ -11,6 +11,8 @@ use rustix::net::{
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::kill_point::{KillPoint, passing};
+
 /// The greeting: 40 bytes in the machine's byte order, as both are on one machine.
 /// It also stands at the start of the memory that it comes with.
 #[repr(C)]
@@ -100,7 +102,10 @@ impl Hello {
         let bytes = [IoSlice::new(self.as_bytes())];
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         match sendmsg(socket, &bytes, &mut control, flags)? {
-            HELLO => Ok(()),
+            HELLO => {
+                passing(KillPoint::GreetingSent);
+                Ok(())
+            }
             // A fresh socket's buffer holds 40 bytes.
             _ => Err(io::ErrorKind::WriteZero.into()),
         }

@@ -29,6 +29,7 @@
 //!   by loom. Knows no memory but by two traits.
 //! - `segment`: making and checking memory. `mapping`: the `unsafe` part.
 //! - `hello`, `bell`, `link`, `connect`, `listen`, `name`, `peer`: the rest.
+//! - `kill_point`: where tests kill a process, with the feature `kill-points` only.
 //!
 //! # The run loop
 //! As with every transport: see [`ferromq_transport`]. Two things are worth telling a
@@ -52,6 +53,7 @@ mod arena;
 mod bell;
 mod connect;
 mod hello;
+mod kill_point;
 mod lending;
 mod link;
 mod listen;
@@ -72,6 +74,9 @@ use ferromq_transport::{
     Connecting, Endpoint, Lender, LinkOptions, Listener, Operation, Route, Transport,
     TransportError,
 };
+
+#[cfg(feature = "kill-points")]
+pub use kill_point::{KILL_AT, KillPoint};
 
 /// The `shm://` transport: rings in shared memory.
 ///

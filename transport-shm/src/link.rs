@@ -10,6 +10,7 @@ use rustix::thread::sched_getcpu;
 use crate::arena::Arena;
 use crate::bell::Bell;
 use crate::hello::{Hello, Incoming, Refused};
+use crate::kill_point::{KillPoint, passing};
 use crate::lending::Lending;
 use crate::ring::{Beginning, Corrupt, Moved, Stream};
 use crate::segment::{Segment, View};
@@ -128,11 +129,13 @@ impl ShmLink {
                 }
                 received => received?,
             };
+            passing(KillPoint::GreetingReceived);
             // Whatever is wrong with it, there is no second one.
             let Phase::Greeting(_, ours) = std::mem::replace(&mut self.phase, Phase::Shut) else {
                 return Ok(None);
             };
             let view = View::new(&theirs, &memory)?;
+            passing(KillPoint::PeerMapped);
             let (stream, ring) = ours.exchange(&theirs, &mut self.bell)?.meet(view);
             self.phase = Phase::Open(stream);
             if ring {
@@ -347,6 +350,7 @@ impl Link for ShmLink {
         }
         // The peer has the ring mapped, and reads what lies in it.
         self.phase = Phase::Shut;
+        passing(KillPoint::MemoryUnmapped);
         self.bell.shut_down();
     }
 }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
 
 use crate::arena::Arena;
+use crate::kill_point::{KillPoint, passing};
 use crate::link::ShmLink;
 use crate::{name, peer, ring_len};
 
@@ -38,8 +39,10 @@ impl ShmListener {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(fail)?;
         bind(&socket, &address).map_err(fail)?;
+        passing(KillPoint::NameBound);
         let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
         listen(&socket, backlog).map_err(fail)?;
+        passing(KillPoint::Listening);
         Ok(Self {
             socket,
             users: options.local_users,
@@ -86,6 +89,7 @@ impl Listener for ShmListener {
         let Some(socket) = self.next()? else {
             return Ok(None);
         };
+        passing(KillPoint::SocketAccepted);
         let peer = peer::admit(&socket, &self.endpoint, self.users, Operation::Accept)?;
         let link = ShmLink::accepted(socket, peer, self.ring_len, self.arena.clone());
         Ok(Some(Box::new(link)))

@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 
 use crate::hello::Refused;
+use crate::kill_point::{KillPoint, passing};
 
 /// With these its owner alone writes, to the mapping that it has, and nobody
 /// changes the length or gives pages back (which would make an access fault).
@@ -87,12 +88,16 @@ pub(crate) fn make<M>(
     let failed = |step| move |errno: Errno| NoMemory::System { step, bytes, errno };
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = memfd_create("ferromq-shm", flags).map_err(failed(Step::Create))?;
+    passing(KillPoint::MemoryCreated);
     // All pages now, or none: a page that cannot be had later is a SIGBUS.
     fallocate(&file, FallocateFlags::empty(), 0, bytes).map_err(failed(Step::Allocate))?;
+    passing(KillPoint::MemoryAllocated);
     let mapping = map(&file)
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOMEM))
         .map_err(failed(Step::Map))?;
+    passing(KillPoint::MemoryMapped);
     fcntl_add_seals(&file, SEALS).map_err(failed(Step::Seal))?;
+    passing(KillPoint::MemorySealed);
     Ok((file, mapping))
 }
 

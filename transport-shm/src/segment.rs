@@ -8,6 +8,7 @@ use rustix::mm::ProtFlags;
 use zerocopy::FromBytes;
 
 use crate::hello::{HELLO, Hello, Refused};
+use crate::kill_point::{KillPoint, passing};
 use crate::mapping::{Mapping, RING};
 use crate::memory::{self, NoMemory};
 use crate::ring::{Foreign, Own, Side, Words};
@@ -26,6 +27,7 @@ impl Segment {
         let hello = Hello::new(ring_len, epoch(), answers);
         mapping.set_preamble::<HELLO>(zerocopy::transmute!(hello));
         mapping.init_words();
+        passing(KillPoint::MemoryPrepared);
         Ok((Self(mapping), hello, file))
     }
 }

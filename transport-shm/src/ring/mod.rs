@@ -33,6 +33,7 @@ mod tests;
 
 use thiserror::Error;
 
+use crate::kill_point::{KillPoint, passing};
 use crate::sync::{AtomicU32, AtomicU64, Fault, Ordering, fence, planted};
 
 /// What a side tells the other one. One cache line: in a dialogue all of it
@@ -137,13 +138,16 @@ impl<M: Own> Beginning<M> {
             let room = self.mine.ring_len() - self.head as usize;
             put(&self.mine, &mut self.head, &buf[..room.min(buf.len())]);
         }
+        passing(KillPoint::EarlyBytesCopied);
         self.mine.words().head.store(self.head, Ordering::Release);
+        passing(KillPoint::EarlyHeadStored);
         (self.head - start) as usize
     }
 
     /// Says that nothing more is written or read.
     pub(crate) fn close(&mut self) {
         self.mine.words().closed.store(1, Ordering::Release);
+        passing(KillPoint::EarlyClosedStored);
     }
 
     /// Goes on with the peer's memory. True: the peer waits for what was written,
@@ -209,6 +213,7 @@ impl<M: Own, T: Foreign> Stream<M, T> {
     pub(crate) fn await_input(&mut self) -> Result<bool, Corrupt> {
         let wanted = self.tail + 1;
         self.words().input_wanted.store(wanted, Ordering::Relaxed);
+        passing(KillPoint::InputWanted);
         let ready = self.look_again(Self::has_input)?;
         if ready {
             self.stop_awaiting_input();
@@ -219,6 +224,7 @@ impl<M: Own, T: Foreign> Stream<M, T> {
     /// Takes that back: we look again and again.
     pub(crate) fn stop_awaiting_input(&self) {
         self.words().input_wanted.store(NOBODY, Ordering::Relaxed);
+        passing(KillPoint::InputUnwanted);
     }
 
     /// Asks to be rung once half of our ring is free. True: some room is there
@@ -228,6 +234,7 @@ impl<M: Own, T: Foreign> Stream<M, T> {
         // The ring is full: at least so much was written.
         let wanted = self.head.saturating_sub(len / 2).max(1);
         self.words().room_wanted.store(wanted, Ordering::Relaxed);
+        passing(KillPoint::RoomWanted);
         let ready = self.look_again(Self::has_room)?;
         if ready {
             self.words().room_wanted.store(NOBODY, Ordering::Relaxed);
@@ -260,6 +267,7 @@ impl<M: Own, T: Foreign> Stream<M, T> {
     /// Says that nothing more is written or read. The peer is to be rung.
     pub(crate) fn close(&mut self) {
         self.words().closed.store(1, Ordering::Release);
+        passing(KillPoint::ClosedStored);
     }
 
     /// Whether the peer has said so. What it wrote before is seen by a look that
@@ -271,6 +279,7 @@ impl<M: Own, T: Foreign> Stream<M, T> {
     /// Tells the peer where we run, as it may run there too.
     pub(crate) fn tell_cpu(&self, cpu: u32) {
         self.words().cpu.store(cpu, Ordering::Relaxed);
+        passing(KillPoint::CpuTold);
     }
 
     /// Where the peer ran when it last told.
@@ -324,27 +333,32 @@ impl<M: Own, T: Foreign> Stream<M, T> {
         self.tail += buf.len() as u64;
         let (first, second) = buf.split_at_mut(buf.len().min(len - at));
         self.theirs.copy_out(at, first);
+        passing(KillPoint::BytesTakenInPart);
         self.theirs.copy_out(0, second);
     }
 
     /// Shows the peer what was written. True: it waits for that.
     fn publish_head(&mut self) -> bool {
+        passing(KillPoint::BytesCopied);
         let order = match planted(Fault::HeadIsRelaxed) {
             true => Ordering::Relaxed,
             false => Ordering::Release,
         };
         self.words().head.store(self.head, order);
+        passing(KillPoint::HeadStored);
         let wanted = &self.theirs.words().input_wanted;
         is_awaited(self.head, wanted, &mut self.rung_input)
     }
 
     /// Gives the peer the room of what was read. True: it waits for that.
     fn publish_tail(&mut self) -> bool {
+        passing(KillPoint::BytesTaken);
         let order = match planted(Fault::TailIsRelaxed) {
             true => Ordering::Relaxed,
             false => Ordering::Release,
         };
         self.words().tail.store(self.tail, order);
+        passing(KillPoint::TailStored);
         let wanted = &self.theirs.words().room_wanted;
         let awaited = is_awaited(self.tail, wanted, &mut self.rung_room);
         awaited && !planted(Fault::RoomIsNotTold)
@@ -370,6 +384,7 @@ fn put(mine: &impl Own, head: &mut u64, buf: &[u8]) {
     let at = (*head % len as u64) as usize;
     let (first, second) = buf.split_at(buf.len().min(len - at));
     mine.copy_in(at, first);
+    passing(KillPoint::BytesCopiedInPart);
     mine.copy_in(0, second);
     *head += buf.len() as u64;
 }

@@ -1,0 +1,174 @@
+//! Those who die: this program again, as one test that only runs when it is told to.
+
+use std::env;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use ferromq::{AnySocket, Context, Options, SocketType};
+use ferromq_tests::{PATIENCE, until};
+use ferromq_transport::{LinkOptions, Transport};
+use ferromq_transport_shm::{KILL_AT, KillPoint, Shm};
+
+use crate::message::{message, read};
+
+/// What a child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A socket that connects.
+    Connects,
+    /// A socket that is bound.
+    Listens,
+    /// A link without a socket, to a listener that answers nobody.
+    IsEarly,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It did all it had to.
+    Well,
+    /// At the point that it was sent to.
+    Killed,
+}
+
+/// Messages of a life, and how many of them are under way at once: many that fill rings
+/// several times over, then one by one, for each of which both sides sleep.
+const MANY: u64 = 150;
+const ONE_BY_ONE: u64 = 150;
+const WINDOW: u64 = 8;
+/// Bytes of each side's ring, the least there are.
+const RING: usize = 4 << 10;
+
+/// A process that does what a role does.
+pub(crate) struct Child(std::process::Child);
+
+impl Child {
+    pub(crate) fn start(
+        role: Role,
+        endpoint: &str,
+        life: u64,
+        dies: Option<(KillPoint, u64)>,
+    ) -> Self {
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        command
+            .args(["--exact", "child::child", "--ignored", "--nocapture"])
+            .env(ROLE, format!("{role:?}"))
+            .env(ENDPOINT, endpoint)
+            .env(LIFE, life.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        if let Some((point, passing)) = dies {
+            command.env(KILL_AT, format!("{}:{passing}", point.label()));
+        }
+        Self(command.spawn().expect("a child"))
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<Ended> {
+        self.0.try_wait().expect("a child of ours").map(verdict)
+    }
+
+    pub(crate) fn wait(mut self) -> Ended {
+        verdict(self.0.wait().expect("a child of ours"))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Fails harmlessly when it has ended, as it should.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn verdict(status: ExitStatus) -> Ended {
+    match (status.signal(), status.success()) {
+        (Some(libc::SIGKILL), _) => Ended::Killed,
+        (_, true) => Ended::Well,
+        _ => panic!("the child failed: {status}"),
+    }
+}
+
+const ROLE: &str = "FERROMQ_CHILD_ROLE";
+const ENDPOINT: &str = "FERROMQ_CHILD_ENDPOINT";
+const LIFE: &str = "FERROMQ_CHILD_LIFE";
+
+#[test]
+#[ignore = "a process of its own, which the other tests start"]
+fn child() {
+    let Ok(role) = env::var(ROLE) else {
+        return;
+    };
+    let endpoint = env::var(ENDPOINT).expect("an endpoint");
+    let life = env::var(LIFE).expect("a life").parse().expect("a number");
+    match role.as_str() {
+        "IsEarly" => talk_to_nobody(&endpoint, life),
+        role => talk(role == "Listens", &endpoint, life),
+    }
+}
+
+/// Options of both sides: rings that are full all the time, and back at once.
+pub(crate) fn options() -> Options {
+    let mut link = LinkOptions::default();
+    link.send_buffer = Some(RING);
+    let (soon, later) = (Duration::from_millis(1), Duration::from_millis(5));
+    Options::new().link(link).reconnect_interval(soon, later)
+}
+
+fn talk(listens: bool, endpoint: &str, life: u64) {
+    let context = Context::new().unwrap();
+    let socket = context.any_socket(SocketType::Dealer, options()).unwrap();
+    match listens {
+        true => drop(socket.bind(endpoint).unwrap()),
+        false => socket.connect(endpoint).unwrap(),
+    }
+    exchange(&socket, life, 0..MANY, WINDOW, |number| {
+        16 + (number * 613 % 6000) as usize
+    });
+    exchange(&socket, life, MANY..MANY + ONE_BY_ONE, 1, |_| 64);
+}
+
+/// Sends messages, up to `window` of which may be under way, and waits for the echo of
+/// each.
+fn exchange(
+    socket: &AnySocket,
+    life: u64,
+    numbers: std::ops::Range<u64>,
+    window: u64,
+    len: impl Fn(u64) -> usize,
+) {
+    for number in numbers.start..numbers.end + window {
+        if number < numbers.end {
+            socket.send(message(life, number, len(number))).unwrap();
+        }
+        if number >= numbers.start + window {
+            let expected = number - window;
+            assert_eq!(next_echo(socket, life), expected, "an echo is missing");
+        }
+    }
+}
+
+/// The next echo of this life's; others are of lives that ended before they had theirs.
+fn next_echo(socket: &AnySocket, life: u64) -> u64 {
+    loop {
+        let echo = socket.recv_timeout(PATIENCE).expect("an echo");
+        let (of, number) = read(echo.frame(0).expect("a frame"));
+        if of == life {
+            return number;
+        }
+        assert!(of < life, "an echo of nobody's");
+    }
+}
+
+/// Connects, writes and closes, before anybody answers.
+fn talk_to_nobody(endpoint: &str, life: u64) {
+    let mut options = LinkOptions::default();
+    options.send_buffer = Some(RING);
+    let shm = Shm::new();
+    let route = shm.resolve(&endpoint.parse().unwrap()).unwrap();
+    let mut connecting = shm.connect(&route, &options).unwrap();
+    let mut link = until("it is connected", || connecting.poll_connected().unwrap());
+    let early = message(life, 0, crate::early::LEN);
+    assert_eq!(link.write(&early).unwrap(), early.len());
+}

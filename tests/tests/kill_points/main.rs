@@ -1,0 +1,98 @@
+//! A process may die at any point of a connection through shared memory: whoever is on
+//! the other side is told, has whole messages without a gap, keeps nothing of it, and
+//! serves the next one.
+//!
+//! ```text
+//!   test: the survivor, a DEALER ◀── shm://, small rings ──▶ a child, a DEALER
+//!         echoes what comes                                  dies at a point
+//! ```
+//! The points are the transport's own ([`KillPoint`]); `FERROMQ_KILL_AT` sends a child
+//! to one. Each is died at in each role that passes it, early and in full traffic.
+
+#![cfg(target_os = "linux")]
+
+mod child;
+mod early;
+mod holdings;
+mod message;
+mod survivor;
+
+use std::sync::{Mutex, PoisonError};
+
+use ferromq_tests::Watchdog;
+use ferromq_transport_shm::KillPoint;
+
+use child::{Ended, Role};
+use survivor::Survivor;
+
+/// On which of its passings a child of this role is sent to its death at a point; none
+/// where it does not come by.
+fn passings(point: KillPoint, role: Role) -> &'static [u64] {
+    use KillPoint::*;
+    match (point, role) {
+        (NameBound | Listening | SocketAccepted, Role::Listens) => &[1],
+        (SocketConnected, Role::Connects) => &[1],
+        (EarlyBytesCopied | EarlyHeadStored | EarlyClosedStored, Role::IsEarly) => &[1],
+        (_, Role::IsEarly) => &[],
+        (GreetingReceived | PeerMapped, _) => &[1],
+        (MemoryCreated | MemoryAllocated | MemoryMapped | MemorySealed, _) => &[1],
+        (MemoryPrepared | GreetingSent, _) => &[1],
+        (BytesCopied | BytesCopiedInPart | HeadStored, _) => &[1, 3, 60],
+        (BytesTaken | BytesTakenInPart | TailStored, _) => &[1, 3, 60],
+        (BellDue | BellRung | RoomWanted, _) => &[1, 10],
+        (BellTaken | InputWanted | InputUnwanted | CpuTold, _) => &[1],
+        (ClosedStored | MemoryUnmapped | SocketShut, _) => &[1],
+        _ => &[],
+    }
+}
+
+/// Descriptors and mappings are a process's: one test at a time.
+fn alone<T>(test: impl FnOnce() -> T) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    test()
+}
+
+/// Children of this role die at every point of theirs, before the eyes of one socket.
+fn every_point_of(role: Role) {
+    let _watchdog = Watchdog::start();
+    let mut survivor = Survivor::new(role);
+    for point in KillPoint::ALL {
+        for passing in passings(*point, role) {
+            let ended = survivor.outlive(Some((*point, *passing)));
+            let label = point.label();
+            assert_eq!(
+                ended,
+                Ended::Killed,
+                "nobody passed {label} {passing} times"
+            );
+        }
+        if !passings(*point, role).is_empty() {
+            assert_eq!(survivor.outlive(None), Ended::Well);
+        }
+    }
+}
+
+#[test]
+fn who_connected_may_die_at_any_point() {
+    alone(|| every_point_of(Role::Connects));
+}
+
+#[test]
+fn who_listens_may_die_at_any_point() {
+    alone(|| every_point_of(Role::Listens));
+}
+
+#[test]
+fn who_dies_unanswered_leaves_what_it_had_published() {
+    alone(early::every_point);
+}
+
+#[test]
+fn every_point_is_died_at() {
+    for point in KillPoint::ALL {
+        let roles = [Role::Connects, Role::Listens, Role::IsEarly];
+        let died = roles.iter().any(|role| !passings(*point, *role).is_empty());
+        assert!(died, "no child passes {}", point.label());
+    }
+}
