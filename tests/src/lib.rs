@@ -6,6 +6,7 @@
 //! ```text
 //!   tests/conformance   ferromq sockets ── tcp, ipc ── RawPeer   bytes written by hand
 //!   tests/hostile       ferromq sockets ── tcp, ipc ── RawPeer   that breaks every rule
+//!   tests/kill_points   ferromq sockets ── shm ─────── ferromq, in a process that dies
 //!   tests/interop       ferromq sockets ── tcp, ipc ── ZmqPeer   pyzmq, that is libzmq
 //!   tests/program       ferromq program ── tcp, ipc ── ZmqPeer
 //! ```
