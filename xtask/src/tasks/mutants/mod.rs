@@ -4,7 +4,8 @@
 //! ```text
 //!   the repository ──copy──► tree ──► cargo-mutants, a batch at a time ──► ledger
 //!                                     the crate's unit tests first,          │
-//!                                     then the suite for what survives       ▼
+//!                                     then the suite for what survives,      │
+//!                                     with a few random cases, then all      ▼
 //!                                                        figures, survivors to explain
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod ledger;
 mod report;
+mod thrift;
 mod tool;
 mod tree;
 
@@ -22,12 +24,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use self::ledger::{Decision, Ledger, Outcome};
+use self::thrift::Patience;
 use self::tool::{Mutant, Stage, Tool};
 use self::tree::Tree;
 use crate::cli::{MutantsOptions, MutatedPackage, Shard};
 
 /// Mutants that one run of cargo-mutants gets: what an interruption loses at most.
-const BATCH: usize = 8;
+const BATCH: usize = 16;
 
 pub(crate) fn run(options: &MutantsOptions) -> io::Result<ExitCode> {
     let packages = options.packages();
@@ -105,7 +108,7 @@ impl Bench<'_> {
     fn try_out<'m>(
         &self,
         batch: &[&'m Mutant],
-        patience: &BTreeMap<Stage, Duration>,
+        patience: &BTreeMap<Stage, Patience>,
     ) -> io::Result<BTreeMap<&'m str, Outcome>> {
         let mut decided: BTreeMap<&str, Outcome> = BTreeMap::new();
         for (stage, patience) in patience {
@@ -133,13 +136,14 @@ impl Bench<'_> {
         Ok(decided)
     }
 
-    /// How long each stage may take, from how long it takes without a mistake in
-    /// the code; it has to pass then.
-    fn patience(&self) -> io::Result<BTreeMap<Stage, Duration>> {
+    /// What each stage may take, from what it takes without a mistake in the code; it
+    /// has to pass then.
+    fn patience(&self) -> io::Result<BTreeMap<Stage, Patience>> {
+        self.tree.settle(None)?;
         let mut patience = BTreeMap::new();
         for stage in Stage::ALL {
             let took = self.tool.baseline(self.tree, self.package, stage)?;
-            patience.insert(stage, (took * 6).max(Duration::from_secs(8)));
+            patience.insert(stage, Patience::after(took));
         }
         Ok(patience)
     }

@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::ledger::Outcome;
+use super::thrift::{self, Patience, Took};
 use super::tree::Tree;
 use crate::cli::MutatedPackage;
 use crate::process::{self, Finished};
@@ -45,17 +45,26 @@ impl Mutant {
 pub(super) enum Stage {
     /// The package's unit tests: one crate to compile.
     Units,
-    /// The package's tests from outside, `tests/suite`.
+    /// The package's tests from outside, `tests/suite`, with a few random cases of each
+    /// property: they find most of what all of them find.
+    FewCases,
+    /// The same with all cases, for what is left.
     Suite,
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 2] = [Self::Units, Self::Suite];
+    pub(super) const ALL: [Self; 3] = [Self::Units, Self::FewCases, Self::Suite];
 
     fn argument(self) -> &'static str {
         match self {
             Self::Units => "--lib",
-            Self::Suite => "--test=suite",
+            Self::FewCases | Self::Suite => "--test=suite",
+        }
+    }
+
+    fn prepare(self, command: &mut Command) {
+        if self == Self::FewCases {
+            command.env("PROPTEST_CASES", "48");
         }
     }
 }
@@ -117,9 +126,10 @@ impl Tool {
         tree: &Tree,
         package: MutatedPackage,
         stage: Stage,
-    ) -> io::Result<Duration> {
+    ) -> io::Result<Took> {
         let test = |arguments: &[&str]| {
             let mut cargo = prepared(workspace::cargo());
+            stage.prepare(&mut cargo);
             cargo.current_dir(tree.folder());
             cargo.args(["test", "--package", package.name(), stage.argument()]);
             let Finished { succeeded, lines } = process::run(cargo.args(arguments))?;
@@ -132,9 +142,8 @@ impl Tool {
             Ok(())
         };
         test(&["--no-run"])?;
-        let started = Instant::now();
-        test(&[])?;
-        Ok(started.elapsed())
+        let (took, passed) = Took::by(|| test(&[]));
+        passed.map(|()| took)
     }
 
     /// Makes each mistake in turn and runs a stage.
@@ -144,15 +153,18 @@ impl Tool {
         package: MutatedPackage,
         stage: Stage,
         mutants: &[&Mutant],
-        patience: Duration,
+        patience: Patience,
     ) -> io::Result<BTreeMap<String, Outcome>> {
         let folder = workspace::target_dir().join("mutants/run");
         let _ = fs::remove_dir_all(&folder); // of the last batch
         fs::create_dir_all(&folder)?;
         let mut command = self.command(tree, package);
+        stage.prepare(&mut command);
+        tree.settle(Some(patience))?;
         command.args(["--in-place", "--baseline=skip", "--colors=never"]);
         command.arg(format!("--cargo-arg={}", stage.argument()));
-        command.arg(format!("--timeout={}", patience.as_secs_f64().ceil()));
+        let seconds = patience.timeout().as_secs_f64().ceil();
+        command.arg(format!("--timeout={seconds}"));
         command.arg("--output").arg(&folder);
         for mutant in mutants {
             command.arg(format!("--re=^{}$", literal(&mutant.name)));
@@ -171,28 +183,29 @@ impl Tool {
     }
 }
 
-/// What makes a mutant cheap: nothing to link but the tests, and no search for a
-/// smaller input once one fails.
+/// A place of its own to build in, and no search for a smaller input once one fails.
 fn prepared(mut command: Command) -> Command {
     let build = workspace::target_dir().join("mutants/build");
     command.env("CARGO_TARGET_DIR", build);
-    command.env("CARGO_PROFILE_TEST_DEBUG", "0");
-    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     command.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     command
 }
 
 /// What a run of cargo-mutants left.
 fn outcomes(folder: &std::path::Path) -> io::Result<BTreeMap<String, Outcome>> {
-    let text = fs::read(folder.join("mutants.out/outcomes.json"))?;
+    let folder = folder.join("mutants.out");
+    let text = fs::read(folder.join("outcomes.json"))?;
     let run: Value = serde_json::from_slice(&text)?;
     let outcomes = run["outcomes"].as_array().into_iter().flatten();
-    Ok(outcomes.filter_map(outcome).collect())
+    let log = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    Ok(outcomes.filter_map(|of| outcome(of, log)).collect())
 }
 
-fn outcome(of: &Value) -> Option<(String, Outcome)> {
+fn outcome(of: &Value, log: impl Fn(&str) -> String) -> Option<(String, Outcome)> {
     let name = of["scenario"]["Mutant"]["name"].as_str()?;
+    let used_up = || thrift::used_up(&log(of["log_path"].as_str().unwrap_or_default()));
     let outcome = match of["summary"].as_str()? {
+        "CaughtMutant" if used_up() => Outcome::Timeout,
         "CaughtMutant" => Outcome::Caught,
         "MissedMutant" => Outcome::Missed,
         "Timeout" => Outcome::Timeout,
@@ -221,18 +234,21 @@ mod tests {
 
     #[test]
     fn what_a_run_left_is_read() {
-        let of = |summary: &str| {
+        let of = |summary: &str, log: &str| {
             let mutant = json!({"name": "wire/src/frame.rs:7:5: replace > with >="});
-            outcome(&json!({"scenario": {"Mutant": mutant}, "summary": summary}))
+            let of = json!({"scenario": {"Mutant": mutant}, "summary": summary});
+            outcome(&of, |_| log.to_owned())
         };
         let name = "wire/src/frame.rs:7:5: replace > with >=".to_owned();
-        assert_eq!(of("MissedMutant"), Some((name, Outcome::Missed)));
-        assert_eq!(of("Timeout").map(|it| it.1), Some(Outcome::Timeout));
-        assert_eq!(of("Failure"), None, "is no mutant's end");
-        assert_eq!(
-            outcome(&json!({"scenario": "Baseline", "summary": "Success"})),
-            None
-        );
+        assert_eq!(of("MissedMutant", ""), Some((name, Outcome::Missed)));
+        assert_eq!(of("Timeout", "").map(|it| it.1), Some(Outcome::Timeout));
+        let failed = "FAILED. 85 passed; 2 failed";
+        let outcome_of = |log| of("CaughtMutant", log).map(|it| it.1);
+        assert_eq!(outcome_of(failed), Some(Outcome::Caught));
+        assert_eq!(outcome_of("(signal: 24, SIGXCPU)"), Some(Outcome::Timeout));
+        assert_eq!(of("Failure", ""), None, "is no mutant's end");
+        let baseline = json!({"scenario": "Baseline", "summary": "Success"});
+        assert_eq!(outcome(&baseline, |_| String::new()), None);
     }
 
     #[test]

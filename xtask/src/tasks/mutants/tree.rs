@@ -8,6 +8,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
+use super::thrift::{self, Patience};
 use crate::cli::MutatedPackage;
 use crate::workspace;
 
@@ -43,6 +44,11 @@ impl Tree {
         }
         remove_others(&folder, &folder, &files)?;
         Ok(Self { folder, files })
+    }
+
+    /// Sets how cargo builds and runs the tests in the copy.
+    pub(super) fn settle(&self, patience: Option<Patience>) -> io::Result<()> {
+        thrift::settle(self.folder.parent().unwrap_or(&self.folder), patience)
     }
 
     pub(super) fn folder(&self) -> &Path {
