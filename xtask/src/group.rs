@@ -44,9 +44,18 @@ impl From<std::io::Result<Finished>> for Outcome {
     }
 }
 
-/// Counts of groups.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// Counts of groups, and what each took.
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
+    counts: Counts,
+    /// A line for each group.
+    summary: Vec<String>,
+    /// What all of them took, in seconds.
+    seconds: f32,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Counts {
     passed: u32,
     failed: u32,
     skipped: u32,
@@ -55,38 +64,50 @@ pub(crate) struct Tally {
 impl Tally {
     /// Runs one group and prints its line.
     pub(crate) fn run(&mut self, name: &str, body: impl FnOnce() -> Outcome) {
-        println!("{name:<10} …");
+        println!("{name:<11} …");
         // What runs shows only at its end: the line above is the sign of life.
         let _ = std::io::stdout().flush();
         let started = Instant::now();
         let outcome = body();
         let seconds = started.elapsed().as_secs_f32();
-        match outcome {
+        let ended = match outcome {
             Outcome::Passed => {
-                self.passed += 1;
-                println!("{name:<10} {seconds:>6.1} s  passed");
+                self.counts.passed += 1;
+                "passed".to_owned()
             }
             Outcome::Failed(lines) => {
-                self.failed += 1;
+                self.counts.failed += 1;
                 println!("──────── output of {name}");
                 lines.iter().for_each(|line| println!("{line}"));
                 println!("──────── end of output of {name}");
-                println!("{name:<10} {seconds:>6.1} s  FAILED");
+                "FAILED".to_owned()
             }
             Outcome::Skipped { why, enable } => {
-                self.skipped += 1;
-                println!("{name:<10} {seconds:>6.1} s  skipped: {why}; to enable it: {enable}");
+                self.counts.skipped += 1;
+                format!("skipped: {why}; to enable it: {enable}")
             }
-        }
+        };
+        let line = format!("{name:<11} {seconds:>6.1} s  {ended}");
+        println!("{line}");
+        self.summary.push(line);
+        self.seconds += seconds;
     }
 
-    /// Prints the last line and says how the process ends.
+    /// Prints what each group took, if there were several, and the counts in the last
+    /// line; says how the process ends.
     pub(crate) fn finish(self) -> ExitCode {
-        println!(
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        );
-        if self.failed > 0 || (self.skipped > 0 && workspace::is_ci()) {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+        } = self.counts;
+        if self.summary.len() > 1 {
+            println!("────────");
+            self.summary.iter().for_each(|line| println!("{line}"));
+            println!("{:<11} {:>6.1} s", "together", self.seconds);
+        }
+        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        if failed > 0 || (skipped > 0 && workspace::is_ci()) {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS
@@ -105,12 +126,15 @@ mod tests {
         tally.run("bad", || Outcome::failed("expected by the test"));
         tally.run("absent", || Outcome::skipped("nothing here", "true"));
         assert_eq!(
-            tally,
-            Tally {
+            tally.counts,
+            Counts {
                 passed: 1,
                 failed: 1,
                 skipped: 1
             }
         );
+        assert_eq!(tally.summary.len(), 3);
+        assert!(tally.summary[1].starts_with("bad"), "{:?}", tally.summary);
+        assert!(tally.summary[1].ends_with("FAILED"), "{:?}", tally.summary);
     }
 }

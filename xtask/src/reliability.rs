@@ -1,5 +1,7 @@
 //! The figures of docs/RELIABILITY.md, which are written by the runs that count
-//! them: a file for each run, in docs/reliability.
+//! them: a file for each run, in docs/reliability, and the table of them all.
+
+mod table;
 
 use std::fs;
 use std::io;
@@ -38,7 +40,7 @@ impl Figures {
         self.tools.push(tool.into());
     }
 
-    /// Writes `docs/reliability/{name}.json`.
+    /// Writes `docs/reliability/{name}.json`, and the table anew.
     pub(crate) fn store(mut self, name: &str) -> io::Result<()> {
         self.tools.insert(0, first_line("rustc", "--version"));
         let text = serde_json::to_string_pretty(&json!({
@@ -53,7 +55,7 @@ impl Figures {
         fs::write(&path, text + "\n")?;
         let shown = path.strip_prefix(workspace::root()).unwrap_or(&path);
         println!("written: {}", shown.display());
-        Ok(())
+        table::write()
     }
 }
 

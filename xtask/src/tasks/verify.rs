@@ -9,7 +9,6 @@ mod random;
 mod repeated;
 mod sanitizers;
 mod source;
-mod table;
 mod transfer;
 
 use std::hash::{BuildHasher, RandomState};
@@ -48,9 +47,6 @@ pub(crate) fn run(verify: &Verify) -> ExitCode {
                 Err(stopped) => Outcome::failed(stopped),
             });
         }
-    }
-    if let Err(cause) = table::write() {
-        tally.run("table", || Outcome::failed(cause));
     }
     tally.finish()
 }
