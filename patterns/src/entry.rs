@@ -205,4 +205,14 @@ mod tests {
             assert_eq!(Entry::new(key).key(), key);
         }
     }
+
+    #[test]
+    fn what_was_never_counted_is_not_counted_off() {
+        for key in keys() {
+            let mut entry = Entry::new(key);
+            assert!(entry.increment());
+            assert_eq!([(); 3].map(|()| entry.decrement()), [1, 0, 0]);
+            assert_eq!(entry.key(), key, "counting changes nothing else");
+        }
+    }
 }

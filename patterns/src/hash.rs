@@ -120,6 +120,26 @@ mod tests {
         }
     }
 
+    /// Of the authors' vectors for SipHash-1-3: the key 00 01 … 0f, and as many bytes
+    /// 00 01 … as the place in the list.
+    #[test]
+    fn hash_bytes_is_siphash_of_a_seed_too() {
+        let seed = Seed::new(0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908);
+        let hash = u64::from_le_bytes([0xdc, 0xc4, 0x0f, 0x05, 0x58, 0x01, 0xac, 0xab]);
+        assert_eq!(seed.hash_bytes(b""), (hash >> 32) as u32 ^ hash as u32);
+    }
+
+    /// The multiplier comes from the seed, and must be odd and not zero for each.
+    #[test]
+    fn no_seed_makes_all_words_alike() {
+        let unlucky = Seed::new(1, 0xa076_1d64_78bd_642f ^ 1);
+        for seed in [unlucky, Seed::new(1, unlucky.high ^ 1)] {
+            let hashes: std::collections::HashSet<u32> =
+                (0..1_000).map(|key| seed.hash_word(key)).collect();
+            assert!(hashes.len() >= 998, "{} of 1,000", hashes.len());
+        }
+    }
+
     #[test]
     fn words_spread_over_the_low_bits_whatever_the_seed() {
         for seed in [

@@ -94,6 +94,19 @@ impl Output {
 mod tests {
     use super::*;
 
+    /// What a PLAIN client may have written before its first byte is taken: names and
+    /// passwords have 255 bytes at most (24/ZMTP-PLAIN), and so have reasons (37/ZMTP).
+    #[test]
+    fn a_whole_handshake_and_an_error_behind_it_fit() {
+        let hello = LONG_HEADER_LEN + b"\x05HELLO".len() + 2 * (1 + 255);
+        let initiate = LONG_HEADER_LEN + b"\x08INITIATE".len() + LOCAL_METADATA_MAX;
+        let error = LONG_HEADER_LEN + b"\x05ERROR".len() + 1 + 255;
+        let mut output = Output::default();
+        for len in [64, hello, initiate, error] {
+            assert_eq!(output.reserve(len).map(|room| room.len()), Ok(len));
+        }
+    }
+
     #[test]
     fn output_is_written_piecewise_and_reuses_its_room() {
         let mut output = Output::default();

@@ -10,6 +10,7 @@ use environment::{Effort, Environment, module};
 
 use crate::group::Outcome;
 use crate::process::{self, Finished};
+use crate::reliability::Figures;
 use crate::workspace;
 
 /// The tests that another library's environment repeats.
@@ -58,22 +59,33 @@ pub(crate) fn check_tensors() -> Outcome {
         Ok(wheel) => wheel,
         Err(outcome) => return outcome,
     };
-    let mut tested = 0;
-    for environment in [Environment::Torch, Environment::TensorFlow] {
+    let mut figures =
+        Figures::new("tensors: tests of the Python package with torch and tensorflow");
+    let mut tested = false;
+    for (name, environment) in [
+        ("torch", Environment::Torch),
+        ("tensorflow", Environment::TensorFlow),
+    ] {
         match environment.python(Effort::Install) {
             Err(missing) => println!("    python: skipped: {}; {}", missing.why, missing.enable),
             Ok(python) => match test_tensors(&python, &wheel.file) {
-                Ok(()) => tested += 1,
+                Ok(passed) => {
+                    figures.set(format!("{name}: tests that passed"), passed);
+                    tested = true;
+                }
                 Err(failed) => return failed,
             },
         }
     }
-    match tested {
-        0 => Outcome::skipped(
+    if !tested {
+        return Outcome::skipped(
             "neither torch nor tensorflow can be installed",
             "sudo apt-get install python3-torch",
-        ),
-        _ => Outcome::Passed,
+        );
+    }
+    match figures.store("tensors") {
+        Ok(()) => Outcome::Passed,
+        Err(cause) => Outcome::failed(cause),
     }
 }
 
@@ -130,7 +142,7 @@ fn install(python: &Path, wheel: &Path) -> Result<(), Outcome> {
 /// otherwise.
 fn test_beside(environment: Environment, wheel: &Path) -> Result<(), Outcome> {
     match environment.python(Effort::WhatIsThere) {
-        Ok(python) => test_tensors(&python, wheel),
+        Ok(python) => test_tensors(&python, wheel).map(|_| ()),
         Err(missing) => {
             let (why, enable) = (missing.why, missing.enable);
             println!("    python: skipped: {why}; to test with it: {enable}");
@@ -139,13 +151,27 @@ fn test_beside(environment: Environment, wheel: &Path) -> Result<(), Outcome> {
     }
 }
 
-fn test_tensors(python: &Path, wheel: &Path) -> Result<(), Outcome> {
+/// How many tests passed.
+fn test_tensors(python: &Path, wheel: &Path) -> Result<u64, Outcome> {
     install(python, wheel)?;
     let mut test = module(python, &["pytest", "-q"]);
     test.args(OF_TENSORS);
     let name = python.ancestors().nth(2).and_then(Path::file_name);
     let name = name.unwrap_or_default().to_string_lossy();
-    run([(&*format!("testing in {name}"), test)])
+    println!("    python: testing in {name}");
+    match process::run(&mut test) {
+        Ok(Finished {
+            succeeded: true,
+            lines,
+        }) => Ok(lines.iter().find_map(|line| passed(line)).unwrap_or(0)),
+        failed => Err(failed.into()),
+    }
+}
+
+/// The count in pytest's last line.
+fn passed(line: &str) -> Option<u64> {
+    let (count, _) = line.split_once(" passed")?;
+    count.rsplit(' ').next()?.parse().ok()
 }
 
 fn run<'a>(steps: impl IntoIterator<Item = (&'a str, Command)>) -> Result<(), Outcome> {
@@ -159,4 +185,16 @@ fn run<'a>(steps: impl IntoIterator<Item = (&'a str, Command)>) -> Result<(), Ou
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_tests_are_in_the_last_line() {
+        assert_eq!(passed("17 passed, 2 skipped in 1.93s"), Some(17));
+        assert_eq!(passed("3 skipped, 5 passed in 1.93s"), Some(5));
+        assert_eq!(passed("3 skipped in 1.93s"), None);
+    }
 }
