@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn who_works_too_long_is_known_by_the_signal() {
         let mut endless = Command::new("prlimit");
-        endless.args(["--cpu=1:2", "sh", "-c", "while :; do :; done"]);
+        endless.args(["--cpu=1:30", "sh", "-c", "while :; do :; done"]);
         let (took, status) = Took::by(|| endless.status());
         let Patience::Work(patience) = Patience::after(took) else {
             return println!("skipped: nothing counts or limits work here");
