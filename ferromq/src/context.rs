@@ -7,9 +7,9 @@ use ferromq_transport::Transport;
 use ferromq_transport_shm::Shm;
 use ferromq_transport_tcp::{Ipc, Tcp};
 
-use crate::Error;
 #[cfg(feature = "status")]
 use crate::status::{StatusError, StatusPlace};
+use crate::{Error, Switching};
 
 /// Where sockets come from: a [`ferromq_mio::Context`] that knows `tcp://` and
 /// `ipc://`, with all of its calls.
@@ -79,6 +79,14 @@ impl ContextBuilder {
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.builder = self.builder.transport(transport);
+        self
+    }
+
+    /// Which connections move to shared memory, and at what cost; see
+    /// [`ferromq_mio::ContextBuilder::switching`].
+    #[must_use]
+    pub fn switching(mut self, switching: Switching) -> Self {
+        self.builder = self.builder.switching(switching);
         self
     }
 

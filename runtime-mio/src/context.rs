@@ -12,6 +12,7 @@ use crate::io::{Command, ConnectorId, IoHandle, Reactor, SocketId, Transports};
 use crate::security::{Authenticator, Authority, Role, require};
 use crate::sight::SocketList;
 use crate::socket::{AnySocket, Core, Kind, Phase, Socket};
+use crate::switching::{Plan, Switching};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock_unpoisoned};
 use crate::{ContextObserver, Error, Options, SocketSnapshot};
@@ -31,6 +32,7 @@ pub struct Context {
 pub struct ContextBuilder {
     transports: Transports,
     inproc: Inproc,
+    switching: Option<Switching>,
 }
 
 pub(crate) struct ContextInner {
@@ -168,7 +170,22 @@ impl ContextBuilder {
     /// Adds a transport for its schemes; a later one takes a scheme over.
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        if let Some(switching) = &mut self.switching {
+            switching.exempt(transport.schemes());
+        }
         self.transports.add(Arc::new(transport));
+        self
+    }
+
+    /// Moves connections between two sockets of one machine to a shorter path before
+    /// their first message, where both contexts do so, and both sockets have
+    /// [`Options::switch`]. Users see a [`Switched`](crate::EventKind::Switched) or
+    /// [`SwitchRefused`](crate::EventKind::SwitchRefused) event, and all else as
+    /// before. For the transports that are there now: one that is added later keeps
+    /// its connections. `FERROMQ_SWITCH=0` in the environment turns it off.
+    #[must_use]
+    pub fn switching(mut self, switching: Switching) -> Self {
+        self.switching = Some(switching);
         self
     }
 
@@ -179,7 +196,8 @@ impl ContextBuilder {
     pub fn build(self) -> Result<Context, Error> {
         let (io, poll) = IoHandle::new()?;
         let authority = Authority::new(io.clone(), self.inproc);
-        let reactor = Reactor::new(poll, io.clone(), authority.clone())
+        let plan = Plan::new(self.switching, &self.transports);
+        let reactor = Reactor::new(poll, io.clone(), authority.clone(), plan)
             .map_err(Error::system("clone the context's epoll"))?;
         // Measured once here, so that no call of a user's pays for it.
         crate::clock::ticks(std::time::Duration::from_micros(1));

@@ -89,6 +89,8 @@ mod statistics;
 #[cfg(not(loom))]
 mod storage;
 #[cfg(not(loom))]
+mod switching;
+#[cfg(not(loom))]
 mod system;
 
 pub use frame::Frame;
@@ -116,6 +118,7 @@ pub use self::{
         Server, Socket, Sub, Together, XPub, XSub,
     },
     statistics::{DropCause, Drops, PeerState, PeerStatistics, Statistics, Traffic},
+    switching::Switching,
 };
 
 #[cfg(not(loom))]

@@ -50,6 +50,18 @@ pub enum EventKind {
     },
     /// The connection carries messages from now on.
     HandshakeSucceeded,
+    /// The connection takes a shorter path than that of its endpoint: both ends are on
+    /// one machine. Follows [`HandshakeSucceeded`](Self::HandshakeSucceeded).
+    Switched {
+        /// The scheme of the transport that carries it: `shm`.
+        path: String,
+    },
+    /// The connection stays where it is, though both ends are on one machine and do
+    /// that.
+    SwitchRefused {
+        /// Why.
+        cause: String,
+    },
     /// A peer was not let in for who it is, or we were not. The
     /// [`HandshakeFailed`](Self::HandshakeFailed) that it comes to follows.
     AuthenticationFailed {

@@ -64,6 +64,7 @@ pub struct Options {
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) crc: bool,
     pub(crate) extensions: bool,
+    pub(crate) switch: bool,
     pub(crate) link: LinkOptions,
 }
 
@@ -118,6 +119,7 @@ impl Default for Options {
             properties: Vec::new(),
             crc: false,
             extensions: true,
+            switch: true,
             link: LinkOptions::default(),
         }
     }
@@ -216,6 +218,11 @@ impl Options {
         /// Offer extensions to the peer at all. Default on: plain ZeroMQ
         /// peers ignore the offer.
         extensions: bool;
+        /// Move connections to peers of our kind on this machine to a shorter path,
+        /// shared memory, where the context does that
+        /// ([`ContextBuilder::switching`](crate::ContextBuilder::switching)). Default
+        /// on.
+        switch: bool;
     }
 
     /// A name for people who look at the context's sockets: at most 255 bytes,

@@ -29,6 +29,8 @@ pub(crate) struct Pipe {
     /// link (ROUTER).
     pub(crate) named: bool,
     pub(crate) link: Option<Box<Link>>,
+    /// The scheme of the transport that carries it, if not the endpoint's.
+    pub(crate) via: Option<&'static str>,
     /// The transport takes nothing any more; what it still holds is read.
     pub(crate) broken: bool,
     /// Decoded while the application was away.
@@ -69,6 +71,7 @@ impl Pipe {
             connector,
             named: false,
             link: None,
+            via: None,
             broken: false,
             inbound: VecDeque::new(),
             inbound_bytes: 0,

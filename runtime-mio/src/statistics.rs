@@ -153,6 +153,9 @@ pub struct PeerStatistics {
     pub endpoint: String,
     /// The peer's address, while a connection stands.
     pub address: Option<String>,
+    /// The scheme of the transport that carries the connection, where that is not the
+    /// endpoint's: `shm` after a switch.
+    pub via: Option<&'static str>,
     /// The identity that the peer gave, or that ROUTER knows it by; SERVER and
     /// PEER: its routing id.
     pub identity: Vec<u8>,
@@ -204,6 +207,12 @@ pub struct Statistics {
     /// Peers that were let in without saying which type of socket they are
     /// (37/ZMTP wants a Socket-Type; some that do without are harmless).
     pub untyped_peers: u64,
+    /// Connections that took a shorter path than their endpoint's
+    /// ([`Options::switch`](crate::Options::switch)).
+    pub switched: u64,
+    /// Connections that stayed where they were, though both ends were on one machine
+    /// and did that: it failed, or the context had as many as it may.
+    pub switches_refused: u64,
     /// Connections ended because the peer broke the protocol, or exceeded a
     /// limit, after its handshake.
     pub violations: u64,

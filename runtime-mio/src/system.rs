@@ -1,7 +1,9 @@
 //! The system calls that no library wraps.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::event::epoll::{self, EventFlags};
 
 /// Makes this thread's sleeps end when asked: by default Linux adds up to
 /// 50 us, half of the shortest nap of the I/O thread.
@@ -28,4 +30,18 @@ pub(crate) fn duplicate(poll: &mio::Poll) -> io::Result<OwnedFd> {
     // borrow of it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(poll.as_raw_fd()) };
     borrowed.try_clone_to_owned()
+}
+
+/// Registers a descriptor for nothing but its end, edge-triggered, which mio cannot.
+pub(crate) fn watch_end(epoll: BorrowedFd<'_>, fd: RawFd, token: mio::Token) -> io::Result<()> {
+    // SAFETY: the link that the descriptor belongs to is the caller's for as long as
+    // this call, which keeps nothing of it.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let token = epoll::EventData::new_u64(token.0 as u64);
+    Ok(epoll::add(
+        epoll,
+        fd,
+        token,
+        EventFlags::RDHUP | EventFlags::ET,
+    )?)
 }

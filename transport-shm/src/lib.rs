@@ -28,7 +28,7 @@
 //! - `ring/`: positions, who waits for what, and why nobody sleeps too long; proven
 //!   by loom. Knows no memory but by two traits.
 //! - `segment`: making and checking memory. `mapping`: the `unsafe` part.
-//! - `hello`, `bell`, `link`, `connect`, `listen`, `name`, `peer`: the rest.
+//! - `hello`, `bell`, `link`, `connect`, `listen`, `name`, `peer`, `ground`: the rest.
 //! - `kill_point`: where tests kill a process, with the feature `kill-points` only.
 //!
 //! # The run loop
@@ -52,6 +52,7 @@
 mod arena;
 mod bell;
 mod connect;
+mod ground;
 mod hello;
 mod kill_point;
 mod lending;
@@ -131,6 +132,10 @@ impl std::fmt::Debug for Shm {
 impl Transport for Shm {
     fn schemes(&self) -> &'static [&'static str] {
         &["shm"]
+    }
+
+    fn common_ground(&self) -> Option<[u8; 16]> {
+        ground::common()
     }
 
     fn resolve(&self, endpoint: &Endpoint) -> Result<Route, TransportError> {

@@ -47,6 +47,14 @@ pub trait Link: Send {
     /// The descriptor to register, once and edge-triggered, for both directions.
     fn fd(&self) -> RawFd;
 
+    /// A second descriptor, which tells of nothing but the end: of a link that also
+    /// ends with something else than its carrier. Registered for hang-ups only, where
+    /// it is; [`handle_hangup`](Self::handle_hangup) is called for both. `None` by
+    /// default.
+    fn end_fd(&self) -> Option<RawFd> {
+        None
+    }
+
     /// Reads what is there, up to the buffer's length.
     ///
     /// # Errors

@@ -21,6 +21,15 @@ pub trait Transport: Send + Sync {
     /// The schemes it serves, such as `["tcp"]`. Constant.
     fn schemes(&self) -> &'static [&'static str];
 
+    /// Something that two processes have in common exactly if one can bind an
+    /// endpoint of this transport and the other one connect to it, whatever network
+    /// lies between them otherwise: of shared memory, the machine. It is shown to
+    /// peers, so it must not tell what is nobody's business. `None`, the default:
+    /// nothing is known. May read files.
+    fn common_ground(&self) -> Option<[u8; 16]> {
+        None
+    }
+
     /// Whether [`resolve`](Self::resolve) may block for this endpoint (it has a
     /// name to look up). Does not block itself.
     fn needs_resolver(&self, endpoint: &Endpoint) -> bool {
@@ -70,6 +79,10 @@ pub trait Transport: Send + Sync {
 impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn schemes(&self) -> &'static [&'static str] {
         (**self).schemes()
+    }
+
+    fn common_ground(&self) -> Option<[u8; 16]> {
+        (**self).common_ground()
     }
 
     fn needs_resolver(&self, endpoint: &Endpoint) -> bool {

@@ -202,6 +202,7 @@ impl Reactor {
             Stage::Handshaking(key) => {
                 if let Some(handshake) = self.handshakes.try_remove(key) {
                     self.forget_deadline(handshake.timer);
+                    self.forget_deadline(handshake.moving_timer);
                     deregister(&self.registry, handshake.link.fd());
                 }
             }

@@ -45,6 +45,9 @@ pub(super) struct Connector {
     pub(super) retry_at: Option<Instant>,
     /// Whether to offer extensions: not to a peer that hung up on the offer.
     pub(super) offer: bool,
+    /// Whether to offer a shorter path: not after a connection that ended before it
+    /// was decided.
+    pub(super) switch: bool,
     backoff: Backoff,
     /// When the link was established that stood last.
     established: Option<Instant>,
@@ -69,6 +72,7 @@ impl Connector {
             failure: None,
             retry_at: None,
             offer: true,
+            switch: true,
             established: None,
         }
     }

@@ -1,24 +1,29 @@
 //! A connection on its way to being established.
 
 mod admission;
+mod completing;
 mod dialogue;
+mod moving;
 mod opening;
 
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferromq_transport::Link;
-use ferromq_wire::Status;
+use ferromq_wire::{Status, SwitchReason};
+use mio::Registry;
 
 use self::dialogue::{Dialogue, Heard};
-use super::ConnectorId;
+use self::moving::Moving;
 use super::timers::TimerId;
+use super::{ConnectorId, Source, deregister, register};
+use crate::Options;
 use crate::inproc::End;
-use crate::link::Sealing;
 use crate::security::{AuthenticationRequest, NaCl, NoVerdict, Verdict};
 use crate::socket::{Core, Established, Unauthenticated};
-use crate::{Options, PeerInfo};
+use crate::switching::Plan;
 
 type Security = ferromq_wire::Security<NaCl>;
 
@@ -30,6 +35,32 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub(super) enum Origin {
     Accepted,
     Connected(ConnectorId),
+}
+
+/// What is offered to the peer beyond ZMTP.
+pub(super) struct Offered {
+    /// Anything at all.
+    pub(super) extensions: bool,
+    /// A shorter path.
+    pub(super) switch: Option<Arc<Plan>>,
+}
+
+/// Has the reactor wake a handshake for more descriptors than that of its link.
+#[derive(Clone, Copy)]
+pub(super) struct Watcher<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) key: usize,
+}
+
+impl Watcher<'_> {
+    fn watch(self, fd: RawFd) -> Result<(), SwitchReason> {
+        let watched = register(self.registry, fd, Source::Handshake(self.key));
+        watched.map_err(|_| SwitchReason::Exhausted)
+    }
+
+    fn forget(self, fd: RawFd) {
+        deregister(self.registry, fd);
+    }
 }
 
 /// How far a handshake has come.
@@ -110,8 +141,15 @@ pub(super) struct Handshake {
     pub(super) deadline: Option<Instant>,
     /// What fires then.
     pub(super) timer: Option<TimerId>,
-    /// None while the peer has our greeting and has said nothing.
+    /// None while the peer has our greeting and has said nothing, and once it is
+    /// complete.
     dialogue: Option<Box<Dialogue>>,
+    /// How it could take a shorter path, if we offered that.
+    plan: Option<Arc<Plan>>,
+    /// It is complete, and taking it.
+    moving: Option<Box<Moving>>,
+    /// What fires when that has had its time.
+    pub(super) moving_timer: Option<TimerId>,
     /// The peer closed; what it said before is still looked at.
     ended: bool,
     /// We offered extensions, and the peer may have hung up because of it.
@@ -127,13 +165,18 @@ impl Handshake {
         mut link: Box<dyn Link>,
         origin: Origin,
         endpoint: Arc<str>,
-        offer: bool,
+        offer: Offered,
         serial: u64,
     ) -> Result<Self, String> {
         let hands_over = End::of(&mut *link).is_some();
+        let offered = offer.extensions && options.extensions && !hands_over;
+        let plan = offer.switch.filter(|plan| plan.concerns(&endpoint));
         let mut handshake = Self {
             deadline: Instant::now().checked_add(options.handshake_timeout),
-            offered: offer && options.extensions && !hands_over,
+            offered,
+            plan: plan.filter(|_| offered && options.switch),
+            moving: None,
+            moving_timer: None,
             core,
             options,
             link,
@@ -160,7 +203,10 @@ impl Handshake {
     }
 
     /// Writes and reads as far as it goes without waiting.
-    pub(super) fn drive(mut self) -> (Option<Self>, Progress) {
+    pub(super) fn drive(mut self, watcher: Watcher<'_>) -> (Option<Self>, Progress) {
+        if self.moving.is_some() {
+            return self.drive_moving(watcher);
+        }
         let mut dialogue = match self.resume() {
             Ok(Some(dialogue)) => dialogue,
             Ok(None) => return (Some(self), Progress::Pending),
@@ -174,7 +220,7 @@ impl Handshake {
             Ok(Turn::Wait) => Progress::Pending,
             Ok(Turn::Ask(request)) => Progress::Asks(request),
             Ok(Turn::Refuse) => Progress::IsRefused,
-            Ok(Turn::Over) => return (None, self.finish(*dialogue)),
+            Ok(Turn::Over) => return self.complete(dialogue, watcher),
             Err(cause) => {
                 // The peer is told why, if its buffer takes it.
                 let _ = dialogue.write(&mut *self.link);
@@ -200,6 +246,7 @@ impl Handshake {
             secured: !self.hands_over,
             accepted: self.origin == Origin::Accepted,
             offered: self.offered,
+            switches: self.plan.is_some(),
         })
     }
 
@@ -265,48 +312,5 @@ impl Handshake {
                 Err(cause)
             }
         }
-    }
-
-    fn finish(self, dialogue: Dialogue) -> Progress {
-        match self.establish(dialogue) {
-            Some(established) => Progress::Established(Box::new(established)),
-            None => Progress::Failed(String::from("the handshake did not complete").into()),
-        }
-    }
-
-    fn establish(mut self, mut dialogue: Dialogue) -> Option<Established> {
-        let peer = dialogue.connection.peer();
-        let socket_type = peer
-            .socket_type
-            .map_or("", |socket_type| socket_type.name());
-        let address = self.link.peer().endpoint.to_string();
-        let identity = dialogue.connection.peer_identity(&dialogue.scratch);
-        let info = PeerInfo::new(socket_type, address).with_identity(identity);
-        let info = dialogue.with_properties(info);
-        let version = peer.version.negotiated();
-        let limits = self.options.limits;
-        let session = dialogue.connection.mechanism_mut().take_session();
-        let sealing = session.map(|session| Sealing::new(&session, &limits));
-        let inline_max = match (End::of(&mut *self.link), &sealing) {
-            // What was handed over is looked for there, not in the stream.
-            (Some(_), _) => crate::link::BY_HANDLE - 1,
-            (None, Some(sealing)) => sealing.inline_max(),
-            (None, None) => crate::link::INLINE_MAX,
-        };
-        let halves = dialogue.connection.establish(limits, inline_max)?;
-        Some(Established {
-            link: self.link,
-            options: self.options,
-            halves,
-            sealing,
-            version,
-            peer: Arc::new(info),
-            first_bytes: dialogue.unread,
-            endpoint: self.endpoint,
-            connector: match self.origin {
-                Origin::Accepted => None,
-                Origin::Connected(connector) => Some(connector),
-            },
-        })
     }
 }

@@ -240,6 +240,10 @@ impl Transports {
         }
     }
 
+    pub(crate) fn by_scheme(&self, scheme: &str) -> Option<&Arc<dyn Transport>> {
+        self.0.get(scheme)
+    }
+
     pub(crate) fn of(&self, endpoint: &Endpoint) -> Result<&Arc<dyn Transport>, Error> {
         self.0.get(endpoint.scheme()).ok_or_else(|| {
             let mut known: Vec<_> = self.0.keys().copied().collect();

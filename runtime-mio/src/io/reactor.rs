@@ -15,6 +15,7 @@ use super::resolver::Resolver;
 use super::timers::{Timer, TimerId, Timers};
 use super::watch::{Rhythm, Watch};
 use crate::security::{Authority, NoVerdict, Ticket, Verdict};
+use crate::switching::Plan;
 
 use super::{Command, ConnectorId, IoHandle, SocketId, Source, WAKE};
 
@@ -40,6 +41,8 @@ pub(crate) struct Reactor {
     pub(super) timers: Timers,
     pub(super) rhythm: Rhythm,
     pub(super) serial: u64,
+    /// How connections of one machine take a shorter path, if they may.
+    pub(super) plan: Option<Arc<Plan>>,
     shutdown: bool,
 }
 
@@ -57,6 +60,7 @@ impl Reactor {
         poll: Poll,
         handle: Arc<IoHandle>,
         authority: Arc<Authority>,
+        plan: Option<Arc<Plan>>,
     ) -> std::io::Result<Self> {
         Ok(Self {
             registry: poll.registry().try_clone()?,
@@ -72,6 +76,7 @@ impl Reactor {
             timers: Timers::default(),
             rhythm: Rhythm::new(),
             serial: 0,
+            plan,
             shutdown: false,
             handle,
         })
@@ -202,6 +207,7 @@ impl Reactor {
             Timer::Refusal(key, serial) => {
                 self.authenticated(Ticket { key, serial }, Ok(Verdict::deny("")));
             }
+            Timer::Moving(key, serial) => self.moving_over(key, serial),
             Timer::Connecting(key, serial) => {
                 let Some(attempt) = self.connecting.get_mut(key) else {
                     return;

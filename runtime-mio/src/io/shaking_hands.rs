@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ferromq_transport::Link;
 
 use super::connector::Stage;
-use super::handshake::{Failure, Handshake, Origin, Progress};
+use super::handshake::{Failure, Handshake, Offered, Origin, Progress, Watcher};
 use super::reactor::Reactor;
 use super::timers::{Timer, TimerId};
 use super::{Source, deregister, register};
@@ -28,9 +28,16 @@ impl Reactor {
         endpoint: Arc<str>,
     ) {
         self.serial += 1;
-        let offer = match origin {
-            Origin::Accepted => true,
-            Origin::Connected(id) => self.connectors.get(&id).is_none_or(|c| c.offer),
+        let connector = match origin {
+            Origin::Accepted => None,
+            Origin::Connected(id) => self.connectors.get(&id),
+        };
+        let offer = Offered {
+            extensions: connector.is_none_or(|it| it.offer),
+            switch: self
+                .plan
+                .clone()
+                .filter(|_| connector.is_none_or(|it| it.switch)),
         };
         let started = Handshake::new(
             core.clone(),
@@ -84,7 +91,7 @@ impl Reactor {
     /// The peer said something, or went.
     pub(super) fn handshake_ready(&mut self, key: usize, hangup: bool) {
         if hangup && let Some(handshake) = self.handshakes.get_mut(key) {
-            handshake.link.handle_hangup();
+            handshake.handle_hangup();
         }
         self.drive_handshake(key);
     }
@@ -94,17 +101,23 @@ impl Reactor {
             return;
         }
         let handshake = self.handshakes.remove(key);
-        let (core, origin, fd, timer) = (
+        let (core, origin, fd, timer, moving_timer) = (
             handshake.core.clone(),
             handshake.origin,
             handshake.link.fd(),
             handshake.timer,
+            handshake.moving_timer,
         );
-        match handshake.drive() {
+        let watcher = Watcher {
+            registry: &self.registry,
+            key,
+        };
+        match handshake.drive(watcher) {
             (Some(handshake), Progress::Pending) => {
                 // Nothing was inserted in between: it gets its key back.
                 let again = self.handshakes.insert(handshake);
                 debug_assert_eq!(again, key);
+                self.limit_moving(key);
             }
             (Some(handshake), Progress::Asks(request)) => {
                 let again = self.handshakes.insert(handshake);
@@ -121,6 +134,7 @@ impl Reactor {
             (None, Progress::Pending | Progress::Asks(_) | Progress::IsRefused) => {}
             (_, Progress::Established(established)) => {
                 self.forget_deadline(timer);
+                self.forget_deadline(moving_timer);
                 deregister(&self.registry, fd);
                 if let Origin::Connected(id) = origin
                     && let Some(connector) = self.connectors.get_mut(&id)
@@ -139,8 +153,31 @@ impl Reactor {
             }
             (None, Progress::Failed(failure)) => {
                 self.forget_deadline(timer);
+                self.forget_deadline(moving_timer);
                 self.give_handshake_up(&core, origin, &failure);
             }
+        }
+    }
+
+    /// Gives the move to a shorter path its time, which is not that of the handshake.
+    fn limit_moving(&mut self, key: usize) {
+        let handshake = &mut self.handshakes[key];
+        if handshake.moving_timer.is_none()
+            && let Some(limit) = handshake.moving_limit()
+            && let Some(at) = Instant::now().checked_add(limit)
+        {
+            let timer = Timer::Moving(key, handshake.serial);
+            handshake.moving_timer = Some(self.timers.set(at, timer));
+        }
+    }
+
+    /// A connection had its time to move: it stays, unless it only waits for the peer's
+    /// last word.
+    pub(super) fn moving_over(&mut self, key: usize, serial: u64) {
+        let handshake = self.handshakes.get_mut(key);
+        if let Some(handshake) = handshake.filter(|it| it.serial == serial) {
+            handshake.moving_timed_out();
+            self.drive_handshake(key);
         }
     }
 
@@ -189,6 +226,7 @@ impl Reactor {
 
     pub(super) fn handshake_failed(&mut self, mut handshake: Handshake, failure: Failure) {
         self.forget_deadline(handshake.timer);
+        self.forget_deadline(handshake.moving_timer);
         deregister(&self.registry, handshake.link.fd());
         let core = handshake.core.clone();
         core.handshake_failed(failure.unauthenticated);
@@ -211,6 +249,7 @@ impl Reactor {
             return;
         };
         connector.offer = !handshake.may_dislike_offer();
+        connector.switch = !handshake.is_moving();
         connector.failure = Some(failure.cause);
         if failure.is_final {
             connector.stage = Stage::Refused;

@@ -16,6 +16,9 @@ pub(super) enum Timer {
     /// A handshake's peer, who gave a wrong password, may be told now, by its key
     /// and serial number.
     Refusal(usize, u64),
+    /// A handshake has had its time to move to a shorter path, by its key and serial
+    /// number.
+    Moving(usize, u64),
     /// An attempt to connect took too long, by its key and serial number.
     Connecting(usize, u64),
     /// Time to connect again.

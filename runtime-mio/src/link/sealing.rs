@@ -1,6 +1,8 @@
 //! CURVE around one link: what goes out is sealed, what comes in is opened in
 //! the receive block, and the plain codec sees plain frames (26/CURVEZMQ).
 
+use std::ops::Range;
+
 use ferromq_patterns::PeerId;
 use ferromq_wire::{
     Event, Limits, Opened, Opener, Opening, Progress, ProtocolError, Sealer, Session,
@@ -30,6 +32,30 @@ impl Sealing {
             sealer: Sealer::new(NaCl, session),
             opener: Opener::new(NaCl, session, limits, INLINE_MAX),
             inline_max: INLINE_MAX.max(limits.command as usize),
+        }
+    }
+
+    /// Appends a whole frame to `out`, sealed.
+    pub(crate) fn seal(&mut self, frame: &[u8], out: &mut Vec<u8>) {
+        let Some(header) = ferromq_wire::peek_header(frame) else {
+            return;
+        };
+        let body = &frame[header.header_len..];
+        let start = out.len();
+        out.resize(start + body.len() + Sealer::<NaCl>::OVERHEAD, 0);
+        let len = self.sealer.seal(header.flags, body, &mut out[start..]);
+        out.truncate(start + len);
+    }
+
+    /// Opens the frame at the front of `input`: where it lies then. `None` while it
+    /// is incomplete.
+    pub(crate) fn open(&mut self, input: &mut [u8]) -> Result<Option<Range<usize>>, ProtocolError> {
+        match self.opener.handle_input(input)? {
+            Opening::Incomplete => Ok(None),
+            Opening::Plain { skip, len } => Ok(Some(skip..skip + len)),
+            Opening::Long { body_len, .. } => {
+                Err(ProtocolError::MalformedMessage { len: body_len })
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Look {
     authentications_undecided: u64,
     addresses_refused: u64,
     untyped_peers: u64,
+    switched: u64,
+    switches_refused: u64,
     violations: u64,
     phase: Phase,
 }
@@ -30,6 +32,7 @@ struct PeerLook {
     id: u64,
     endpoint: Arc<str>,
     info: Option<Arc<PeerInfo>>,
+    via: Option<&'static str>,
     identity: Option<Frame>,
     state: PeerState,
     traffic: Traffic,
@@ -81,6 +84,8 @@ impl State {
             authentications_undecided: self.authentications_undecided,
             addresses_refused: self.addresses_refused,
             untyped_peers: self.untyped_peers,
+            switched: self.switched,
+            switches_refused: self.switches_refused,
             violations: self.violations,
             phase: self.phase,
         }
@@ -98,6 +103,7 @@ fn of(pipe: &Pipe) -> PeerLook {
         id: pipe.id.to_bits(),
         endpoint: pipe.endpoint.clone(),
         info: link.map(|link| link.peer.clone()),
+        via: pipe.via.filter(|_| link.is_some()),
         identity: pipe.identity.clone(),
         state,
         traffic: pipe.traffic,
@@ -124,6 +130,8 @@ impl Look {
             authentications_undecided: self.authentications_undecided,
             addresses_refused: self.addresses_refused,
             untyped_peers: self.untyped_peers,
+            switched: self.switched,
+            switches_refused: self.switches_refused,
             violations: self.violations,
         }
     }
@@ -137,6 +145,7 @@ impl From<PeerLook> for PeerStatistics {
             id: look.id,
             identity: identity.unwrap_or_default().to_vec(),
             address: info.map(|info| info.address().to_owned()),
+            via: look.via,
             endpoint: look.endpoint.as_ref().to_owned(),
             state: look.state,
             traffic: look.traffic,

@@ -15,6 +15,7 @@ use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::security::is_exposed;
 use crate::statistics::DropCause;
+use crate::switching::Switched;
 use crate::{Error, Message, Options, PeerInfo};
 
 /// A connection whose handshake is complete.
@@ -27,6 +28,8 @@ pub(crate) struct Established {
     pub(crate) sealing: Option<Sealing>,
     pub(crate) version: Version,
     pub(crate) peer: Arc<PeerInfo>,
+    /// Whether it takes another path than its endpoint's.
+    pub(crate) switched: Switched,
     /// What the peer sent right behind its handshake.
     pub(crate) first_bytes: Vec<u8>,
     pub(crate) endpoint: Arc<str>,
@@ -172,6 +175,7 @@ impl State {
             version,
             peer,
             first_bytes,
+            switched,
             endpoint,
             connector,
         } = established;
@@ -201,7 +205,7 @@ impl State {
         if link.transport.needs_prepare() {
             self.armed.push(id);
         }
-        let fd = link.transport.fd();
+        let (fd, end_fd) = (link.transport.fd(), link.transport.end_fd());
         let needs_timer = link.heartbeats.is_some();
         let Some(pipe) = self.pipe(id) else {
             return Err("the connection was given up".into());
@@ -209,10 +213,13 @@ impl State {
         let (endpoint, peer) = (pipe.endpoint.clone(), link.peer.clone());
         pipe.link = Some(Box::new(link));
         pipe.links += 1;
+        pipe.via = switched.path();
         self.linked += 1;
         self.untyped_peers += u64::from(peer.socket_type().is_empty());
         core.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded);
-        if let Err(cause) = core.register(fd, id) {
+        self.count_switch(core, switched, &endpoint, &peer);
+        let end = || end_fd.map_or(Ok(()), |fd| core.register_end(fd, id));
+        if let Err(cause) = core.register(fd, id).and_then(|()| end()) {
             self.link_lost(core, id, &LinkError::Io(cause));
             return Ok(());
         }
@@ -228,6 +235,24 @@ impl State {
             self.pump(core, id);
         }
         Ok(())
+    }
+
+    /// Counts and tells which path a new link takes. Nothing is told of those that
+    /// there is no memory for: one would be like the other.
+    fn count_switch(&mut self, core: &Core, switched: Switched, endpoint: &str, peer: &PeerInfo) {
+        self.switched += u64::from(switched.path().is_some());
+        self.switches_refused += u64::from(switched.is_refused());
+        match switched {
+            Switched::No | Switched::Full => {}
+            Switched::To(path) => core.tell(endpoint, Some(peer), || EventKind::Switched {
+                path: path.to_owned(),
+            }),
+            Switched::Refused(reason) => {
+                core.tell(endpoint, Some(peer), || EventKind::SwitchRefused {
+                    cause: reason.to_string(),
+                });
+            }
+        }
     }
 
     /// Whether the application still wants this connection.

@@ -222,6 +222,11 @@ impl Core {
             .register(&mut SourceFd(&fd), token(id), Interest::READABLE)
     }
 
+    /// Registers a descriptor whose hang-up, and nothing else of it, tells of a link.
+    pub(crate) fn register_end(&self, fd: RawFd, id: PeerId) -> std::io::Result<()> {
+        crate::system::watch_end(self.epoll_fd(), fd, token(id))
+    }
+
     pub(crate) fn reregister(&self, fd: RawFd, id: PeerId, interest: Interest) {
         // Fails only for a descriptor that is not registered, and links are.
         let _ = self

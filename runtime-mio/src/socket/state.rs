@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) authentications_undecided: u64,
     pub(crate) addresses_refused: u64,
     pub(crate) untyped_peers: u64,
+    pub(crate) switched: u64,
+    pub(crate) switches_refused: u64,
     pub(crate) violations: u64,
 }
 
@@ -108,6 +110,8 @@ impl State {
             authentications_undecided: 0,
             addresses_refused: 0,
             untyped_peers: 0,
+            switched: 0,
+            switches_refused: 0,
             violations: 0,
         }
     }

@@ -3,6 +3,8 @@
 
 mod inproc;
 mod planted_faults;
+#[cfg(target_os = "linux")]
+mod switching;
 
 // The transports' own tests have the same subjects, and the same faults.
 #[path = "../../../transport-tcp/tests/common/planted.rs"]

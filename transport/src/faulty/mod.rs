@@ -133,6 +133,10 @@ impl<T: Transport> Transport for Faulty<T> {
         self.inner.schemes()
     }
 
+    fn common_ground(&self) -> Option<[u8; 16]> {
+        self.inner.common_ground()
+    }
+
     fn needs_resolver(&self, endpoint: &Endpoint) -> bool {
         self.inner.needs_resolver(endpoint)
     }

@@ -165,7 +165,7 @@ impl Switch {
     /// # Errors
     /// The peer broke the rules: the connection is over.
     pub fn handle_input(&mut self, input: &[u8], now: Instant) -> Result<usize, SwitchError> {
-        if self.phase == Phase::Apart || self.peer.is_some() {
+        if self.is_heard_out() {
             return Ok(0);
         }
         let Some((word, len)) = Word::decode(input, self.checksums)? else {
@@ -298,6 +298,12 @@ impl Switch {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Apart || matches!(self.verdict, Some(Verdict::Stay(_)))
+    }
+
+    /// Whether the peer has no more words to say: what it sends is traffic.
+    #[must_use]
+    pub fn is_heard_out(&self) -> bool {
+        self.phase == Phase::Apart || self.peer.is_some()
     }
 
     /// What came of it, once everything that was due has been given out.

@@ -20,6 +20,8 @@ pub(super) struct Beginning<'a> {
     pub(super) accepted: bool,
     /// Whether to offer extensions.
     pub(super) offered: bool,
+    /// Whether a shorter path is one of them.
+    pub(super) switches: bool,
 }
 
 impl Beginning<'_> {
@@ -36,7 +38,8 @@ impl Beginning<'_> {
             .iter()
             .map(|(name, value)| (&name[..], &value[..]))
             .collect();
-        let features = if *crc { Features::CRC } else { Features::NONE };
+        let bit = |on, feature| if on { feature } else { Features::NONE };
+        let features = bit(*crc, Features::CRC) | bit(self.switches, Features::SWITCH);
         let config = Config {
             identity,
             properties: &properties,

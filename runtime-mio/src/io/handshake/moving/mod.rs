@@ -1,0 +1,267 @@
+//! The last part of a handshake between peers of one machine: they agree to go on over
+//! a shorter path, or to stay, before either has sent a message.
+
+mod path;
+
+use std::io;
+use std::sync::Arc;
+
+use ferromq_transport::{Endpoint, Link};
+use ferromq_wire::{
+    Crypto as _, Instant, Introduction, SWITCH_PROOF, Switch, SwitchAction, SwitchOutcome,
+    SwitchReason, SwitchSide,
+};
+
+use self::path::Path;
+use super::dialogue::{Dialogue, READ};
+use super::{Failure, Watcher};
+use crate::clock::wire_now;
+use crate::link::Sealing;
+use crate::security::NaCl;
+use crate::switching::{Plan, Reservation, Switched, SwitchedLink};
+
+/// A handshake that is complete but for this.
+pub(super) struct Moving {
+    pub(super) dialogue: Box<Dialogue>,
+    pub(super) sealing: Option<Sealing>,
+    machine: Switch,
+    plan: Arc<Plan>,
+    /// `None`: the context has as many connections there as it may.
+    memory: Option<Reservation>,
+    path: Path,
+    /// Frames of ours that are not written.
+    output: Vec<u8>,
+    /// The peer closed the connection.
+    ended: bool,
+}
+
+/// What came of it: the link to go on with, and what the peer sent on it already.
+pub(super) struct Moved {
+    pub(super) link: Box<dyn Link>,
+    pub(super) first_bytes: Vec<u8>,
+    pub(super) switched: Switched,
+}
+
+impl Moving {
+    pub(super) fn new(
+        dialogue: Box<Dialogue>,
+        sealing: Option<Sealing>,
+        side: SwitchSide,
+        plan: Arc<Plan>,
+    ) -> Box<Self> {
+        let memory = plan.reserve();
+        let ours = introduction(match memory {
+            Some(_) => plan.host,
+            None => [0; 16],
+        });
+        let features = dialogue.connection.features();
+        Box::new(Self {
+            machine: Switch::new(side, ours, features, plan.patience),
+            dialogue,
+            sealing,
+            plan,
+            memory,
+            path: Path::None,
+            output: Vec::new(),
+            ended: false,
+        })
+    }
+
+    /// Does what can be done without waiting. `Ok(true)`: it is decided.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(super) fn go_on(
+        &mut self,
+        link: &mut dyn Link,
+        watcher: Watcher<'_>,
+    ) -> Result<bool, Failure> {
+        self.read(link)?;
+        self.act(watcher);
+        self.write(link).map_err(|cause| cause.to_string())?;
+        let decided = self.output.is_empty() && self.machine.outcome() != SwitchOutcome::Undecided;
+        let unread = self.dialogue.unread.len();
+        match self.machine.outcome() {
+            SwitchOutcome::Go if unread > 0 => {
+                Err(format!("{unread} bytes on the connection after it had moved").into())
+            }
+            _ if self.ended && !decided => {
+                Err(String::from("the peer closed the connection before it had moved").into())
+            }
+            _ => Ok(decided),
+        }
+    }
+
+    /// The time for it is over.
+    pub(super) fn timed_out(&mut self) {
+        self.machine
+            .handle_timeout(Instant::from_nanos(u64::MAX - 1));
+    }
+
+    /// Whether somebody has to tell when the time for it is over.
+    pub(super) fn is_limited(&self) -> bool {
+        self.machine.poll_timeout().is_some()
+    }
+
+    pub(super) fn patience(&self) -> std::time::Duration {
+        self.plan.patience
+    }
+
+    /// A poller saw a hang-up on one of the descriptors.
+    pub(super) fn handle_hangup(&mut self) {
+        self.path.handle_hangup();
+    }
+
+    /// The link to go on with, once it is decided.
+    pub(super) fn finish(
+        mut self,
+        met: Box<dyn Link>,
+        watcher: Watcher<'_>,
+    ) -> (Box<Dialogue>, Option<Sealing>, Moved) {
+        let switched = match self.machine.outcome() {
+            SwitchOutcome::Go => Switched::To(self.plan.to),
+            SwitchOutcome::Stay(reason) => Switched::Refused(reason),
+            _ if self.memory.is_none() => Switched::Full,
+            _ => Switched::No,
+        };
+        let (link, first_bytes) = match self.path {
+            Path::Meeting(meeting) if switched.path().is_some() => {
+                let (short, first_bytes) = meeting.finish(watcher);
+                let link: Box<dyn Link> = Box::new(SwitchedLink::new(short, met, self.memory));
+                (link, first_bytes)
+            }
+            _ => (met, std::mem::take(&mut self.dialogue.unread)),
+        };
+        let moved = Moved {
+            link,
+            first_bytes,
+            switched,
+        };
+        (self.dialogue, self.sealing, moved)
+    }
+
+    /// Reads what has come on the connection, and takes the peer's words from it.
+    fn read(&mut self, link: &mut dyn Link) -> Result<(), Failure> {
+        loop {
+            self.decode()?;
+            if self.machine.is_heard_out() || self.ended {
+                return Ok(());
+            }
+            if self.dialogue.is_full() {
+                return Err(String::from("a long frame before the connection had moved").into());
+            }
+            let mut buffer = [0; READ];
+            match link.read(&mut buffer) {
+                Ok(0) => self.ended = true,
+                Ok(len) => self.dialogue.unread.extend_from_slice(&buffer[..len]),
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(cause) => return Err(cause.to_string().into()),
+            }
+        }
+    }
+
+    /// Takes whole frames from what was read, up to the peer's last word.
+    fn decode(&mut self) -> Result<(), Failure> {
+        let unread = &mut self.dialogue.unread;
+        while !self.machine.is_heard_out() {
+            let opened = match &mut self.sealing {
+                None => 0..unread.len(),
+                Some(sealing) => match sealing.open(unread).map_err(|it| it.to_string())? {
+                    Some(opened) => opened,
+                    None => return Ok(()),
+                },
+            };
+            let (start, end) = (opened.start, opened.end);
+            let taken = self.machine.handle_input(&unread[opened], wire_now());
+            let taken = start + taken.map_err(|cause| cause.to_string())?;
+            if self.sealing.is_some() && taken != end {
+                return Err(String::from("a sealed frame that is none").into());
+            }
+            if taken == 0 {
+                return Ok(());
+            }
+            unread.drain(..taken);
+        }
+        Ok(())
+    }
+
+    /// Does our part at the place where both meet, as far as that goes.
+    fn act(&mut self, watcher: Watcher<'_>) {
+        if let Some(action) = self.machine.poll_action() {
+            let begun = match action {
+                SwitchAction::Bind => self.bind(watcher),
+                SwitchAction::Connect => self.connect(watcher),
+            };
+            match (begun, action) {
+                (Ok(path), _) => {
+                    self.path = path;
+                    if action == SwitchAction::Bind {
+                        self.machine.bound();
+                    }
+                }
+                (Err(reason), _) => self.machine.failed(reason),
+            }
+        }
+        if let Err(reason) = self.path.go_on(&mut self.machine, watcher) {
+            self.machine.failed(reason);
+        }
+        if self.machine.is_over() {
+            self.path = Path::None;
+        }
+    }
+
+    fn bind(&self, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
+        let place = self.place()?;
+        let bound = self.plan.transport.bind(&place, &self.plan.options);
+        Path::listening(bound.map_err(|_| SwitchReason::NoPlace)?, watcher)
+    }
+
+    fn connect(&self, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
+        let place = self.place()?;
+        let transport = &self.plan.transport;
+        let route = transport.resolve(&place);
+        let route = route.map_err(|_| SwitchReason::Unreachable)?;
+        let connecting = transport.connect(&route, &self.plan.options);
+        Path::connecting(connecting.map_err(|it| path::reason(&it))?, watcher)
+    }
+
+    fn place(&self) -> Result<Endpoint, SwitchReason> {
+        let name = self.machine.place();
+        let place = name.and_then(|name| self.plan.place(&name));
+        place.ok_or(SwitchReason::NoPlace)
+    }
+
+    /// Writes the words that are due.
+    fn write(&mut self, link: &mut dyn Link) -> io::Result<()> {
+        let mut frame = [0; Switch::FRAME_MAX];
+        loop {
+            match self.machine.poll_output(&mut frame) {
+                0 => break,
+                len => match &mut self.sealing {
+                    Some(sealing) => sealing.seal(&frame[..len], &mut self.output),
+                    None => self.output.extend_from_slice(&frame[..len]),
+                },
+            }
+        }
+        while !self.output.is_empty() {
+            match link.write(&self.output) {
+                Ok(written) => drop(self.output.drain(..written)),
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break,
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What we say of ourselves: two random numbers, which are nobody else's.
+fn introduction(host: [u8; 16]) -> Introduction {
+    let mut introduction = Introduction {
+        host,
+        label: [0; 16],
+        secret: [0; SWITCH_PROOF],
+    };
+    NaCl.random(&mut introduction.label);
+    NaCl.random(&mut introduction.secret);
+    introduction
+}
