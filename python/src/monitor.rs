@@ -77,6 +77,8 @@ fn as_dict<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> 
             dict.set_item("cause", cause)?;
             dict.set_item("delay", delay.as_secs_f64())?;
         }
+        EventKind::SwitchRefused { cause } => dict.set_item("cause", cause)?,
+        EventKind::Switched { path } => dict.set_item("path", path)?,
         EventKind::LingerExpired { messages } => dict.set_item("messages", messages)?,
         _ => {}
     }
@@ -95,6 +97,8 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::HandshakeFailed { .. } => "handshake_failed",
         EventKind::AuthenticationFailed { .. } => "authentication_failed",
         EventKind::Exposed => "exposed",
+        EventKind::Switched { .. } => "switched",
+        EventKind::SwitchRefused { .. } => "switch_refused",
         EventKind::Disconnected { .. } => "disconnected",
         EventKind::Closed => "closed",
         EventKind::LingerExpired { .. } => "linger_expired",

@@ -151,6 +151,7 @@ fn change_flag(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Chang
         "invert_matching" => Options::invert_matching,
         "crc" => Options::crc,
         "extensions" => Options::extensions,
+        "switch" => Options::switch,
         _ => return None,
     };
     Some(value.extract().map(|on| setter(options.clone(), on)))

@@ -21,6 +21,8 @@ pub(crate) fn as_dict<'py>(py: Python<'py>, counts: &Statistics) -> PyResult<Bou
     )?;
     dict.set_item("addresses_refused", counts.addresses_refused)?;
     dict.set_item("untyped_peers", counts.untyped_peers)?;
+    dict.set_item("switched", counts.switched)?;
+    dict.set_item("switches_refused", counts.switches_refused)?;
     dict.set_item("violations", counts.violations)?;
     Ok(dict)
 }
@@ -35,6 +37,7 @@ fn peer_as_dict<'py>(py: Python<'py>, peer: &PeerStatistics) -> PyResult<Bound<'
     dict.set_item("id", peer.id)?;
     dict.set_item("endpoint", &peer.endpoint)?;
     dict.set_item("address", peer.address.as_deref())?;
+    dict.set_item("via", peer.via)?;
     dict.set_item("identity", PyBytes::new(py, &peer.identity))?;
     dict.set_item("state", state)?;
     dict.set_item("traffic", traffic(py, &peer.traffic)?)?;

@@ -23,7 +23,12 @@ impl Ours {
     /// A socket that is neither bound nor connected.
     #[must_use]
     pub fn new(socket_type: SocketType, options: Options) -> Self {
-        let context = Context::new().expect("a context");
+        Self::within(Context::new().expect("a context"), socket_type, options)
+    }
+
+    /// The same in this context, which it keeps.
+    #[must_use]
+    pub fn within(context: Context, socket_type: SocketType, options: Options) -> Self {
         let options = options.linger(Some(Duration::ZERO));
         let socket = context.any_socket(socket_type, options).expect("a socket");
         let monitor = socket.monitor();

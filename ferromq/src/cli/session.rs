@@ -9,6 +9,7 @@ use ferromq::{AnySocket, Context, DropCause, Error, Message, Options, SocketType
 use super::args::SocketArgs;
 use super::error::Failure;
 use super::security::Security;
+use super::trouble::Told;
 use super::{interrupt, trouble};
 
 /// A socket that is bound and connected as the command line says.
@@ -41,7 +42,7 @@ impl Session {
             context.serve_status(place)?;
         }
         let socket = context.any_socket(socket_type, with_common(options, args))?;
-        let observer = trouble::observe(socket.monitor(), args.verbose)?;
+        let observer = trouble::observe(socket.monitor(), Told::Trouble.or_this(args.verbose))?;
         let place = [&args.endpoints.bind[..], &args.endpoints.connect[..]]
             .concat()
             .join(", ");

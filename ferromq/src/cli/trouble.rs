@@ -22,7 +22,7 @@ pub(crate) fn say(line: fmt::Arguments<'_>) {
 
 /// Watches until the socket is closed, and then gives the number of messages
 /// that were not delivered.
-pub(crate) fn observe(monitor: Monitor, verbose: bool) -> Result<JoinHandle<u64>, Failure> {
+pub(crate) fn observe(monitor: Monitor, told: Told) -> Result<JoinHandle<u64>, Failure> {
     let watch = move || {
         let mut troubles = Troubles::default();
         let mut undelivered = 0;
@@ -30,7 +30,7 @@ pub(crate) fn observe(monitor: Monitor, verbose: bool) -> Result<JoinHandle<u64>
             if let EventKind::LingerExpired { messages } = event.kind {
                 undelivered += messages;
             }
-            if verbose {
+            if told == Told::Everything || told == Told::Paths && is_path(&event) {
                 say(format_args!("{}", Described(&event)));
             } else if let Some(line) = troubles.first(&event) {
                 say(format_args!("{line}"));
@@ -40,6 +40,27 @@ pub(crate) fn observe(monitor: Monitor, verbose: bool) -> Result<JoinHandle<u64>
     };
     let thread = thread::Builder::new().name("monitor".into()).spawn(watch);
     thread.map_err(Failure::system("start a thread"))
+}
+
+/// What is told of what happens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Trouble.
+    Trouble,
+    /// And what carries a connection, if not what its endpoint says.
+    Paths,
+    Everything,
+}
+
+impl Told {
+    /// Everything with `--verbose`, else this.
+    pub(crate) fn or_this(self, verbose: bool) -> Self {
+        if verbose { Self::Everything } else { self }
+    }
+}
+
+fn is_path(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Switched { .. })
 }
 
 /// The troubles that were told.
@@ -100,6 +121,10 @@ impl fmt::Display for Described<'_> {
                 write!(f, "{at}{cause}, trying again in {}", Seconds(*delay))
             }
             EventKind::HandshakeSucceeded => write!(f, "{at}ready to carry messages"),
+            EventKind::Switched { path } => write!(f, "{at}{}", Path(path)),
+            EventKind::SwitchRefused { cause } => {
+                write!(f, "{at}both ends are on one machine, but {cause}")
+            }
             EventKind::HandshakeFailed { cause } => write!(f, "{at}the handshake failed: {cause}"),
             EventKind::AuthenticationFailed { cause, .. } => {
                 write!(f, "{at}not authenticated: {cause}")
@@ -113,6 +138,18 @@ impl fmt::Display for Described<'_> {
                 write!(f, "{at}{messages} messages were not delivered")
             }
             other => write!(f, "{at}{other:?}"),
+        }
+    }
+}
+
+/// What carries a connection, in words.
+struct Path<'a>(&'a str);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "shm" => f.write_str("both ends are on one machine: using shared memory"),
+            other => write!(f, "using {other}"),
         }
     }
 }

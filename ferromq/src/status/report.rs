@@ -95,6 +95,12 @@ pub struct SocketReport {
     /// Peers that did not say which type of socket they are.
     #[serde(default)]
     pub untyped_peers: u64,
+    /// Connections that moved to a shorter path than their endpoint's.
+    #[serde(default)]
+    pub switched: u64,
+    /// Connections that did not, though both ends are on one machine and would.
+    #[serde(default)]
+    pub switches_refused: u64,
     /// Peers that it has.
     pub peers_total: u64,
     /// Peers whose connection stands.
@@ -137,6 +143,10 @@ pub struct PeerReport {
     /// Where the peer is, while its connection stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What carries the connection, where that is not what the endpoint says: `shm`
+    /// after a switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// The identity that it gave, or that ROUTER gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,

@@ -42,6 +42,7 @@ class SocketOptions(TypedDict, total=False):
     invert_matching: bool
     crc: bool
     extensions: bool
+    switch: bool
     plain_client: tuple[str, str]
     curve_client: tuple[bytes | str, bytes | str]
     curve_server: tuple[bytes | str, list[bytes | str] | list[bytes] | Literal["zap"] | None]
@@ -96,6 +97,7 @@ DEFAULTS: dict[str, Any] = {
     "invert_matching": False,
     "crc": False,
     "extensions": True,
+    "switch": True,
     "allow_addresses": [],
     "deny_addresses": [],
     "keepalive": None,

@@ -19,6 +19,7 @@ class Event:
     cause: str | None = None
     delay: float | None = None
     messages: int | None = None
+    path: str | None = None
 
 
 class Monitor:
@@ -59,6 +60,7 @@ class PeerStatistics:
     id: int
     endpoint: str
     address: str | None
+    via: str | None
     identity: bytes
     state: str
     traffic: Traffic
@@ -83,6 +85,8 @@ class Statistics:
     authentications_undecided: int
     addresses_refused: int
     untyped_peers: int
+    switched: int
+    switches_refused: int
     violations: int
 
     @property

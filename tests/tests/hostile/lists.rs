@@ -17,7 +17,7 @@ const WRITE: &str = "FERROMQ_WRITE_LISTS";
 const HOSTILE: u32 = 79;
 
 /// Those that no peer over tcp, ipc or shm can reach, and why.
-const UNREACHABLE: [(u32, &str); 11] = [
+const UNREACHABLE: [(u32, &str); 10] = [
     (67, "a guessed key of remote memory: with `rdma://`"),
     (68, "a stale region of remote memory: with `rdma://`"),
     (69, "a queue of verbs that overruns: with `rdma://`"),
@@ -40,7 +40,6 @@ const UNREACHABLE: [(u32, &str); 11] = [
         77,
         "references under CURVE: frames by reference are not built",
     ),
-    (78, "a switch to another's path: the switch is not built"),
 ];
 
 /// The sections of the conformance list.

@@ -25,4 +25,5 @@ mod names;
 mod secured;
 mod security;
 mod shared;
+mod switching;
 mod zap;

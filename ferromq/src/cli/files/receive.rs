@@ -11,6 +11,7 @@ use signal_hook::consts::SIGXFSZ;
 use super::progress::{Bar, Bars, Whole};
 use super::{ReceiveFilesArgs, close_now, close_on_signal, printable};
 use crate::cli::error::Failure;
+use crate::cli::trouble::Told;
 use crate::cli::{interrupt, trouble};
 
 /// Receives until `--count` is reached.
@@ -21,7 +22,7 @@ pub(crate) fn receive(args: &ReceiveFilesArgs) -> Result<(), Failure> {
     let security = args.security.load()?;
     let mut receiver = open(args)?;
     let socket = receiver.socket().clone();
-    let observer = trouble::observe(socket.monitor(), args.verbose)?;
+    let observer = trouble::observe(socket.monitor(), Told::Paths.or_this(args.verbose))?;
     security.before_bind(socket.as_ref(), &args.at)?;
     let mut bound = Vec::new();
     for given in &args.at {

@@ -9,6 +9,7 @@ use ferromq::files::{FileError, Sender, SenderOptions};
 use super::progress::{Bars, Whole};
 use super::{SendFilesArgs, close_on_signal, printable};
 use crate::cli::error::Failure;
+use crate::cli::trouble::Told;
 use crate::cli::{interrupt, trouble};
 
 /// Sends all files that can be sent; what fails is told, a line each.
@@ -17,7 +18,7 @@ pub(crate) fn send(args: &SendFilesArgs) -> Result<(), Failure> {
     let context = Context::new()?;
     let mut sender = Sender::new(&context, SenderOptions::new().timeout(args.timeout))?;
     let socket = sender.socket().clone();
-    let observer = trouble::observe(socket.monitor(), args.verbose)?;
+    let observer = trouble::observe(socket.monitor(), Told::Paths.or_this(args.verbose))?;
     close_on_signal(socket.as_ref(), &[])?;
     security.before_connect(socket.as_ref(), std::slice::from_ref(&args.to))?;
     socket.connect(&args.to)?;

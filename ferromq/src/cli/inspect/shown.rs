@@ -83,9 +83,14 @@ pub(super) fn identity(peer: &PeerReport) -> String {
     known.map_or_else(String::new, |identity| bytes(&identity))
 }
 
-/// Where a peer is, or where one is wanted.
+/// Where a peer is, or where one is wanted; and by what it is reached, if not by what
+/// that says.
 pub(super) fn place(peer: &PeerReport) -> String {
-    text(peer.address.as_deref().unwrap_or(&peer.endpoint))
+    let place = text(peer.address.as_deref().unwrap_or(&peer.endpoint));
+    match &peer.via {
+        Some(via) => format!("{place} via {}", text(via)),
+        None => place,
+    }
 }
 
 /// Whether a peer is connected, or how far its endpoint has come.

@@ -7,6 +7,7 @@ use ferromq::{AnySocket, Context, Options, SocketType};
 use super::ProxyArgs;
 use crate::cli::error::Failure;
 use crate::cli::security::Security;
+use crate::cli::trouble::Told;
 use crate::cli::{session, trouble};
 
 /// A socket with its part in the proxy.
@@ -41,7 +42,7 @@ impl Part {
         }
         Ok(Self {
             name,
-            observer: trouble::observe(socket.monitor(), args.verbose)?,
+            observer: trouble::observe(socket.monitor(), Told::Trouble.or_this(args.verbose))?,
             socket,
             bound: Vec::new(),
             place: String::new(),

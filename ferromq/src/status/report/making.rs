@@ -72,6 +72,8 @@ fn socket(context: u64, snapshot: SocketSnapshot, peers_left: &mut usize) -> Soc
         addresses_refused: statistics.addresses_refused,
         violations: statistics.violations,
         untyped_peers: statistics.untyped_peers,
+        switched: statistics.switched,
+        switches_refused: statistics.switches_refused,
         peers_total: statistics.peers.len() as u64,
         peers_connected: statistics.connected() as u64,
         peers: statistics.peers.into_iter().take(told).map(peer).collect(),
@@ -88,6 +90,7 @@ fn peer(peer: PeerStatistics) -> PeerReport {
         identity: Identity::of(&peer.identity),
         endpoint: peer.endpoint,
         address: peer.address,
+        via: peer.via.map(str::to_owned),
         state: match peer.state {
             PeerState::Connected => "connected",
             PeerState::Unconnected => "unconnected",
