@@ -1,6 +1,7 @@
 //! Row 78: peers that want a connection moved to a path that is not theirs. Whatever
 //! they try, it stays where it is, or ends, and is counted.
 
+use std::io::Write;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
@@ -79,9 +80,13 @@ fn hears(peer: &mut RawPeer, step: u8, reason: u8) {
 }
 
 fn ours(socket_type: SocketType, patience: Duration) -> Ours {
+    within(socket_type, patience, PATIENCE)
+}
+
+fn within(socket_type: SocketType, patience: Duration, handshake: Duration) -> Ours {
     let switching = Switching::new(&["tcp", "ipc"], "shm").patience(patience);
     let context = Context::builder().switching(switching).build();
-    let options = Options::new().handshake_timeout(PATIENCE);
+    let options = Options::new().handshake_timeout(handshake);
     Ours::within(context.expect("a context"), socket_type, options)
 }
 
@@ -114,7 +119,7 @@ impl Bound {
         hears(peer, STAY, reason);
         says(peer, STAY, reason);
         peer.send_message(&["still", "here"]);
-        assert_eq!(self.0.recv_parts(), ["still", "here"]);
+        assert_eq!(self.0.recv_parts(), [&b"still"[..], b"here"]);
         peer.settle();
         refused(&self.0, refusals);
     }
@@ -147,7 +152,7 @@ fn row_78_who_does_it_right_moves_and_leaves_the_old_connection_for_its_end() {
         // Traffic right behind the proof, before anybody listens to it.
         short.send_message(&["first"]);
         says(&mut peer, GO, 0);
-        assert_eq!(bound.0.recv_parts(), ["first"]);
+        assert_eq!(bound.0.recv_parts(), [b"first"]);
         short.settle();
         let switched = EventKind::Switched { path: "shm".into() };
         bound.0.await_event("a switch", |kind| *kind == switched);
@@ -155,7 +160,7 @@ fn row_78_who_does_it_right_moves_and_leaves_the_old_connection_for_its_end() {
         short.send_message(&["last"]);
         // The end of the old connection is the end of both.
         drop(peer);
-        assert_eq!(bound.0.recv_parts(), ["last"]);
+        assert_eq!(bound.0.recv_parts(), [b"last"]);
         let _ = bound.0.await_disconnect();
         assert_eq!(short.read_to_close(), b"");
     }
@@ -226,7 +231,7 @@ fn row_78_another_user_at_the_place_is_turned_away() {
     hears(&mut peer, GO, 0);
     says(&mut peer, STAY, 0);
     peer.send_message(&["on tcp"]);
-    assert_eq!(bound.0.recv_parts(), ["on tcp"]);
+    assert_eq!(bound.0.recv_parts(), [b"on tcp"]);
     refused(&bound.0, 1);
     drop(stranger);
 }
@@ -240,7 +245,7 @@ fn row_78_who_is_elsewhere_or_cannot_is_not_waited_for() {
             ..Introduction::beside(theirs, 7)
         });
         peer.send_message(&["at once"]);
-        assert_eq!(bound.0.recv_parts(), ["at once"]);
+        assert_eq!(bound.0.recv_parts(), [b"at once"]);
     }
     assert_eq!(bound.0.statistics().switches_refused, 0);
 }
@@ -263,6 +268,26 @@ fn row_78_words_out_of_turn_end_the_connection() {
         assert_eq!(bound.0.statistics().handshakes_failed, failures);
     }
     assert!(bound.0.try_recv().is_err(), "nothing of it is delivered");
+}
+
+// It cannot know whether the peer has gone: the connection ends instead.
+#[test]
+fn row_78_who_withholds_the_last_word_is_not_waited_for_longer_than_a_handshake() {
+    let patience = Duration::from_secs(1);
+    let mut ours = within(SocketType::Pull, patience, patience);
+    ours.bind_to("tcp://127.0.0.1:*");
+    let bound = Bound(ours);
+    let (mut peer, theirs, mine) = bound.peer(|theirs| Introduction::beside(theirs, 7));
+    hears(&mut peer, READY, 0);
+    let mut short = RawPeer::connect(&format!("shm://{}", place(&theirs, &mine)));
+    short.send(&theirs.secret);
+    assert_eq!(short.read_exact(32), mine.secret);
+    hears(&mut peer, GO, 0);
+    assert_eq!(peer.read_to_close(), b"", "nothing else is said");
+    let cause = bound.0.await_handshake_failure();
+    assert!(cause.contains("timed out"), "{cause}");
+    let statistics = bound.0.statistics();
+    assert_eq!((statistics.switched, statistics.handshakes_failed), (0, 1));
 }
 
 /// A PUSH that has messages to send and meets somebody who takes its part.
@@ -313,31 +338,26 @@ fn row_78_a_place_that_is_anothers_stays_on_tcp() {
         let address = SocketAddr::from_abstract_name(name).expect("a name");
         let another = UnixListener::bind_addr(&address).expect("nobody is there");
         says(&mut peer, READY, 0);
-        // The words of one whose time is over may be said before it has come.
-        let met = match answer {
-            None => None,
-            Some(_) => Some(another.accept().expect("it comes").0),
-        };
-        let reason = match (answer, &met) {
-            (Some(answer), Some(mut met)) if !answer.is_empty() => {
-                use std::io::Write;
-                met.write_all(answer).expect("it listens");
+        let mut met = None;
+        let reason = match answer {
+            // Nobody has to come to the door of one who says nothing.
+            None => TIMED_OUT,
+            Some(answer) => {
+                let (mut stream, _) = another.accept().expect("it comes");
+                stream.write_all(answer).expect("it listens");
+                met = Some(stream).filter(|_| !answer.is_empty());
                 BROKEN
             }
-            (Some(_), _) => {
-                drop(met);
-                BROKEN
-            }
-            (None, _) => TIMED_OUT,
         };
         hears(&mut peer, STAY, reason);
         receives_all(&ours, peer);
+        drop(met);
     }
 }
 
 #[test]
 fn row_78_who_goes_without_having_been_there_ends_the_wait_not_the_connection() {
-    let (ours, _listener, mut peer, ..) = meets(Duration::from_millis(50));
+    let (ours, _listener, mut peer, ..) = meets(PATIENCE);
     says(&mut peer, READY, 0);
     hears(&mut peer, STAY, UNREACHABLE);
     // Too late: it stays.

@@ -27,7 +27,10 @@ fn moving(
 }
 
 fn awkward(met: impl Transport + 'static, faults: Faults) -> Result<Context, Error> {
-    moving(Faulty::new(met, faults.clone()), Faulty::new(Shm, faults))
+    moving(
+        Faulty::new(met, faults.clone()),
+        Faulty::new(Shm::new(), faults),
+    )
 }
 
 impl<S: links::Subject> Subject for Moving<S> {
@@ -40,7 +43,7 @@ impl<S: links::Subject> Subject for Moving<S> {
     }
 
     fn context(&self) -> Result<Context, Error> {
-        moving(self.0.transport(), Shm)
+        moving(self.0.transport(), Shm::new())
     }
 
     fn faulty_context(&self, faults: Faults) -> Option<Result<Context, Error>> {
@@ -94,7 +97,7 @@ fn connections_of_these_contexts_move() {
     use ferromq_mio::{Options, SocketType};
 
     for context in [
-        moving(ferromq_transport_tcp::Tcp, Shm),
+        moving(ferromq_transport_tcp::Tcp, Shm::new()),
         awkward(ferromq_transport_tcp::Tcp, Faults::new(Random::seed())),
     ] {
         let context = context.unwrap();
