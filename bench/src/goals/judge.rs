@@ -2,7 +2,7 @@
 
 use super::Bound::{AtLeast, AtMost};
 use super::{Bound, Goal};
-use crate::job::{Cell, Contender, Placement, Shape, Via, Workload};
+use crate::job::{Cell, Contender, Mechanism, Placement, Shape, Via, Workload};
 use crate::measure::Row;
 use crate::report::{self, CellResults, Results};
 use crate::statistics::Spread;
@@ -30,6 +30,8 @@ pub(crate) fn judge(results: &Results) -> Vec<Goal> {
         judge.round_trips(via);
     }
     judge.inproc();
+    judge.shared_memory();
+    judge.secured();
     judge.publishing();
     judge.subscriptions();
     judge.many();
@@ -127,6 +129,37 @@ impl Judge<'_> {
             let (shape, placement) = (Shape::of_size(size), Placement::CoreEach);
             let stream = Cell::new(Workload::PushPull, shape, Via::Inproc, placement);
             self.best(stream, Some(AtLeast(2.0)));
+        }
+    }
+
+    /// Its time when both sides spin, when they share a core, and its rate. What peers
+    /// without shared memory are measured over instead says little.
+    fn shared_memory(&mut self) {
+        let shape = Shape::of_size(64);
+        for (placement, limit) in [(Placement::OneCore, 5.0), (Placement::CoreEach, 0.6)] {
+            let asked = Cell::new(Workload::ReqRep, shape, Via::Shm, placement);
+            let bound = Some(AtMost(limit));
+            self.figure(asked, "us", bound, |row| row.headline(&asked));
+        }
+        let stream = Cell::new(Workload::PushPull, shape, Via::Shm, Placement::CoreEach);
+        self.figure(stream, "M messages/s", Some(AtLeast(20.0)), |row| {
+            row.spread(|figure| figure.rate / 1e6)
+        });
+    }
+
+    /// With CURVE, nobody is to be faster.
+    fn secured(&mut self) {
+        let cell = |workload, size, placement| Cell {
+            mechanism: Mechanism::Curve,
+            ..Cell::new(workload, Shape::of_size(size), Via::Tcp, placement)
+        };
+        for size in [64, KIB, 64 * KIB, 10 * MIB] {
+            let stream = cell(Workload::PushPull, size, Placement::CoreEach);
+            self.best(stream, Some(AtLeast(1.0)));
+        }
+        for placement in PLACEMENTS {
+            let asked = cell(Workload::ReqRep, 64, placement);
+            self.best(asked, Some(AtMost(1.0)));
         }
     }
 
