@@ -24,7 +24,7 @@ impl FrameFlags {
     /// A command, not part of a message.
     pub const COMMAND: Self = Self(4);
     /// The size has eight bytes, not one. Set by [`Header`] itself.
-    const LONG: Self = Self(2);
+    pub(crate) const LONG: Self = Self(2);
     /// The body is a [`Reference`](crate::Reference). Legal only where that is
     /// negotiated, else refused like every other bit.
     const REFERENCE: Self = Self(8);

@@ -2,7 +2,10 @@
 
 use crate::checksum::{self, Checksums, Hasher};
 use crate::command::{self, Received};
-use crate::frame::{FrameHeader, References, SHORT_HEADER_LEN, TRAILER_LEN, read_header};
+use crate::frame::{
+    FrameFlags, FrameHeader, LONG_HEADER_LEN, References, SHORT_HEADER_LEN, TRAILER_LEN,
+    read_header,
+};
 use crate::{Event, Features, Limits, Progress, ProtocolError, Reference};
 use core::ops::Range;
 
@@ -33,6 +36,8 @@ pub struct Receiver {
     fast_between: u16,
     /// The same for short bodies behind an empty delimiter.
     fast_delimited: u16,
+    /// The same for bodies behind a size of eight bytes.
+    fast_long: u64,
     checksums: Checksums,
     references: References,
     ignored: u32,
@@ -68,17 +73,22 @@ impl Receiver {
     /// tells of: those of the delimiter, and its own header.
     pub const DELIMITED_HEADERS: usize = 2 * SHORT_HEADER_LEN;
 
+    /// Bytes in front of the body that [`long_message`](Self::long_message) tells of.
+    pub const LONG_HEADER: usize = LONG_HEADER_LEN;
+
     /// The least `inline_max`: what is smaller is raised to it, so that every
     /// command but a subscription to a very long topic is waited for.
     pub const INLINE_MIN: usize = 512;
 
     pub(crate) fn new(limits: Limits, inline_max: usize, features: Features) -> Self {
         let checksums = Checksums::from(features);
+        let longest = longest_of(&limits, 1, checksums);
         let fast_between = fast_below(&limits, 1, checksums);
         Self {
             fast: fast_between,
             fast_between,
             fast_delimited: fast_below(&limits, 2, checksums),
+            fast_long: longest.map_or(0, |longest| longest.saturating_add(1)),
             checksums,
             references: References::from(features),
             ignored: 0,
@@ -163,6 +173,26 @@ impl Receiver {
             }
             _ => None,
         }
+    }
+
+    /// The length of the body, if `input` starts with a whole frame whose size has
+    /// eight bytes (37/ZMTP, long-size), which is a message by itself and can break no
+    /// limit. The body lies behind [`LONG_HEADER`](Self::LONG_HEADER) bytes; as with
+    /// [`short_message`](Self::short_message), the caller may take all of it.
+    #[inline]
+    #[must_use]
+    pub fn long_message(&self, input: &[u8]) -> Option<usize> {
+        const LAST: u8 = FrameFlags::LONG.bits();
+        let ([LAST, size @ ..], rest) = input.split_first_chunk::<LONG_HEADER_LEN>()? else {
+            return None;
+        };
+        let len = u64::from_be_bytes(*size);
+        // `fast` is zero within a message and within a body.
+        if self.fast == 0 || len >= self.fast_long {
+            return None;
+        }
+        let len = usize::try_from(len).ok()?;
+        (len <= rest.len()).then_some(len)
     }
 
     /// The length of the body, if `input` starts with a whole message of an empty
@@ -445,15 +475,21 @@ impl Receiver {
     }
 }
 
-/// The bound of the short bodies that break no limit as the last of so many
-/// frames, the others being empty.
-fn fast_below(limits: &Limits, frames: u32, checksums: Checksums) -> u16 {
+/// The longest body that breaks no limit as the last of so many frames, the others
+/// being empty; none where each frame has to be looked at.
+fn longest_of(limits: &Limits, frames: u32, checksums: Checksums) -> Option<u64> {
     let headers = Limits::FRAME_COST.saturating_mul(u64::from(frames));
-    if checksums == Checksums::On || limits.parts < frames || limits.message < headers {
-        return 0;
+    if checksums == Checksums::On || limits.parts < frames {
+        return None;
     }
-    let longest = limits.frame.min(limits.message.saturating_sub(headers));
-    u8::try_from(longest).map_or(256, |longest| u16::from(longest).saturating_add(1))
+    Some(limits.frame.min(limits.message.checked_sub(headers)?))
+}
+
+/// The bound of such bodies that are short.
+fn fast_below(limits: &Limits, frames: u32, checksums: Checksums) -> u16 {
+    longest_of(limits, frames, checksums).map_or(0, |longest| {
+        u8::try_from(longest).map_or(256, |longest| u16::from(longest).saturating_add(1))
+    })
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Link {
         std::mem::take(&mut self.assembly.envelope)
     }
 
-    /// Takes a message of one short frame from the front of the block, if one
+    /// Takes a message of one frame from the front of the block, if a whole one
     /// is there and the pattern wants it.
     ///
     /// What [`decode`](Self::decode) does, spelt out for the commonest case: its
@@ -175,10 +175,14 @@ impl Link {
         }
         let block = self.block.as_mut()?;
         let input = block.undecoded_mut();
-        let end = 2 + self.receiver.short_message(input)?;
+        let (start, len) = match self.receiver.short_message(input) {
+            Some(len) => (2, len),
+            None => (Receiver::LONG_HEADER, self.receiver.long_message(input)?),
+        };
+        let body = start..start + len;
         machine
-            .takes_single(input.get(2..end)?)
-            .then(|| block.split_frame(2..end, end))
+            .takes_single(input.get(body.clone())?)
+            .then(|| block.split_frame(body.clone(), body.end))
     }
 
     /// The same of a plain request or reply: a delimiter, and one short frame,

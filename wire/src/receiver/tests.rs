@@ -650,3 +650,75 @@ fn within_a_message_no_frame_is_a_short_message() {
     first(&mut receiver, &short(0, b"last")).unwrap();
     assert_eq!(receiver.short_message(&short(0, b"next")), Some(4));
 }
+
+/// The general way's answer is the judge: what `long_message` says is what it would do.
+#[test]
+fn a_long_message_is_taken_only_as_the_general_way_takes_it() {
+    let with = |frame, message, parts| Limits {
+        frame,
+        message,
+        parts,
+        ..Limits::default()
+    };
+    let all = [
+        Limits::default(),
+        with(300, u64::MAX, 9),
+        with(u64::MAX, Limits::FRAME_COST + 300, 9),
+        with(u64::MAX, Limits::FRAME_COST - 1, 9),
+        with(u64::MAX, u64::MAX, 0),
+    ];
+    let sizes = [
+        0,
+        3,
+        255,
+        256,
+        300,
+        301,
+        511,
+        512,
+        513,
+        u64::MAX >> 1,
+        u64::MAX,
+    ];
+    for limits in all {
+        for len in sizes {
+            for present in [len.min(600), len.min(600).saturating_sub(1)] {
+                for flags in [0, 1, 4, 8] {
+                    let input = long(flags, len, &vec_of(present as usize));
+                    let mut receiver = receiver(limits);
+                    let found = receiver.long_message(&input);
+                    let expected = match first(&mut receiver, &input) {
+                        Ok(Progress {
+                            consumed,
+                            event: Some(Event::Frame { more: false, body }),
+                        }) => {
+                            assert_eq!((body.start, body.end), (Receiver::LONG_HEADER, consumed));
+                            Some(body.len())
+                        }
+                        _ => None,
+                    };
+                    assert_eq!(found, expected, "{limits:?} {flags} {len} {present}");
+                }
+            }
+        }
+    }
+    let checked = Receiver::new(Limits::default(), 512, Features::CRC);
+    assert_eq!(checked.long_message(&long(0, 1, b"x")), None);
+    let short_of_a_header = &long(0, 0, b"")[..8];
+    assert_eq!(
+        receiver(Limits::default()).long_message(short_of_a_header),
+        None
+    );
+}
+
+#[test]
+fn within_a_message_or_a_body_no_frame_is_a_long_message() {
+    let mut receiver = receiver(Limits::default());
+    let next = long(0, 300, &vec_of(300));
+    first(&mut receiver, &short(1, b"first")).unwrap();
+    assert_eq!(receiver.long_message(&next), None);
+    first(&mut receiver, &next).unwrap();
+    assert_eq!(receiver.long_message(&next), Some(300));
+    first(&mut receiver, &long(0, 1_000, b"")).unwrap();
+    assert_eq!(receiver.long_message(&next), None);
+}
