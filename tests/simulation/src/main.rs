@@ -52,8 +52,10 @@ struct Shared {
     stop: AtomicBool,
     figures: Mutex<Figures>,
     /// The schedule that each thread is at.
-    current: Vec<Mutex<Option<(Scenario, u64, Instant)>>>,
+    current: Vec<Current>,
 }
+
+type Current = Mutex<Option<(Scenario, u64)>>;
 
 /// Sums over schedules.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +134,7 @@ fn replay(arguments: &Arguments, scenario: Scenario, seed: u64) -> ExitCode {
     }
 }
 
-fn work(arguments: &Arguments, shared: &Shared, current: &Mutex<Option<(Scenario, u64, Instant)>>) {
+fn work(arguments: &Arguments, shared: &Shared, current: &Current) {
     let mut figures = Figures::default();
     while !shared.stop.load(Ordering::Relaxed) {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +151,7 @@ fn work(arguments: &Arguments, shared: &Shared, current: &Mutex<Option<(Scenario
             plant: arguments.plant,
         };
         if let Ok(mut current) = current.lock() {
-            *current = Some((scenario, seed, Instant::now()));
+            *current = Some((scenario, seed));
         }
         match catch_unwind(AssertUnwindSafe(|| run(schedule, false))) {
             Ok(outcome) => figures.add(scenario, seed, &outcome),
@@ -171,13 +173,14 @@ fn work(arguments: &Arguments, shared: &Shared, current: &Mutex<Option<(Scenario
 /// Says how it goes, and ends it when its time is over.
 fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn() -> bool) {
     let mut told = started;
+    let mut looks = vec![Look::default(); shared.current.len()];
     while !over() {
         std::thread::sleep(Duration::from_millis(20));
         let limit = arguments.seconds.map(Duration::from_secs);
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             shared.stop.store(true, Ordering::Relaxed);
         }
-        if let Some((scenario, seed)) = stuck(shared) {
+        if let Some((scenario, seed)) = stuck(shared, &mut looks) {
             let failure = Some((scenario, seed, "it does not end".to_owned()));
             let figures = Figures {
                 failure,
@@ -196,16 +199,33 @@ fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn
     }
 }
 
+/// What a thread was at when it was looked at, and how often it was at that.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    at: Option<(Scenario, u64)>,
+    times: u32,
+}
+
+impl Look {
+    /// Looks again.
+    fn at(&mut self, now: Option<(Scenario, u64)>) {
+        self.times = if self.at == now { self.times + 1 } else { 0 };
+        self.at = now;
+    }
+}
+
 /// A schedule that takes ten thousand times as long as others.
-fn stuck(shared: &Shared) -> Option<(Scenario, u64)> {
-    shared.current.iter().find_map(|current| {
-        let (scenario, seed, since) = (*current.lock().ok()?)?;
-        (since.elapsed() > STUCK).then_some((scenario, seed))
+fn stuck(shared: &Shared, looks: &mut [Look]) -> Option<(Scenario, u64)> {
+    let threads = shared.current.iter().zip(looks);
+    threads.into_iter().find_map(|(current, look)| {
+        look.at(*current.lock().ok()?);
+        look.at.filter(|_| look.times >= STUCK)
     })
 }
 
-/// Schedules take less than a millisecond.
-const STUCK: Duration = Duration::from_secs(10);
+/// Schedules take less than a millisecond, and looks are 20 ms apart. Looks are counted,
+/// and no time: who stops or starves the whole process stops the looking with it.
+const STUCK: u32 = 1_000;
 
 fn report(figures: &Figures, arguments: &Arguments, elapsed: Duration) -> ExitCode {
     let seconds = elapsed.as_secs_f64();
@@ -293,5 +313,32 @@ impl Figures {
             *ours += theirs;
         }
         self.failure = self.failure.take().or(other.failure);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_stays_at_one_schedule_is_stuck() {
+        let at = Some((Scenario::ALL[0], 7));
+        let shared = Shared {
+            current: vec![Mutex::default(), Mutex::new(at)],
+            next: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            figures: Mutex::default(),
+        };
+        let mut looks = [Look::default(); 2];
+        for _ in 0..STUCK {
+            assert_eq!(stuck(&shared, &mut looks), None);
+        }
+        if let Ok(mut current) = shared.current[1].lock() {
+            *current = Some((Scenario::ALL[0], 8));
+        }
+        assert_eq!(stuck(&shared, &mut looks), None, "it went on");
+        let found = (0..=STUCK).find_map(|_| stuck(&shared, &mut looks));
+        assert_eq!(found, Some((Scenario::ALL[0], 8)));
     }
 }
