@@ -14,7 +14,7 @@ use super::layout::Initiate;
 use super::*;
 use crate::{
     Config, Connection, Decision, Event, FrameFlags, HandshakeError, Instant, Limits, Mechanism,
-    ProtocolError, Receiver, Scratch, SocketType, Status, Transmitter,
+    ProtocolError, Receiver, Scratch, Security, SocketType, Status, Transmitter,
 };
 
 /// NaCl by RustCrypto, with randomness that repeats.
@@ -310,6 +310,54 @@ fn what_is_changed_on_the_way_is_refused_byte_by_byte() {
             matches!(outcome, Err(_) | Ok((None, _))),
             "byte {at}: {outcome:?}"
         );
+    }
+}
+
+#[test]
+fn a_sealed_frame_fits_the_room_that_is_said_to_be_enough() {
+    let [mut client, mut server] = Pair::new().established();
+    for len in [0, 1, 222, 223, 1_000] {
+        let body = [7_u8].repeat(len);
+        let mut out = [0_u8].repeat(len + Sealer::<TestCrypto>::OVERHEAD);
+        let short = out.len() - 1;
+        assert_eq!(
+            client
+                .sealer
+                .seal(FrameFlags::LAST, &body, &mut out[..short]),
+            0
+        );
+        let sealed = client.sealer.seal(FrameFlags::LAST, &body, &mut out);
+        assert!(sealed >= len + 35, "{sealed} bytes for {len}");
+        let (event, payload) = server.open(&out[..sealed]).unwrap();
+        assert!(event.is_some() && payload.ends_with(&body), "{len}");
+    }
+}
+
+#[test]
+fn any_mechanism_gives_its_session_once() {
+    let mut keys = TestCrypto(1);
+    let (server_public, server_secret) = keys.key_pair();
+    let (client_key, client_secret) = keys.key_pair();
+    let client = CurveClient::new(TestCrypto(2), server_public, client_key, client_secret);
+    let server = CurveServer::new(TestCrypto(3), server_public, server_secret);
+    let client = Security::CurveClient(client);
+    let server = Security::CurveServer(server);
+    let mut client = Side::new(SocketType::Dealer, b"", client);
+    let mut server = Side::new(SocketType::Router, b"", server);
+    for _ in 0..8 {
+        server.input(&client.output()).unwrap();
+        client.input(&server.output()).unwrap();
+        if server.connection.status() == Status::AwaitingDecision {
+            let decided = server
+                .connection
+                .authenticate(Decision::Allow, &mut server.scratch);
+            decided.unwrap();
+        }
+    }
+    for side in [&mut client, &mut server] {
+        let mechanism = side.connection.mechanism_mut();
+        assert!(mechanism.take_session().is_some());
+        assert!(mechanism.take_session().is_none());
     }
 }
 

@@ -722,3 +722,11 @@ fn within_a_message_or_a_body_no_frame_is_a_long_message() {
     first(&mut receiver, &long(0, 1_000, b"")).unwrap();
     assert_eq!(receiver.long_message(&next), None);
 }
+
+#[test]
+fn a_delimited_body_lies_behind_its_headers() {
+    let input = [short(1, b""), short(0, b"body")].concat();
+    let found = receiver(Limits::default()).short_delimited(&input);
+    assert_eq!(found, Some(4));
+    assert_eq!(input[Receiver::DELIMITED_HEADERS..], *b"body");
+}

@@ -251,6 +251,16 @@ fn flags_are_a_set() {
     let both = a.with(b);
     assert!(both.contains(a) && both.contains(b) && !a.contains(both));
     assert_eq!(both.bits(), 0b1010);
+    let all = [
+        TensorFlags::STRIDED,
+        TensorFlags::CHECKSUM,
+        TensorFlags::READ_ONLY,
+        TensorFlags::PACKED,
+        TensorFlags::BIG_ENDIAN,
+        TensorFlags::MORE_PARTS,
+    ];
+    // By the format: docs/PROTOCOL.md.
+    assert_eq!(all.map(TensorFlags::bits), [1, 2, 4, 8, 16, 32]);
     assert_eq!(TensorFlags::from_bits(0b1010), Some(both));
     assert_eq!(TensorFlags::from_bits(1 << 6), None);
 }

@@ -147,6 +147,19 @@ fn topics_over_245_bytes_go_out_in_the_long_form() {
 }
 
 #[test]
+fn the_room_for_a_subscription_is_enough_with_a_checksum_too() {
+    // Flags 1, size 8, name 1 + 9, checksum 4.
+    assert_eq!(Transmitter::subscription_len(1_000), 1_000 + 23);
+    let mut encoder = Transmitter::new(SocketType::Sub, Version::ZMTP_3_1, Features::CRC);
+    for len in [0, 1, 245, 246, 1_000] {
+        let mut out = std::vec![0; Transmitter::subscription_len(len)];
+        let topic = std::vec![b't'; len];
+        let written = encoder.subscription(Subscription::Subscribe, &topic, &mut out);
+        assert!(written.is_some(), "{len}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_not_written() {
     for features in [Features::NONE, Features::CRC] {
         let mut encoder = Transmitter::new(SocketType::Sub, Version::ZMTP_3_1, features);

@@ -1,7 +1,7 @@
 //! What errors and names say: people search for these words.
 
 use ferromq_wire::{
-    ConfigError, FRAME_OVERHEAD, FrameFlags, HandshakeError, KeyError, MechanismName,
+    ConfigError, FRAME_OVERHEAD, Features, FrameFlags, HandshakeError, KeyError, MechanismName,
     ProtocolError, PublicKey, SecretKey, SharedKey, SocketType, TensorError, Version,
 };
 
@@ -203,7 +203,9 @@ fn configuration_errors_say_what_was_wrong_with_its_numbers() {
 fn names_are_the_rfcs_and_secrets_are_not_shown() {
     assert_eq!(SocketType::XPub.to_string(), "XPUB");
     assert_eq!(Version::ZMTP_3_0.to_string(), "3.0");
-    assert_eq!(MechanismName::new("PLAIN").to_string(), "PLAIN");
+    let plain = MechanismName::new("PLAIN");
+    assert_eq!(plain.to_string(), "PLAIN");
+    assert_eq!(format!("{plain:?}"), "MechanismName(PLAIN)");
     assert_eq!(format!("{:?}", FrameFlags::MORE), "FrameFlags(0x01)");
     let key = PublicKey([0; 32]);
     assert_eq!(key.to_string(), "0".repeat(40));
@@ -226,6 +228,8 @@ fn keys_are_32_bytes_or_40_characters_with_or_without_a_zero_behind() {
     assert_eq!(key.0[..4], [0x54, 0xfc, 0xba, 0x24]);
     assert_eq!(PublicKey::from_bytes(&[&text[..], b"\0"].concat()), Ok(key));
     assert_eq!(key.to_z85(), *text);
+    let secret = SecretKey::from_bytes(text).expect("a key is a key");
+    assert_eq!(secret.expose_z85(), *text);
     // A raw key may end in any byte.
     let raw = [&[1; 31][..], &[0]].concat();
     assert_eq!(
@@ -237,6 +241,42 @@ fn keys_are_32_bytes_or_40_characters_with_or_without_a_zero_behind() {
         assert_eq!(refused, Err(KeyError::Length { len }));
     }
     assert!(PublicKey::from_bytes(&[b'0'; 41]).is_err());
+}
+
+#[test]
+fn refused_keys_are_told_with_their_numbers() {
+    let said = [
+        (
+            KeyError::Length { len: 33 },
+            "a key has 32 bytes or 40 characters, not 33",
+        ),
+        (
+            KeyError::Character { at: 7 },
+            "character 7 of the key is not one of z85's",
+        ),
+        (
+            KeyError::Overflow { at: 5 },
+            "the five characters at 5 of the key exceed 32 bits in z85",
+        ),
+    ];
+    for (error, text) in said {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+// 37/ZMTP: bit 0 is MORE, bit 1 LONG, bit 2 COMMAND.
+#[test]
+fn flags_are_the_bits_of_the_rfc() {
+    let flags = [FrameFlags::LAST, FrameFlags::MORE, FrameFlags::COMMAND];
+    assert_eq!(flags.map(FrameFlags::bits), [0, 1, 4]);
+}
+
+#[test]
+fn extensions_are_a_set() {
+    let crc = Features::CRC;
+    assert_eq!(crc | crc, crc, "twice is once");
+    assert_eq!(crc | Features::NONE, crc);
+    assert_eq!(crc & Features::NONE, Features::NONE);
 }
 
 #[test]

@@ -133,6 +133,19 @@ fn server_answers_good_metadata_with_its_own() {
 }
 
 #[test]
+fn after_the_servers_ready_a_client_knows_no_command() {
+    // D33
+    let mut client = client(ClientState::AwaitingReady);
+    let (answer, _) = command(&mut client, b"READY", b"");
+    assert_eq!(answer, Ok(Step::Metadata(0..0)));
+    let (accepted, output) = call(&mut client, |m, out| m.metadata_accepted(out));
+    assert_eq!((accepted, &output[..]), (Ok(()), &b""[..]));
+    let (again, _) = command(&mut client, b"READY", b"");
+    let error = HandshakeError::UnexpectedCommand { name_len: 5 };
+    assert_eq!(again, Err(error));
+}
+
+#[test]
 fn null_knows_one_command() {
     let (answer, output) = call(&mut Null, |m, out| m.start(out));
     assert_eq!(answer, Ok(Step::Continue));
@@ -201,7 +214,11 @@ fn a_password_is_neither_shown_nor_kept() {
     );
     let mut server = server(ServerState::AwaitingHello);
     let _ = command(&mut server, b"HELLO", b"\x01u\x06secret");
-    assert!(!std::format!("{server:?}").contains("secret"));
+    let shown = std::format!("{server:?}");
+    assert!(
+        shown.contains("username: u,") && !shown.contains("secret"),
+        "{shown}"
+    );
     let _ = call(&mut server, |m, out| m.authenticated(out));
     assert_eq!(server.password(), b"");
     assert_eq!(server.username(), b"u");
