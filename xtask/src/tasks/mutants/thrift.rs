@@ -81,12 +81,19 @@ pub(super) enum Patience {
 }
 
 impl Patience {
+    /// For tests without a mistake: they have to pass in the memory that all get.
+    pub(super) fn longest() -> Self {
+        match process::succeeds(Command::new("prlimit").arg("--version")) {
+            true => Self::Work(ASLEEP),
+            false => Self::Time(ASLEEP),
+        }
+    }
+
     /// Six times what some tests take without a mistake.
     pub(super) fn after(took: Took) -> Self {
-        let limited = process::succeeds(Command::new("prlimit").arg("--version"));
-        match took.work.filter(|_| limited) {
-            Some(work) => Self::Work((work * 6).max(Duration::from_secs(5))),
-            None => Self::Time((took.time * 6).max(Duration::from_secs(8))),
+        match (Self::longest(), took.work) {
+            (Self::Work(_), Some(work)) => Self::Work((work * 6).max(Duration::from_secs(5))),
+            _ => Self::Time((took.time * 6).max(Duration::from_secs(8))),
         }
     }
 
@@ -113,10 +120,10 @@ impl Patience {
 }
 
 /// Writes cargo's settings for what is below `folder`.
-pub(super) fn settle(folder: &Path, patience: Option<Patience>) -> io::Result<()> {
-    let runner = patience.map(Patience::runner).unwrap_or_default();
+pub(super) fn settle(folder: &Path, patience: Patience) -> io::Result<()> {
     fs::create_dir_all(folder.join(".cargo"))?;
-    fs::write(folder.join(".cargo/config.toml"), runner + PROFILES)
+    let settings = patience.runner() + PROFILES;
+    fs::write(folder.join(".cargo/config.toml"), settings)
 }
 
 /// Whether a test that failed, failed because it did not end.

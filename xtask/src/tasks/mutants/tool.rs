@@ -160,7 +160,7 @@ impl Tool {
         fs::create_dir_all(&folder)?;
         let mut command = self.command(tree, package);
         stage.prepare(&mut command);
-        tree.settle(Some(patience))?;
+        tree.settle(patience)?;
         command.args(["--in-place", "--baseline=skip", "--colors=never"]);
         command.arg(format!("--cargo-arg={}", stage.argument()));
         let seconds = patience.timeout().as_secs_f64().ceil();

@@ -47,7 +47,7 @@ impl Tree {
     }
 
     /// Sets how cargo builds and runs the tests in the copy.
-    pub(super) fn settle(&self, patience: Option<Patience>) -> io::Result<()> {
+    pub(super) fn settle(&self, patience: Patience) -> io::Result<()> {
         thrift::settle(self.folder.parent().unwrap_or(&self.folder), patience)
     }
 
