@@ -119,6 +119,15 @@ impl Ledger {
         (holds && decision.file == hashes.file(mutant.file())).then_some(decision.outcome)
     }
 
+    /// Whether a mutant survived the tests of before, and its file is the same: until it
+    /// is tried again it counts as one that survives. Else a part of the mutants would
+    /// look better than all, for what was caught stays known, and this does not.
+    pub(super) fn survived_before(&self, mutant: &Mutant, hashes: &Hashes) -> bool {
+        self.has_survived(mutant)
+            && self.outcome(mutant, hashes).is_none()
+            && self.decisions[&mutant.name].file == hashes.file(mutant.file())
+    }
+
     /// Whether a mutant survived when it was tried last, whatever has changed since.
     pub(super) fn has_survived(&self, mutant: &Mutant) -> bool {
         let decision = self.decisions.get(&mutant.name);
@@ -168,6 +177,10 @@ mod tests {
         let other_test = hashes("f1", "p2");
         assert_eq!(caught.outcome(&mutant, &other_test), Some(Outcome::Caught));
         assert_eq!(missed.outcome(&mutant, &other_test), None);
+        assert!(missed.survived_before(&mutant, &other_test));
+        assert!(!missed.survived_before(&mutant, &same), "it still does");
+        assert!(!missed.survived_before(&mutant, &hashes("f2", "p2")));
+        assert!(!caught.survived_before(&mutant, &other_test));
         assert!(missed.has_survived(&mutant) && !caught.has_survived(&mutant));
         assert_eq!(caught.outcome(&mutant, &hashes("f2", "p1")), None);
         assert_eq!(missed.survivors().collect::<Vec<_>>(), [NAME]);

@@ -60,6 +60,10 @@ pub(super) fn store(
         for mutant in tool.list(tree, package)? {
             match ledger.outcome(&mutant, &hashes) {
                 Some(outcome) => *counts.outcomes.entry(outcome).or_default() += 1,
+                None if ledger.survived_before(&mutant, &hashes) => {
+                    *counts.outcomes.entry(Outcome::Missed).or_default() += 1;
+                    undecided += 1;
+                }
                 None => counts.undecided += 1,
             }
         }
