@@ -103,7 +103,7 @@ impl Cell {
     /// Whether copying a body costs enough for a zero-copy row of its own.
     pub(crate) fn has_zero_copy_rows(&self) -> bool {
         self.workload == Workload::PushPull
-            && self.shape.size >= 64 << 10
+            && (self.shape.size >= 64 << 10 || self.via == Via::Shm)
             && self.mechanism == Mechanism::Null
     }
 

@@ -173,6 +173,9 @@ pub(crate) fn run(job: &Job, role: Role, channel: &mut Channel) -> Result<(), Fa
         Contender::Ferromq => {
             worker::run::<ferromq::Ferromq<ferromq::Borrowing>>(job, role, channel)
         }
+        Contender::FerromqZeroCopy if job.cell.via == Via::Shm => {
+            worker::run::<ferromq::Ferromq<ferromq::Loaning>>(job, role, channel)
+        }
         Contender::FerromqZeroCopy => {
             worker::run::<ferromq::Ferromq<ferromq::Sharing>>(job, role, channel)
         }
@@ -283,7 +286,14 @@ pub(crate) fn versions() -> Vec<(&'static str, String)> {
 pub(crate) fn fresh_endpoint(job: &Job, name: &str) -> String {
     match job.cell.via {
         Via::Tcp => "tcp://127.0.0.1:*".to_owned(),
-        Via::Shm if job.contender == Contender::Ferromq => "shm://*".to_owned(),
+        Via::Shm
+            if matches!(
+                job.contender,
+                Contender::Ferromq | Contender::FerromqZeroCopy
+            ) =>
+        {
+            "shm://*".to_owned()
+        }
         Via::Shm if job.contender == Contender::Omq => {
             format!("shm://@ferromq-bench-{name}-{}", std::process::id())
         }

@@ -12,6 +12,7 @@ use crate::measure::Effort;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
 
 /// How much is measured, unless the command line says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub(crate) enum Plan {
 /// Bodies between two sockets.
 const STREAM: &[Shape] = &sized([64, KIB, 64 * KIB, 10 * MIB]);
 const LONGER_STREAM: &[Shape] = &sized([8, 64, KIB, 64 * KIB, MIB, 10 * MIB]);
+/// Where nothing is copied, length is to cost nothing.
+const LOANED_STREAM: &[Shape] = &sized([64, KIB, 64 * KIB, 10 * MIB, GIB]);
 const SHORT_STREAM: &[Shape] = &sized([64, KIB]);
 const SMALL: &[Shape] = &sized([64]);
 const ASKED: &[Shape] = &sized([8, 64, KIB]);
@@ -80,6 +83,7 @@ impl Plan {
             (PushPull, Via::Tcp) if full => LONGER_STREAM,
             (PushPull, Via::Inproc) if !full => SMALL,
             (PushPull, Via::Ipc) if !full => SHORT_STREAM,
+            (PushPull, Via::Shm) if full => LOANED_STREAM,
             (PushPull, _) => STREAM,
             (ReqRep, Via::Tcp) if full => ASKED,
             (ReqRep, _) => SMALL,
@@ -127,6 +131,7 @@ impl Plan {
     /// Whether a contender takes part in a cell, unless it was named.
     pub(crate) fn asks(self, contender: Contender, cell: &Cell) -> bool {
         match contender {
+            _ if cell.shape.size >= GIB => contender == Contender::FerromqZeroCopy,
             // They are seldom the best, and no goal is about them.
             Contender::LibzmqSystem | Contender::Nng => {
                 self == Self::Full && cell.placement == Placement::CoreEach

@@ -80,6 +80,10 @@ fn as_dict<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> 
         EventKind::SwitchRefused { cause } => dict.set_item("cause", cause)?,
         EventKind::Switched { path } => dict.set_item("path", path)?,
         EventKind::LingerExpired { messages } => dict.set_item("messages", messages)?,
+        EventKind::Keeps { payloads, bytes } => {
+            dict.set_item("payloads", payloads)?;
+            dict.set_item("bytes", bytes)?;
+        }
         _ => {}
     }
     Ok(dict)
@@ -97,6 +101,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::HandshakeFailed { .. } => "handshake_failed",
         EventKind::AuthenticationFailed { .. } => "authentication_failed",
         EventKind::Exposed => "exposed",
+        EventKind::Keeps { .. } => "keeps",
         EventKind::Switched { .. } => "switched",
         EventKind::SwitchRefused { .. } => "switch_refused",
         EventKind::Disconnected { .. } => "disconnected",

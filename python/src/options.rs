@@ -150,6 +150,7 @@ fn change_flag(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Chang
         "pub_no_drop" => Options::pub_no_drop,
         "invert_matching" => Options::invert_matching,
         "crc" => Options::crc,
+        "by_reference" => Options::by_reference,
         "extensions" => Options::extensions,
         "switch" => Options::switch,
         _ => return None,

@@ -57,6 +57,9 @@ fn traffic<'py>(py: Python<'py>, traffic: &Traffic) -> PyResult<Bound<'py, PyDic
     dict.set_item("bytes_received", traffic.bytes_received)?;
     dict.set_item("messages_sent", traffic.messages_sent)?;
     dict.set_item("bytes_sent", traffic.bytes_sent)?;
+    dict.set_item("references_sent", traffic.references_sent)?;
+    dict.set_item("references_received", traffic.references_received)?;
+    dict.set_item("references_refused", traffic.references_refused)?;
     Ok(dict)
 }
 

@@ -114,8 +114,8 @@ pub use self::{
     },
     socket::{
         AnySocket, CanJoin, CanReceive, CanSend, CanSubscribe, Channel, Client, Dealer, Dish,
-        Gather, Kind, Pair, Peer, Pub, Pull, Push, Radio, Readiness, Rep, Req, Router, Scatter,
-        Server, Socket, Sub, Together, XPub, XSub,
+        Gather, Kind, Loan, Pair, Peer, Pub, Pull, Push, Radio, Readiness, Rep, Req, Router,
+        Scatter, Server, Socket, Sub, Together, XPub, XSub,
     },
     statistics::{DropCause, Drops, PeerState, PeerStatistics, Statistics, Traffic},
     switching::Switching,

@@ -79,6 +79,14 @@ pub enum EventKind {
         /// What went wrong.
         cause: String,
     },
+    /// A peer keeps so many payloads that were sent to it by reference that it gets no
+    /// more messages until it lets go of some. Told each time that this fills its pipe.
+    Keeps {
+        /// How many payloads.
+        payloads: usize,
+        /// How many bytes of memory of ours.
+        bytes: usize,
+    },
     /// An established connection ended.
     Disconnected {
         /// Why: end of stream, a system error, or what the peer did wrong.

@@ -63,6 +63,7 @@ pub struct Options {
     pub(crate) addresses: AddressRules,
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) crc: bool,
+    pub(crate) by_reference: bool,
     pub(crate) extensions: bool,
     pub(crate) switch: bool,
     pub(crate) link: LinkOptions,
@@ -118,6 +119,7 @@ impl Default for Options {
             addresses: AddressRules::default(),
             properties: Vec::new(),
             crc: false,
+            by_reference: true,
             extensions: true,
             switch: true,
             link: LinkOptions::default(),
@@ -215,6 +217,10 @@ impl Options {
         /// Offer a checksum after every frame to peers that know it. Default
         /// off.
         crc: bool;
+        /// Payloads from 64 KiB, and loans, are read where they lie by FerroMQ peers
+        /// who can reach them (`shm://`), instead of going through the connection.
+        /// Default on; never beside `crc` or CURVE.
+        by_reference: bool;
         /// Offer extensions to the peer at all. Default on: plain ZeroMQ
         /// peers ignore the offer.
         extensions: bool;

@@ -189,7 +189,7 @@ impl Pipe {
         while link.output.bytes() < limit
             && let Some(message) = self.dequeue()
         {
-            link.output.append(&mut link.transmitter, &[], &message, 0);
+            link.append(&[], &message, 0);
         }
         self.link = Some(link);
         !self.queue.is_empty()
@@ -211,19 +211,39 @@ impl Pipe {
     /// any size.
     #[inline]
     pub(crate) fn over(&self, settings: &Settings) -> bool {
-        let (messages, limit) = (self.waiting_messages(), settings.send_high_water_mark());
-        messages > 0
-            && ((limit > 0 && messages >= limit)
-                || self.waiting_bytes() >= settings.send_bytes_limit())
+        let (messages, bytes) = self.held();
+        let limit = settings.send_high_water_mark();
+        messages > 0 && ((limit > 0 && messages >= limit) || bytes >= settings.send_bytes_limit())
+    }
+
+    /// Of a full pipe, what its peer was lent and keeps, if it is full for that: how
+    /// many payloads, and their bytes.
+    pub(crate) fn full_of_kept(&self, settings: &Settings) -> Option<(usize, usize)> {
+        let limit = settings.send_high_water_mark();
+        let waiting = (limit > 0 && self.waiting_messages() >= limit)
+            || self.waiting_bytes() >= settings.send_bytes_limit();
+        let references = self.link.as_ref()?.references.as_ref()?;
+        Some(references.out()).filter(|(payloads, _)| *payloads > 0 && !waiting)
     }
 
     /// Whether a full pipe has emptied enough to be offered again: below half,
     /// so that a sender wakes for a batch and not for each message.
     pub(crate) fn recovered(&self, settings: &Settings) -> bool {
-        let (messages, limit) = (self.waiting_messages(), settings.send_high_water_mark());
+        let (messages, bytes) = self.held();
+        let limit = settings.send_high_water_mark();
         messages == 0
-            || ((limit == 0 || messages <= limit / 2)
-                && self.waiting_bytes() <= settings.send_bytes_limit() / 2)
+            || ((limit == 0 || messages <= limit / 2) && bytes <= settings.send_bytes_limit() / 2)
+    }
+
+    /// What counts towards the limits: what waits, and what the peer was lent and
+    /// keeps. Messages and bytes.
+    #[inline]
+    fn held(&self) -> (usize, usize) {
+        let (messages, bytes) = (self.waiting_messages(), self.waiting_bytes());
+        let references = self.link.as_ref().and_then(|link| link.references.as_ref());
+        let (lent, lent_bytes) = references.map_or((0, 0), |references| references.out());
+        // What waits may be a reference to what is lent.
+        (messages.max(lent), bytes + lent_bytes)
     }
 
     /// Bytes that were written and that the peer has not taken.

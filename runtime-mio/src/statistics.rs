@@ -109,6 +109,13 @@ pub struct Traffic {
     pub messages_sent: u64,
     /// Payload bytes of these messages.
     pub bytes_sent: u64,
+    /// Payloads that went by reference: the peer reads them where they lie.
+    pub references_sent: u64,
+    /// Payloads that came by reference.
+    pub references_received: u64,
+    /// Payloads that would have gone by reference, had there been memory for them.
+    /// They went through the connection.
+    pub references_refused: u64,
 }
 
 impl Traffic {
@@ -117,6 +124,9 @@ impl Traffic {
         self.bytes_received += other.bytes_received;
         self.messages_sent += other.messages_sent;
         self.bytes_sent += other.bytes_sent;
+        self.references_sent += other.references_sent;
+        self.references_received += other.references_received;
+        self.references_refused += other.references_refused;
     }
 }
 

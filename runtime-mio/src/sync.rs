@@ -263,6 +263,14 @@ pub(crate) enum Fault {
     DescriptorIsNotRaised,
     /// The descriptor is lowered after the look, not before.
     DescriptorIsLoweredLate,
+    /// Who leaves something looks who sleeps without a fence.
+    LeaverSkipsFence,
+    /// Who is about to sleep looks what is left without a fence.
+    SleeperSkipsFence,
+    /// Who is about to sleep does not look what is left.
+    SleeperSkipsLook,
+    /// Who is about to sleep looks what is left before it says that it sleeps.
+    SleeperLooksFirst,
 }
 
 #[cfg(not(loom))]

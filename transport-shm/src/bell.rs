@@ -62,7 +62,10 @@ pub(crate) struct Bell {
     socket: OwnedFd,
     /// Sleeps since bytes were taken.
     sleeps: u32,
+    /// The peer is gone, or we are.
     is_over: bool,
+    /// The peer said what it cannot mean.
+    is_broken: bool,
     /// Bytes of a [`Region`] of which not all have come, and its file.
     begun: Vec<u8>,
     file: Option<OwnedFd>,
@@ -75,6 +78,7 @@ impl Bell {
             socket,
             sleeps: 0,
             is_over: false,
+            is_broken: false,
             begun: Vec::new(),
             file: None,
             news: VecDeque::new(),
@@ -160,12 +164,13 @@ impl Bell {
     fn waiting(&mut self) -> u64 {
         let waiting = ioctl_fionread(&self.socket).unwrap_or(0);
         // Who rings more often than we sleep rings for something else.
-        self.is_over |= waiting > WAITING_MAX;
+        self.is_broken |= waiting > WAITING_MAX;
         waiting
     }
 
     fn take(&mut self, mut most: usize) {
-        while most > 0 && !self.is_over {
+        // Also when the peer has gone: what it wrote may refer to it.
+        while most > 0 && !self.is_broken {
             let mut bytes = [0; PIECE];
             let piece = &mut bytes[..most.min(PIECE)];
             // What is refused is asked for again.
@@ -173,9 +178,13 @@ impl Bell {
                 return;
             };
             passing(KillPoint::BellTaken);
+            if taken == 0 {
+                self.is_over = true;
+                return;
+            }
             most -= taken.min(most);
             let understood = bytes[..taken].iter().try_for_each(|byte| self.read(*byte));
-            self.is_over |= taken == 0 || understood.is_none();
+            self.is_broken |= understood.is_none();
         }
     }
 
@@ -195,7 +204,7 @@ impl Bell {
             if let RecvAncillaryMessage::ScmRights(files) = message {
                 for file in files {
                     // A second one before the first was read of is none of ours.
-                    self.is_over |= self.file.replace(file).is_some();
+                    self.is_broken |= self.file.replace(file).is_some();
                 }
             }
         }
@@ -236,9 +245,10 @@ impl Bell {
         }
     }
 
-    /// Whether the peer is gone, as far as was looked.
+    /// Whether it is over: the peer is gone, as far as was looked, or cannot be
+    /// understood.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_over
+        self.is_over || self.is_broken
     }
 
     pub(crate) fn shut_down(&mut self) {

@@ -87,6 +87,19 @@ fn memory_is_reached_after_its_owner_has_gone() {
 }
 
 #[test]
+fn memory_that_was_told_of_is_found_after_the_end_was_seen() {
+    let sender = Shm::new();
+    let (mut client, mut server) = pair(&sender, &Shm::new());
+    let loan = loan(&*sender.lender().unwrap(), 10_000, 9);
+    let place = export(&mut *client, loan.as_ref());
+    drop(client);
+    // As a poller tells of it.
+    server.handle_hangup();
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+    assert_eq!(import(&mut *server, place, 10_000).unwrap(), [9; 10_000]);
+}
+
+#[test]
 fn a_place_that_cannot_be_is_an_error_of_the_peers() {
     let sender = Shm::new();
     let (mut client, mut server) = pair(&sender, &Shm::new());

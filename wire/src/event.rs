@@ -1,6 +1,5 @@
 //! What the decoder reports.
 
-use crate::Reference;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -55,13 +54,14 @@ pub enum Event {
         /// sealed.
         head: usize,
     },
-    /// A frame by reference: its payload lies where `reference` says. The peer
-    /// keeps it there until it gets RELEASE with the token.
+    /// A frame by reference: its payload lies elsewhere. The peer keeps it there
+    /// until it gets RELEASE with the token.
     Reference {
         /// Whether another frame of the same message follows.
         more: bool,
-        /// Where the payload lies, as the peer says.
-        reference: Reference,
+        /// Where the body lies that says where: see
+        /// [`Reference::decode`](crate::Reference::decode).
+        body: Range<usize>,
     },
     /// The peer is done with a payload that we sent by reference.
     Release {

@@ -271,10 +271,9 @@ impl Reader {
             Event::Cancel { topic } => (5, topic.clone()),
             Event::Join { group } => (6, group.clone()),
             Event::Leave { group } => (7, group.clone()),
-            Event::Reference { more, reference } => {
+            Event::Reference { more, body } => {
                 self.complete.update(&[8, u8::from(*more)]);
-                self.complete.update(&reference.encode());
-                (9, 0..0)
+                (9, body.clone())
             }
             Event::Release { token } => {
                 self.complete.update(&token.to_be_bytes());

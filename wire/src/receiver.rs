@@ -233,6 +233,12 @@ impl Receiver {
             let end = SHORT_HEADER_LEN.wrapping_add(usize::from(*size));
             return Ok(Progress::frame(more, SHORT_HEADER_LEN..end, end));
         }
+        self.handle_rarer(input)
+    }
+
+    /// Apart, so that what comes often does not save registers for it.
+    #[inline(never)]
+    fn handle_rarer(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
         let mut start: usize = 0;
         loop {
             let rest = input.get(start..).unwrap_or_default();
@@ -278,6 +284,8 @@ impl Receiver {
         Ok(Progress::frame(more, body, end))
     }
 
+    #[cold]
+    #[inline(never)]
     fn handle_reference(
         &mut self,
         input: &[u8],
@@ -291,7 +299,8 @@ impl Receiver {
         let Some((body, end)) = self.locate(input, start, header)? else {
             return Ok(Progress::incomplete(start));
         };
-        let Some(reference) = Reference::decode(input.get(body).unwrap_or_default()) else {
+        let said = input.get(body.clone()).unwrap_or_default();
+        let Some(reference) = Reference::decode(said) else {
             return Ok(Progress::incomplete(start));
         };
         let (cost, parts) = self.check_limits(reference.len)?;
@@ -299,7 +308,7 @@ impl Receiver {
         self.account(if more { Last::No } else { Last::Yes }, cost, parts);
         Ok(Progress {
             consumed: end,
-            event: Some(Event::Reference { more, reference }),
+            event: Some(Event::Reference { more, body }),
         })
     }
 

@@ -9,6 +9,7 @@ use crate::statistics::Spread;
 use crate::syscalls;
 
 const KIB: usize = 1 << 10;
+const GIB: usize = 1 << 30;
 const MIB: usize = 1 << 20;
 
 /// Bytes of resident memory that an idle connection may take.
@@ -145,6 +146,37 @@ impl Judge<'_> {
         self.figure(stream, "M messages/s", Some(AtLeast(20.0)), |row| {
             row.spread(|figure| figure.rate / 1e6)
         });
+        self.loans();
+    }
+
+    /// A loaned payload is to cost the same at any length from that on that is not
+    /// copied.
+    fn loans(&mut self) {
+        let cell = |size| {
+            let (shape, placement) = (Shape::of_size(size), Placement::CoreEach);
+            Cell::new(Workload::PushPull, shape, Via::Shm, placement)
+        };
+        let micros = |cell: &Cell| {
+            let results = self.find(cell)?;
+            let row = results.row(Contender::FerromqZeroCopy)?;
+            Some(1e6 / row.spread(|figure| figure.rate).median)
+        };
+        let (long, longest) = (cell(64 * KIB), cell(GIB));
+        let (Some(long), Some(of_longest)) = (micros(&long), micros(&longest)) else {
+            return;
+        };
+        let measured = Spread {
+            median: of_longest / long,
+            min: of_longest / long,
+            max: of_longest / long,
+        };
+        let what = format!("{} {}", longest.workload, "1 GiB loan shm");
+        let unit = "x that of 64 KiB, time of a message";
+        let mut goal = Goal::new(what, unit, Some(AtMost(1.5)), measured);
+        goal.placement = Some(Placement::CoreEach);
+        goal.ours = Some(format!("{of_longest:.2} us"));
+        goal.theirs = Some(format!("64 KiB: {long:.2} us"));
+        self.goals.push(goal);
     }
 
     /// With CURVE, nobody is to be faster.

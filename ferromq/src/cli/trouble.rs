@@ -133,6 +133,13 @@ impl fmt::Display for Described<'_> {
                 write!(f, "{at}without security, and other machines can connect")
             }
             EventKind::Disconnected { cause } => write!(f, "{at}disconnected: {cause}"),
+            EventKind::Keeps { payloads, bytes } => {
+                let kept = format!("{payloads} payloads, {bytes} bytes of our memory");
+                write!(
+                    f,
+                    "{at}the peer keeps {kept}, and gets no more before it lets go"
+                )
+            }
             EventKind::Closed => write!(f, "{at}closed"),
             EventKind::LingerExpired { messages } => {
                 write!(f, "{at}{messages} messages were not delivered")

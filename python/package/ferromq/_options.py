@@ -41,6 +41,7 @@ class SocketOptions(TypedDict, total=False):
     welcome_message: bytes | str
     invert_matching: bool
     crc: bool
+    by_reference: bool
     extensions: bool
     switch: bool
     plain_client: tuple[str, str]
@@ -96,6 +97,7 @@ DEFAULTS: dict[str, Any] = {
     "welcome_message": b"",
     "invert_matching": False,
     "crc": False,
+    "by_reference": True,
     "extensions": True,
     "switch": True,
     "allow_addresses": [],

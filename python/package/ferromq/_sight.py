@@ -20,6 +20,8 @@ class Event:
     delay: float | None = None
     messages: int | None = None
     path: str | None = None
+    payloads: int | None = None
+    bytes: int | None = None
 
 
 class Monitor:
@@ -45,12 +47,15 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What passed, both ways."""
+    """What passed, both ways; of it by reference, and what would have but for memory."""
 
     messages_received: int
     bytes_received: int
     messages_sent: int
     bytes_sent: int
+    references_sent: int
+    references_received: int
+    references_refused: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,15 @@ impl Frame {
         Self(bytes)
     }
 
+    /// A frame of memory that `owner` keeps, which came from `origin`.
+    #[cfg(not(loom))]
+    pub(crate) fn received<O>(owner: O, origin: Option<Arc<PeerInfo>>) -> Self
+    where
+        O: AsRef<[u8]> + Send + 'static,
+    {
+        Self(Shared::owned_by(owner, origin))
+    }
+
     /// The same bytes as a frame that came from `origin`.
     pub(crate) fn received_from(self, origin: Option<Arc<PeerInfo>>) -> Self {
         Self(Shared::owned_by(self, origin))

@@ -21,6 +21,7 @@
 //! wake-up would find nothing to do.
 
 mod flags;
+mod left;
 mod mode;
 mod presence;
 mod turnstile;
@@ -30,6 +31,7 @@ mod waiting;
 mod models;
 
 pub(crate) use flags::Flags;
+pub(crate) use left::{Leaving, Left};
 pub(crate) use mode::{Mode, level};
 pub(crate) use presence::{Attendance, Presence};
 pub(crate) use turnstile::Turnstile;

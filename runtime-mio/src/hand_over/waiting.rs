@@ -79,7 +79,7 @@ pub(crate) trait Awaited {
     /// room for what the caller waits for.
     fn write_deferred(&self, inside: &mut Self::Inside<'_>) -> bool;
     /// Prepares the links for a sleep. False: something is there already.
-    fn may_sleep(inside: &mut Self::Inside<'_>) -> bool;
+    fn may_sleep(&self, inside: &mut Self::Inside<'_>) -> bool;
     fn lock_epoll(&self) -> Self::Epoll<'_>;
     /// `None` while somebody else has it.
     fn try_lock_epoll(&self) -> Option<Self::Epoll<'_>>;
@@ -147,11 +147,19 @@ pub(crate) trait Awaited {
     ) -> Self::Inside<'a> {
         self.take_back();
         Self::seat(&mut inside).token = !planted(Fault::SleepsWithoutToken);
-        let timeout = match Self::may_sleep(&mut inside) {
+        // Said first, looked second: what is left for the sleeper without the lock
+        // is either seen by it, or by whoever left it.
+        let late = planted(Fault::SleeperLooksFirst);
+        if !late {
+            self.flags().wait_begins();
+        }
+        let timeout = match self.may_sleep(&mut inside) {
             true => left,
             false => Some(Duration::ZERO),
         };
-        self.flags().wait_begins();
+        if late {
+            self.flags().wait_begins();
+        }
         drop(inside);
         let mut epoll = self.lock_epoll();
         Self::take_events(&mut epoll, timeout);

@@ -21,6 +21,7 @@ use super::timers::TimerId;
 use super::{ConnectorId, Source, deregister, register};
 use crate::Options;
 use crate::inproc::End;
+use crate::link::lender_of;
 use crate::security::{AuthenticationRequest, NaCl, NoVerdict, Verdict};
 use crate::socket::{Core, Established, Unauthenticated};
 use crate::switching::Plan;
@@ -156,6 +157,8 @@ pub(super) struct Handshake {
     pub(super) offered: bool,
     /// In one process: there is nobody to keep out.
     hands_over: bool,
+    /// The transport has memory that the peer can read.
+    reaches_memory: bool,
 }
 
 impl Handshake {
@@ -171,10 +174,13 @@ impl Handshake {
         let hands_over = End::of(&mut *link).is_some();
         let offered = offer.extensions && options.extensions && !hands_over;
         let plan = offer.switch.filter(|plan| plan.concerns(&endpoint));
+        let plan = plan.filter(|_| offered && options.switch);
+        // What it moves to may reach the peer's memory; else nothing is sent so.
+        let reaches_memory = plan.is_some() || lender_of(&mut *link).is_some();
         let mut handshake = Self {
             deadline: Instant::now().checked_add(options.handshake_timeout),
             offered,
-            plan: plan.filter(|_| offered && options.switch),
+            plan,
             moving: None,
             moving_timer: None,
             core,
@@ -186,6 +192,7 @@ impl Handshake {
             timer: None,
             dialogue: None,
             ended: false,
+            reaches_memory,
             hands_over,
         };
         handshake.dialogue = Some(handshake.begin()?);
@@ -247,6 +254,7 @@ impl Handshake {
             accepted: self.origin == Origin::Accepted,
             offered: self.offered,
             switches: self.plan.is_some(),
+            reaches_memory: self.reaches_memory,
         })
     }
 

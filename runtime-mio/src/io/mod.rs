@@ -27,7 +27,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use ferromq_transport::{Endpoint, Listener, Route, Transport, TransportError};
+use ferromq_transport::{Endpoint, Lender, Listener, Route, Transport, TransportError};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 
@@ -242,6 +242,11 @@ impl Transports {
 
     pub(crate) fn by_scheme(&self, scheme: &str) -> Option<&Arc<dyn Transport>> {
         self.0.get(scheme)
+    }
+
+    /// Memory that peers of one of them read in place.
+    pub(crate) fn lender(&self) -> Option<Arc<dyn Lender>> {
+        self.0.values().find_map(|transport| transport.lender())
     }
 
     pub(crate) fn of(&self, endpoint: &Endpoint) -> Result<&Arc<dyn Transport>, Error> {

@@ -8,6 +8,7 @@ mod assembly;
 mod body;
 mod output;
 mod parts;
+mod references;
 mod sealing;
 
 use std::io;
@@ -17,7 +18,8 @@ use std::time::Duration;
 use ferromq_patterns::{LimitError, PeerId, Subscription};
 use ferromq_transport as transport;
 use ferromq_wire::{
-    Command, Event, HeartbeatConfig, Heartbeats, Progress, ProtocolError, Receiver, Transmitter,
+    Command, Event, HeartbeatConfig, Heartbeats, Progress, ProtocolError, Receiver, Reference,
+    Transmitter,
 };
 
 use assembly::{Assembly, asked};
@@ -25,13 +27,14 @@ use body::Body;
 pub(crate) use body::leave_frames;
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
+pub(crate) use references::{References, lender_of, shareable};
 pub(crate) use sealing::Sealing;
 use sealing::Unsealing;
 
 use crate::inproc::End;
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool, Offer, OutOfMemory, ReceiveBlock};
-use crate::statistics::DropCause;
+use crate::statistics::{DropCause, Traffic};
 use crate::{Frame, Message, PeerInfo};
 
 /// Frames up to this length are decoded from the receive block, longer ones
@@ -53,6 +56,10 @@ pub(crate) enum LinkError {
     Subscriptions(LimitError),
     #[error("no memory for what it sends")]
     Memory(#[from] OutOfMemory),
+    #[error("it gave token {token:#x} back, which is not out")]
+    UnknownToken { token: u64 },
+    #[error("it refers to memory that we cannot reach")]
+    Unreachable,
     #[error("{0}")]
     Refused(&'static str),
 }
@@ -68,6 +75,8 @@ pub(crate) enum Decoded {
     },
     /// A message that the pattern refused; it is gone.
     Refused(DropCause),
+    /// A payload that the peer is done with.
+    GivenBack(Frame),
     /// A PING, whose PONG is pending in the heartbeats.
     Ping { ttl: Duration },
     /// Nothing until more is read.
@@ -99,6 +108,10 @@ pub(crate) struct Link {
     /// A long body that came as a handle.
     handed_over: Option<Frame>,
     assembly: Assembly,
+    /// Payloads beside the stream, where both sides have them.
+    pub(crate) references: Option<Box<References>>,
+    /// What of its traffic went beside the stream.
+    pub(crate) traffic: Traffic,
     /// The last read found less than it asked for: wait before the next.
     pub(crate) drained: bool,
     /// The peer closed its side: a short read does not mean "drained".
@@ -130,6 +143,8 @@ impl Link {
             body: None,
             handed_over: None,
             assembly: Assembly::default(),
+            references: None,
+            traffic: Traffic::default(),
             drained: false,
             hangup: false,
             heard: false,
@@ -281,6 +296,17 @@ impl Link {
                 block.consume(consumed);
                 Ok(Some(Decoded::Ping { ttl }))
             }
+            Some(Event::Reference { more, body }) => {
+                let said = block.undecoded_mut().get(body).unwrap_or_default();
+                let reference = Reference::decode(said).ok_or(LinkError::Unreachable)?;
+                block.consume(consumed);
+                let frame = self.borrow(reference, pools)?;
+                Ok(self.assembly.add(id, machine, frame, more))
+            }
+            Some(Event::Release { token }) => {
+                block.consume(consumed);
+                Ok(Some(Decoded::GivenBack(self.given_back(token)?)))
+            }
             Some(Event::Pong) => {
                 block.consume(consumed);
                 if let Some(heartbeats) = &mut self.heartbeats {
@@ -410,6 +436,15 @@ impl Link {
         self.output.append_command(room, |room| {
             self.transmitter.command(*command, room).unwrap_or(0)
         });
+    }
+
+    /// Appends the token that the peer waits for, if it is this link's.
+    pub(crate) fn release(&mut self, link: u64, token: u64) -> bool {
+        let ours = self.references.as_ref().map(|references| references.link());
+        if ours == Some(link) {
+            self.append_command(&Command::Release { token });
+        }
+        ours == Some(link)
     }
 
     /// Appends a subscription in the form that the peer's version knows.

@@ -21,7 +21,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use ferromq_transport as transport;
-use ferromq_wire::{FRAME_OVERHEAD, Sealer, Transmitter};
+use ferromq_wire::{FRAME_OVERHEAD, Reference, Sealer, Transmitter};
 
 pub(crate) use buffer::Buffer;
 
@@ -170,7 +170,7 @@ impl Output {
 
     /// Appends one whole message: `envelope` frames first, then the parts of
     /// `message` from `skip` on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append<M: Parts + ?Sized>(
         &mut self,
         transmitter: &mut Transmitter,
@@ -180,7 +180,8 @@ impl Output {
     ) {
         let count = message.count();
         if envelope.is_empty() && count == skip + 1 {
-            self.append_part(transmitter, false, message.bytes(skip), message.frame(skip));
+            // The commonest case, where the call was 25 of 435 instructions.
+            self.append_inline(transmitter, false, message.bytes(skip), message.frame(skip));
         } else {
             for frame in envelope {
                 self.append_part(transmitter, true, frame, Some(frame));
@@ -195,11 +196,40 @@ impl Output {
                 );
             }
         }
+        self.end_message();
+    }
+
+    /// All of a message has been appended.
+    #[inline]
+    pub(super) fn end_message(&mut self) {
         self.ends.push_back(End(self.total_appended));
     }
 
-    #[inline]
-    fn append_part(
+    /// Appends a frame whose payload the peer reads elsewhere.
+    pub(super) fn append_reference(
+        &mut self,
+        tx: &mut Transmitter,
+        more: bool,
+        reference: Reference,
+    ) {
+        let room = self.tail.room(Reference::LEN + FRAME_OVERHEAD);
+        let written = tx.reference(more, reference, room);
+        self.tail.end += written;
+        self.total_appended += written as u64;
+    }
+
+    pub(super) fn append_part(
+        &mut self,
+        tx: &mut Transmitter,
+        more: bool,
+        body: &[u8],
+        frame: Option<&Frame>,
+    ) {
+        self.append_inline(tx, more, body, frame);
+    }
+
+    #[inline(always)]
+    fn append_inline(
         &mut self,
         tx: &mut Transmitter,
         more: bool,

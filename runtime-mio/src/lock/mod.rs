@@ -111,6 +111,14 @@ impl<T> BiasedLock<T> {
         }
     }
 
+    /// Whether the calling thread is the one that it is quick for.
+    #[cfg(not(loom))]
+    pub(crate) fn belongs_to_this_thread(&self) -> bool {
+        // Relaxed: nobody else can make it ours, or take it from us and give it back.
+        let bias = Bias(self.gate.bias.load(Ordering::Relaxed));
+        bias.belongs_to(ThreadId::current())
+    }
+
     /// The short way of [`lock`](Self::lock): for the thread whose lock it is.
     #[inline(always)]
     pub(crate) fn lock_owned(&self) -> Option<Inside<'_, T>> {

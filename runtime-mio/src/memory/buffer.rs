@@ -79,6 +79,14 @@ impl PayloadBuffer {
         }
     }
 
+    /// The same, to look at.
+    pub(crate) fn whole(&self) -> &[u8] {
+        match &self.region {
+            Some(region) => region.bytes(HEAD_ROOM..HEAD_ROOM + self.filled),
+            None => &[],
+        }
+    }
+
     /// Drops the first `n` bytes and moves the rest there, so that the body
     /// stays aligned. O(body).
     pub(crate) fn drop_front(&mut self, n: usize) {
@@ -171,6 +179,16 @@ impl BufferPool {
             filled: 0,
             huge: false,
         })
+    }
+
+    /// A buffer of which nothing is missing, though nobody knows what is in it.
+    pub(crate) fn whole(self: &Arc<Self>, len: usize) -> Result<PayloadBuffer, OutOfMemory> {
+        let mut buffer = self.buffer(len as u64)?;
+        while buffer.missing() > 0 {
+            let len = buffer.space_mut()?.len();
+            buffer.filled(len);
+        }
+        Ok(buffer)
     }
 
     /// A frame with a copy of `bytes`, in warm memory if there is any.

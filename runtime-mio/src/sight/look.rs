@@ -99,6 +99,10 @@ fn of(pipe: &Pipe) -> PeerLook {
         None if pipe.connector.is_some() => PeerState::Unconnected,
         _ => PeerState::Leaving,
     };
+    let mut traffic = pipe.traffic;
+    if let Some(link) = link {
+        traffic.add(&link.traffic);
+    }
     PeerLook {
         id: pipe.id.to_bits(),
         endpoint: pipe.endpoint.clone(),
@@ -106,7 +110,7 @@ fn of(pipe: &Pipe) -> PeerLook {
         via: pipe.via.filter(|_| link.is_some()),
         identity: pipe.identity.clone(),
         state,
-        traffic: pipe.traffic,
+        traffic,
         drops: pipe.drops,
         queued: pipe.queued(),
         reconnects: pipe.links.saturating_sub(1),

@@ -10,7 +10,7 @@ use super::core::Core;
 use super::state::{Phase, State};
 use crate::hand_over::Awaited;
 use crate::io::{Command, ConnectorId};
-use crate::link::{Link, LinkError, Sealing};
+use crate::link::{Link, LinkError, References, Sealing, lender_of};
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::security::is_exposed;
@@ -26,6 +26,8 @@ pub(crate) struct Established {
     pub(crate) halves: (Receiver, Transmitter),
     /// CURVE's layer around them.
     pub(crate) sealing: Option<Sealing>,
+    /// Whether both sides send payloads by reference.
+    pub(crate) by_reference: bool,
     pub(crate) version: Version,
     pub(crate) peer: Arc<PeerInfo>,
     /// Whether it takes another path than its endpoint's.
@@ -172,6 +174,7 @@ impl State {
             options,
             halves,
             sealing,
+            by_reference,
             version,
             peer,
             first_bytes,
@@ -200,6 +203,11 @@ impl State {
             link.heartbeats = None;
             link.set_capacity(core.settings.receive_high_water_mark());
         }
+        if by_reference && let Some(lender) = lender_of(&mut *link.transport) {
+            let links = self.pipe(id).map_or(0, |pipe| pipe.links + 1);
+            let references = References::new(lender, core.returns.clone(), id, links);
+            link.references = Some(Box::new(references));
+        }
         link.preload(&first_bytes, &self.pools)
             .map_err(|cause| cause.to_string())?;
         if link.transport.needs_prepare() {
@@ -211,10 +219,12 @@ impl State {
             return Err("the connection was given up".into());
         };
         let (endpoint, peer) = (pipe.endpoint.clone(), link.peer.clone());
+        let by_reference = link.references.is_some();
         pipe.link = Some(Box::new(link));
         pipe.links += 1;
         pipe.via = switched.path();
         self.linked += 1;
+        self.by_reference += usize::from(by_reference);
         self.untyped_peers += u64::from(peer.socket_type().is_empty());
         core.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded);
         self.count_switch(core, switched, &endpoint, &peer);
@@ -315,11 +325,10 @@ impl State {
             .filter(|_| self.machine.publishes() && !self.machine.has_groups());
         if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) {
             if probe {
-                link.output.append(&mut link.transmitter, &[], &b""[..], 0);
+                link.append(&[], &b""[..], 0);
             }
             if let Some(welcome) = welcome {
-                link.output
-                    .append(&mut link.transmitter, &[], &welcome[..], 0);
+                link.append(&[], &welcome[..], 0);
             }
         }
         self.flush(core, id);

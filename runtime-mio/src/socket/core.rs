@@ -30,6 +30,7 @@ use crate::{Error, Frame, Options, PeerInfo};
 
 use super::epoll::Sleeper;
 use super::exported::Exported;
+use super::returns::Returns;
 use super::spin::Spin;
 
 /// The token of the socket's waker; no peer has this id.
@@ -98,6 +99,8 @@ pub(crate) struct Core {
     pub(crate) flags: Flags,
     pub(crate) io: Arc<IoHandle>,
     pub(crate) monitor: MonitorHub,
+    /// Payloads of peers' that are to be given back.
+    pub(super) returns: Arc<Returns>,
     /// Threads that wait while another one sleeps in `poll`.
     pub(super) turnstile: Turnstile,
     pub(super) poll: Mutex<Sleeper>,
@@ -126,7 +129,8 @@ impl Core {
             .map_err(Error::system("copy the epoll's descriptor"))?;
         let epoll = Arc::new(epoll);
         let waker = Waker::new(&registry, WAKE).map_err(Error::system("make the waker"))?;
-        Ok(Arc::new(Self {
+        Ok(Arc::new_cyclic(|this| Self {
+            returns: Arc::new(Returns::new(this.clone())),
             id,
             socket_type,
             settings: Settings::new(options),

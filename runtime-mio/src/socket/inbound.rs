@@ -230,6 +230,9 @@ impl State {
     #[inline]
     fn delivered(&mut self, core: &Core, id: PeerId, message: Message) -> Message {
         self.pace.received();
+        if core.returns.any() {
+            self.give_back(core);
+        }
         if let Some(pipe) = self.pipe(id) {
             pipe.traffic.messages_received += 1;
             pipe.traffic.bytes_received += message.body_len() as u64;

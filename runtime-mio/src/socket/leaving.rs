@@ -60,14 +60,16 @@ impl State {
         };
         core.deregister(link.transport.fd());
         let payloads = link.shut_down();
-        let trailer = link.transmitter.trailer_len();
-        let (messages, cut) = std::mem::take(&mut link.output).recover(trailer);
+        pipe.traffic.add(&link.traffic);
+        self.by_reference -= usize::from(link.references.is_some());
+        let (messages, cut, mut lent) = link.recover();
         pipe.requeue(messages);
         let (endpoint, connector) = (pipe.endpoint.clone(), pipe.connector);
         // ROUTER: a peer may come back under another identity, so its pipe ends
         // with the connection, unless the application gave it its identity.
         let (named, departing) = (pipe.named, pipe.departing);
         self.finished.extend(payloads);
+        self.finished.append(&mut lent);
         self.linked -= 1;
         self.blocked -= usize::from(link.write_interest);
         self.drop_messages(Some(id), DropCause::LinkLost, cut);
@@ -128,13 +130,19 @@ impl State {
 
     /// Forgets a peer and counts what was queued for it.
     pub(crate) fn detach(&mut self, core: &Core, id: PeerId) {
-        let Some(pipe) = self.pipes.get_mut(id.index()).and_then(Option::take) else {
+        let Some(mut pipe) = self.pipes.get_mut(id.index()).and_then(Option::take) else {
             return;
         };
         let waiting = pipe.waiting_messages() as u64;
-        if let Some(mut link) = pipe.link {
+        if let Some(mut link) = pipe.link.take() {
+            pipe.traffic.add(&link.traffic);
+            self.by_reference -= usize::from(link.references.is_some());
             core.deregister(link.transport.fd());
             self.finished.append(&mut link.shut_down());
+            let (messages, _, mut lent) = link.recover();
+            let frames = messages.into_iter().flat_map(Message::into_frames);
+            self.finished.extend(frames);
+            self.finished.append(&mut lent);
             self.linked -= 1;
             self.blocked -= usize::from(link.write_interest);
         }
@@ -195,7 +203,10 @@ impl State {
 /// Whether the peer is to blame, and not the way to it.
 fn is_violation(cause: &LinkError) -> bool {
     match cause {
-        LinkError::Protocol(_) | LinkError::Subscriptions(_) => true,
+        LinkError::Protocol(_)
+        | LinkError::Subscriptions(_)
+        | LinkError::UnknownToken { .. }
+        | LinkError::Unreachable => true,
         // A transport that could not make sense of what its peer did.
         LinkError::Io(cause) => cause.kind() == io::ErrorKind::InvalidData,
         _ => false,

@@ -13,10 +13,12 @@ mod inbound;
 mod landing;
 mod leaving;
 mod lending;
+mod loan;
 mod pacing;
 mod publish;
 mod reading;
 mod recv;
+mod returns;
 mod send;
 mod share;
 mod spin;
@@ -37,9 +39,11 @@ use ferromq_wire::SocketType;
 pub(crate) use self::attach::{Established, Unauthenticated};
 pub(crate) use self::away::Turn;
 pub(crate) use self::core::Core;
+pub(crate) use self::returns::{GivenBack, Returns};
 pub(crate) use self::send::After;
 pub(crate) use self::state::{Phase, State};
 pub(crate) use self::wait::Patience;
+pub use loan::Loan;
 pub use together::Together;
 pub use typed::{
     CanJoin, CanReceive, CanSend, CanSubscribe, Channel, Client, Dealer, Dish, Gather, Kind, Pair,

@@ -264,8 +264,9 @@ impl State {
         self.pace.deferred_since = now;
     }
 
-    /// Flushes every link on the deferred list.
+    /// Flushes every link on the deferred list, and gives payloads back.
     pub(crate) fn flush_deferred(&mut self, core: &Core) {
+        self.give_back(core);
         self.flush_listed(core);
         core.flags.set_deferred(false);
     }

@@ -5,10 +5,10 @@ use ferromq_patterns::{Match, Subscription};
 use super::core::Core;
 use super::send::After;
 use super::state::State;
-use crate::Error;
 use crate::clock::Ticks;
-use crate::link::Parts;
+use crate::link::{BY_HANDLE, Parts, shareable};
 use crate::statistics::DropCause;
+use crate::{Error, Message};
 
 /// Subscribers that are served by one reading of the clock.
 const SAME_TIME: u32 = 16;
@@ -16,6 +16,46 @@ const SAME_TIME: u32 = 16;
 impl State {
     /// PUB, XPUB: to everybody whose subscription matches.
     pub(super) fn publish<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        message: &M,
+        now: Ticks,
+    ) -> Result<After, Error> {
+        if self.by_reference > 0
+            && let Some(shared) = self.shareable(message)
+        {
+            return self.publish_shared(core, &shared, now);
+        }
+        self.publish_to_all(core, message, now)
+    }
+
+    /// A long message, copied once for all subscribers that read it in place.
+    #[cold]
+    fn shareable<M: Parts + ?Sized>(&self, message: &M) -> Option<Message> {
+        if message.len() < BY_HANDLE {
+            return None;
+        }
+        let mut links = self
+            .pipes
+            .iter()
+            .flatten()
+            .filter_map(|pipe| pipe.link.as_ref());
+        let link = links.find(|link| link.references.is_some())?;
+        shareable(link, message)
+    }
+
+    #[inline(never)]
+    fn publish_shared(
+        &mut self,
+        core: &Core,
+        shared: &Message,
+        now: Ticks,
+    ) -> Result<After, Error> {
+        self.publish_to_all(core, shared, now)
+    }
+
+    #[inline(always)]
+    fn publish_to_all<M: Parts + ?Sized>(
         &mut self,
         core: &Core,
         message: &M,

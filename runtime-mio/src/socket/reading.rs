@@ -100,6 +100,7 @@ impl State {
             }) => {
                 self.subscription(core, id, subscription, topic);
             }
+            Ok(Decoded::GivenBack(frame)) => self.was_given_back(core, id, frame),
             Ok(Decoded::Refused(cause)) => self.drop_messages(Some(id), cause, 1),
             Ok(Decoded::Message(_) | Decoded::Starved) => {}
             Err(cause) => self.link_lost(core, id, &cause),

@@ -117,6 +117,7 @@ impl Core {
                 // What has come meanwhile, or what leaves now, may make room.
                 Err(Error::WouldBlock) if !std::mem::replace(&mut serviced, true) => {
                     self.service(&mut guard);
+                    guard.look_for_returns(self);
                 }
                 Err(Error::WouldBlock) if !guard.deferred.is_empty() => {
                     guard.flush_deferred(self);
@@ -284,6 +285,9 @@ impl State {
             self.update_full(core, id);
             return After::Settled;
         };
+        if link.references.is_some() {
+            return self.push_by_reference(core, id, envelope, message, skip, now);
+        }
         if message.count() == 1
             && message.bytes(0).len() >= WRITE_THROUGH
             && message.frame(0).is_none()
@@ -303,6 +307,27 @@ impl State {
                 .append(&mut link.transmitter, envelope, message, skip);
         }
         self.leave(core, id, now)
+    }
+
+    /// The same where payloads may go by reference: what the peer keeps counts,
+    /// whether or not its transport takes more.
+    #[inline(never)]
+    fn push_by_reference<M: Parts + ?Sized>(
+        &mut self,
+        core: &Core,
+        id: PeerId,
+        envelope: &[Frame],
+        message: &M,
+        skip: usize,
+        now: Ticks,
+    ) -> After {
+        if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) {
+            link.append(envelope, message, skip);
+        }
+        self.update_full(core, id);
+        let after = self.leave(core, id, now);
+        self.tell_if_kept(core, id);
+        after
     }
 
     /// Conflate: what waits gives way to what is newer.

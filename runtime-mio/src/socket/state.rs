@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(crate) unread: Vec<PeerId>,
     /// Pipes before this one were looked at since the I/O thread took over.
     pub(crate) looked_at: usize,
+    /// Links on which payloads go by reference.
+    pub(crate) by_reference: usize,
     /// Pipes with a link.
     pub(crate) linked: usize,
     /// Links registered for writability: their transport is full, or was.
@@ -101,6 +103,7 @@ impl State {
             endpoints: Vec::new(),
             unread: Vec::new(),
             looked_at: usize::MAX,
+            by_reference: 0,
             linked: 0,
             blocked: 0,
             totals: Traffic::default(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferromq_wire::SocketType;
 
-use super::AnySocket;
+use super::{AnySocket, Loan};
 use crate::{Error, Message, SendError};
 
 mod sealed {
@@ -206,6 +206,8 @@ impl<K: CanSend> Socket<K> {
         fn send_parts(&self, parts: &[&[u8]]) -> Result<(), Error>;
         /// See [`AnySocket::send_batch`].
         fn send_batch(&self, messages: &mut VecDeque<Message>) -> Result<usize, Error>;
+        /// See [`AnySocket::loan`].
+        fn loan(&self, len: usize) -> Result<Loan, Error>;
         /// See [`AnySocket::flush`].
         fn flush(&self) -> Result<(), Error>;
     }

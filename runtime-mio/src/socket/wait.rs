@@ -120,15 +120,16 @@ impl Awaited for Core {
     }
 
     fn write_deferred(&self, inside: &mut Entered<'_>) -> bool {
-        let some = !inside.deferred.is_empty();
+        let some = !inside.deferred.is_empty() || self.returns.any();
         if some {
             inside.flush_deferred(self);
         }
         some
     }
 
-    fn may_sleep(inside: &mut Entered<'_>) -> bool {
-        inside.prepare_wait() && !inside.has_more_to_do()
+    fn may_sleep(&self, inside: &mut Entered<'_>) -> bool {
+        let returned = self.returns.any_after_all();
+        inside.prepare_wait() && !inside.has_more_to_do() && !returned
     }
 
     fn lock_epoll(&self) -> Self::Epoll<'_> {
@@ -232,10 +233,13 @@ impl State {
         let hangup = hangup || link.has_ended();
         link.drained = false;
         link.hangup |= hangup;
+        let lends = link.lends();
         self.machine.peer_readable(id);
         // Publishers act on subscriptions, and everybody on a peer that went,
         // without waiting for a receive call.
-        if hangup || self.machine.reads_eagerly() {
+        // And a sender that is full, on what it lent and got back.
+        let awaits = lends && self.pipe(id).is_some_and(|pipe| pipe.full);
+        if hangup || awaits || self.machine.reads_eagerly() {
             self.pump(core, id);
         }
     }

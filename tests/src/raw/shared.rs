@@ -191,6 +191,38 @@ impl SharedStream {
         self.ring();
     }
 
+    /// Lends a region of so many bytes, each of them the region's number.
+    pub fn lend(&self, number: u64, len: usize) {
+        self.lend_as(number, len, len as u64);
+    }
+
+    /// The same, and says that it has `claimed` bytes.
+    pub fn lend_as(&self, number: u64, len: usize, claimed: u64) {
+        let sharing = Sharing {
+            len,
+            ..Sharing::default()
+        };
+        self.lend_memory(&sharing, number, claimed);
+    }
+
+    /// The same of memory that we could still cut short.
+    pub fn lend_unsealed(&self, number: u64, len: usize) {
+        let sharing = Sharing {
+            len,
+            seals: 0,
+            ..Sharing::default()
+        };
+        self.lend_memory(&sharing, number, len as u64);
+    }
+
+    fn lend_memory(&self, sharing: &Sharing, number: u64, claimed: u64) {
+        let (mapping, file) = sharing.memory();
+        mapping.put(0, &vec![number as u8; sharing.len]);
+        let said = [&[1][..], &number.to_ne_bytes(), &claimed.to_ne_bytes()].concat();
+        let sent = send_with(&self.socket, &said, Some(file.as_raw_fd()));
+        assert_eq!(sent.ok(), Some(said.len()));
+    }
+
     /// How many bytes were written.
     #[must_use]
     pub fn head(&self) -> u64 {

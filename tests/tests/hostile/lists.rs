@@ -17,29 +17,13 @@ const WRITE: &str = "FERROMQ_WRITE_LISTS";
 const HOSTILE: u32 = 79;
 
 /// Those that no peer over tcp, ipc or shm can reach, and why.
-const UNREACHABLE: [(u32, &str); 10] = [
+const UNREACHABLE: [(u32, &str); 6] = [
     (67, "a guessed key of remote memory: with `rdma://`"),
     (68, "a stale region of remote memory: with `rdma://`"),
     (69, "a queue of verbs that overruns: with `rdma://`"),
     (71, "a torn write of a journal: no journal is built"),
     (72, "a full disk: no journal is built"),
     (73, "a coordinator of an old term: no cluster is built"),
-    (
-        74,
-        "a reference out of range: frames by reference are not built",
-    ),
-    (
-        75,
-        "a token released twice: frames by reference are not built",
-    ),
-    (
-        76,
-        "a token never released: frames by reference are not built",
-    ),
-    (
-        77,
-        "references under CURVE: frames by reference are not built",
-    ),
 ];
 
 /// The sections of the conformance list.

@@ -10,6 +10,7 @@
 #![cfg(target_os = "linux")]
 
 mod arena;
+mod by_reference;
 mod clock;
 mod crowds;
 mod extensions;

@@ -10,7 +10,7 @@ use crate::arena::{Arena, Kind, NEIGHBOUR};
 use crate::local::as_another_user;
 
 /// A socket on shared memory, with a neighbour there that does nothing wrong.
-fn arena(kind: Kind) -> Arena {
+pub(crate) fn arena(kind: Kind) -> Arena {
     let mut ours = Ours::new(kind.socket_type(), Options::new());
     ours.bind_to("shm://*");
     let neighbour = RawPeer::identified(ours.endpoint(), kind.peer_type(), NEIGHBOUR);

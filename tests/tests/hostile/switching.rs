@@ -86,7 +86,9 @@ fn ours(socket_type: SocketType, patience: Duration) -> Ours {
 fn within(socket_type: SocketType, patience: Duration, handshake: Duration) -> Ours {
     let switching = Switching::new(&["tcp", "ipc"], "shm").patience(patience);
     let context = Context::builder().switching(switching).build();
-    let options = Options::new().handshake_timeout(handshake);
+    // What else may be offered is not what is tested.
+    let options = Options::new().by_reference(false);
+    let options = options.handshake_timeout(handshake);
     Ours::within(context.expect("a context"), socket_type, options)
 }
 

@@ -1,6 +1,8 @@
 //! Sockets keep what they promise over each transport: the suite
 //! `ferromq_mio::conformance`. And it notices when they do not.
 
+#[cfg(target_os = "linux")]
+mod by_reference;
 mod inproc;
 mod planted_faults;
 #[cfg(target_os = "linux")]

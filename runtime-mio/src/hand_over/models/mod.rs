@@ -9,5 +9,6 @@
 //! ```
 
 mod asking;
+mod left;
 mod socket;
 mod waiting;

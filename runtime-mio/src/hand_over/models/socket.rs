@@ -6,16 +6,32 @@
 
 use std::time::Duration;
 
-use crate::hand_over::{Awaited, Flags, Looker, Seat, Turnstile};
+use crate::hand_over::{Awaited, Flags, Leaving, Left, Looker, Seat, Turnstile};
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
-#[derive(Default)]
 pub(super) struct Socket {
     flags: Flags,
     turnstile: Turnstile,
     state: Mutex<State>,
     kernel: Mutex<Kernel>,
     changed: Condvar,
+    /// What threads leave that do not enter, and how much of it.
+    left: Left,
+    pile: Mutex<u32>,
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self {
+            flags: Flags::default(),
+            turnstile: Turnstile::default(),
+            state: Mutex::default(),
+            kernel: Mutex::default(),
+            changed: Condvar::default(),
+            left: Left::new(),
+            pile: Mutex::default(),
+        }
+    }
 }
 
 /// What the socket's lock protects.
@@ -27,6 +43,8 @@ pub(super) struct State {
     drained: bool,
     inbound: u32,
     has_room: bool,
+    /// Of what was left, so much was taken.
+    taken: u32,
 }
 
 /// Taken from the epoll.
@@ -61,6 +79,8 @@ impl Kernel {
 pub(super) struct Epoll<'a> {
     socket: &'a Socket,
     events: Events,
+    /// Of a call that sleeps there, or is about to.
+    sleeps: bool,
 }
 
 impl Drop for Epoll<'_> {
@@ -104,12 +124,16 @@ impl Awaited for Socket {
         if inside.closed { Err(Closed) } else { Ok(()) }
     }
 
-    fn write_deferred(&self, _: &mut Self::Inside<'_>) -> bool {
-        false
+    fn write_deferred(&self, inside: &mut Self::Inside<'_>) -> bool {
+        let some = self.left.any();
+        if some {
+            self.take_left(inside);
+        }
+        some
     }
 
-    fn may_sleep(_: &mut Self::Inside<'_>) -> bool {
-        true
+    fn may_sleep(&self, _: &mut Self::Inside<'_>) -> bool {
+        !self.left.any_after_all()
     }
 
     /// For a call that will sleep.
@@ -120,12 +144,12 @@ impl Awaited for Socket {
         while std::mem::replace(&mut kernel.locked, true) {
             kernel = self.changed.wait(kernel).unwrap();
         }
-        self.epoll()
+        self.epoll(true)
     }
 
     fn try_lock_epoll(&self) -> Option<Epoll<'_>> {
         let locked = std::mem::replace(&mut self.kernel.lock().unwrap().locked, true);
-        (!locked).then(|| self.epoll())
+        (!locked).then(|| self.epoll(false))
     }
 
     /// epoll_wait(2).
@@ -134,9 +158,7 @@ impl Awaited for Socket {
         while timeout.is_none() && !kernel.is_ready() {
             kernel = epoll.socket.changed.wait(kernel).unwrap();
         }
-        if timeout.is_none() {
-            kernel.sleepers -= 1;
-        }
+        kernel.sleepers -= u32::from(std::mem::take(&mut epoll.sleeps));
         kernel.woken = false;
         epoll.events = Events {
             readable: std::mem::take(&mut kernel.readable),
@@ -173,10 +195,11 @@ impl Socket {
         self.changed.notify_all();
     }
 
-    fn epoll(&self) -> Epoll<'_> {
+    fn epoll(&self, sleeps: bool) -> Epoll<'_> {
         Epoll {
             socket: self,
             events: Events::default(),
+            sleeps,
         }
     }
 
@@ -310,6 +333,43 @@ impl Socket {
     pub(super) fn close(&self) {
         let inside = self.enter_call();
         self.end_waits(inside, |inside| inside.closed = true);
+    }
+
+    /// Leaves something, as `Returns::give`.
+    pub(super) fn leave(&self) {
+        *self.pile.lock().unwrap() += 1;
+        if self.left.leave(&self.flags) == Leaving::Awaited {
+            self.wake();
+        }
+    }
+
+    fn take_left(&self, inside: &mut State) {
+        self.left.clear();
+        inside.taken += std::mem::take(&mut *self.pile.lock().unwrap());
+    }
+
+    /// Waits until so much was left.
+    pub(super) fn await_left(&self, count: u32) {
+        let mut inside = self.enter_call();
+        while inside.taken < count {
+            inside = self.rest(inside, || Ok(None)).unwrap();
+        }
+    }
+
+    /// The I/O thread takes the socket, looks once, and would again if woken.
+    pub(super) fn take_over_for_good(&self) {
+        self.flags.set_taken();
+        self.work(|inside, _| {
+            if self.left.any_after_all() {
+                self.take_left(inside);
+            }
+            (true, false)
+        });
+    }
+
+    /// Whether all that was left is taken, or the I/O thread woken for it.
+    pub(super) fn is_left_seen(&self) -> bool {
+        *self.pile.lock().unwrap() == 0 || self.kernel.lock().unwrap().woken
     }
 
     /// The I/O thread has taken the socket, or thinks so.

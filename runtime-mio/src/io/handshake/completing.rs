@@ -144,12 +144,14 @@ fn establish(
         (None, Some(sealing)) => sealing.inline_max(),
         (None, None) => crate::link::INLINE_MAX,
     };
+    let features = dialogue.connection.features();
     let halves = dialogue.connection.establish(limits, inline_max)?;
     Some(Established {
         link: moved.link,
         options: options.clone(),
         halves,
         sealing,
+        by_reference: features.contains(Features::BY_REFERENCE),
         version,
         peer: Arc::new(info),
         first_bytes: moved.first_bytes,

@@ -22,6 +22,8 @@ pub(super) struct Beginning<'a> {
     pub(super) offered: bool,
     /// Whether a shorter path is one of them.
     pub(super) switches: bool,
+    /// Whether payloads can go by reference.
+    pub(super) reaches_memory: bool,
 }
 
 impl Beginning<'_> {
@@ -30,6 +32,7 @@ impl Beginning<'_> {
             identity,
             properties,
             crc,
+            by_reference,
             handshake_timeout,
             ..
         } = self.options;
@@ -39,7 +42,9 @@ impl Beginning<'_> {
             .map(|(name, value)| (&name[..], &value[..]))
             .collect();
         let bit = |on, feature| if on { feature } else { Features::NONE };
-        let features = bit(*crc, Features::CRC) | bit(self.switches, Features::SWITCH);
+        let features = bit(*crc, Features::CRC)
+            | bit(self.switches, Features::SWITCH)
+            | bit(self.reaches_memory && *by_reference, Features::BY_REFERENCE);
         let config = Config {
             identity,
             properties: &properties,

@@ -171,7 +171,7 @@ proptest! {
             prop_assert_eq!(output.messages() == 0 && output.is_empty(), output.bytes() == 0);
         }
         let waiting = output.messages();
-        let (recovered, cut) = output.recover(0);
+        let (recovered, cut) = output.recover(0, |_| None);
         let (arrived, rest) = messages(&sink.taken);
         prop_assert!(cut <= 1);
         if rest == 0 {

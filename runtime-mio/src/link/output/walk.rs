@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ferromq_wire::peek_header;
+use ferromq_wire::{Reference, peek_header};
 
 use super::{Output, Segment};
 use crate::{Frame, Message};
@@ -33,7 +33,11 @@ impl Walk {
         }
     }
 
-    pub(super) fn message(&mut self, trailer_len: usize) -> Option<Message> {
+    pub(super) fn message(
+        &mut self,
+        trailer_len: usize,
+        mut lent: impl FnMut(u64) -> Option<Frame>,
+    ) -> Option<Message> {
         let mut message = Message::new();
         loop {
             self.drop_empty();
@@ -44,7 +48,10 @@ impl Walk {
             if header.flags.is_command() {
                 continue;
             }
-            message.push_back(body);
+            message.push_back(match header.flags.is_reference() {
+                true => lent(Reference::decode(&body)?.token)?,
+                false => body,
+            });
             if !header.flags.is_more() {
                 return Some(message);
             }
@@ -68,8 +75,13 @@ impl Output {
     /// Takes apart the output of a link that died: the messages of which
     /// nothing was written, and the number of those that were cut.
     ///
-    /// What was sealed for one link means nothing on the next: it is cut too.
-    pub(crate) fn recover(mut self, trailer_len: usize) -> (VecDeque<Message>, u64) {
+    /// What was sealed for one link means nothing on the next: it is cut too. `lent`
+    /// has the payloads that went by reference, by their tokens.
+    pub(crate) fn recover(
+        mut self,
+        trailer_len: usize,
+        mut lent: impl FnMut(u64) -> Option<Frame>,
+    ) -> (VecDeque<Message>, u64) {
         self.forget_written();
         if self.sealer.is_some() {
             return (VecDeque::new(), self.messages() as u64);
@@ -87,7 +99,7 @@ impl Output {
         }
         let cut = usize::from(begun.is_some_and(|end| !end.is_command()));
         let messages: VecDeque<_> = (cut..unfinished)
-            .map_while(|_| walk.message(trailer_len))
+            .map_while(|_| walk.message(trailer_len, &mut lent))
             .collect();
         let lost = unfinished - messages.len();
         (messages, lost as u64)

@@ -131,6 +131,19 @@ impl Region {
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), range.len()) }
     }
 
+    /// Bytes of the region.
+    ///
+    /// # Panics
+    ///
+    /// If `range` is not inside the region.
+    pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.len);
+        // SAFETY: start is within the mapping.
+        let start = unsafe { self.base.add(range.start) };
+        // SAFETY: as in `bytes_mut`, and borrowed through `&self`.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), range.len()) }
+    }
+
     /// Start of the region; good for its whole length.
     #[inline]
     pub(super) fn base(&self) -> NonNull<u8> {

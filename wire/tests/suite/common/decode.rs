@@ -88,7 +88,10 @@ impl Reader {
             Event::Cancel { topic } => Seen::Cancel(bytes(topic)),
             Event::Join { group } => Seen::Join(bytes(group)),
             Event::Leave { group } => Seen::Leave(bytes(group)),
-            &Event::Reference { more, reference } => Seen::Reference { more, reference },
+            Event::Reference { more, body } => Seen::Reference {
+                more: *more,
+                reference: Reference::decode(&bytes(body)).unwrap(),
+            },
             &Event::Release { token } => Seen::Release(token),
             Event::Body { more, len, head } => {
                 assert_eq!((*head, *len), (0, self.receiver.body_missing()));

@@ -1,0 +1,330 @@
+//! Payloads beside the stream: those that we lend to the peer, and those that it
+//! lends to us (docs/PROTOCOL.md, By reference).
+//!
+//! ```text
+//!  send     a long payload is copied once into memory of the transport's lender, or
+//!           lies there already (a loan); its reference goes into the output, and a
+//!           handle of it stays here until the peer gives its token back
+//!  receive  a reference becomes a frame that reads the peer's memory; when its last
+//!           handle is dropped, on whatever thread, the token goes back by `Returns`
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ferromq_patterns::PeerId;
+use ferromq_transport::{self as transport, Bytes, Lender, Place};
+use ferromq_wire::Reference;
+use slab::Slab;
+
+use super::{Link, LinkError, Parts, Pools};
+use crate::memory::LandingBuffer;
+use crate::socket::{GivenBack, Returns};
+use crate::statistics::Traffic;
+use crate::{Frame, Message};
+
+/// Payloads from this length are put into memory that the peer reads, if they are
+/// not there: shorter ones go through the stream, in which they are copied twice, but
+/// need no answer.
+const LEND_FROM: usize = 64 << 10;
+
+/// Loans from this length go by reference.
+const LOAN_FROM: usize = 4 << 10;
+
+/// What is out on one link.
+pub(crate) struct References {
+    lender: Arc<dyn Lender>,
+    /// What the peer may look at, by the lower half of the token.
+    lent: Slab<Lent>,
+    /// How often something was lent: the upper half of the next token.
+    count: u32,
+    bytes: usize,
+    returns: Arc<Returns>,
+    /// The link, as tokens that come back name it.
+    peer: PeerId,
+    link: u64,
+}
+
+struct Lent {
+    count: u32,
+    frame: Frame,
+}
+
+impl References {
+    pub(crate) fn new(
+        lender: Arc<dyn Lender>,
+        returns: Arc<Returns>,
+        peer: PeerId,
+        link: u64,
+    ) -> Self {
+        Self {
+            lender,
+            lent: Slab::new(),
+            count: 0,
+            bytes: 0,
+            returns,
+            peer,
+            link,
+        }
+    }
+
+    /// Messages of which the peer has a part, as far as limits go, and their bytes.
+    pub(crate) fn out(&self) -> (usize, usize) {
+        (self.lent.len(), self.bytes)
+    }
+
+    /// The link that tokens name.
+    pub(crate) fn link(&self) -> u64 {
+        self.link
+    }
+
+    /// A frame of memory that the peer can read; `None`: it is to be sent as it is.
+    fn lendable(
+        &self,
+        bytes: &[u8],
+        frame: Option<&Frame>,
+        traffic: &mut Traffic,
+    ) -> Option<Frame> {
+        if let Some(frame) = frame.filter(|frame| frame.len() >= LOAN_FROM)
+            && self.lender.lends(frame)
+        {
+            return Some(frame.clone());
+        }
+        if bytes.len() < LEND_FROM {
+            return None;
+        }
+        let copy = lend_copy(&*self.lender, bytes);
+        traffic.references_refused += u64::from(copy.is_none());
+        copy
+    }
+
+    fn put(&mut self, frame: Frame, place: Place) -> Reference {
+        self.count = self.count.wrapping_add(1);
+        let len = frame.len();
+        self.bytes += len;
+        let count = self.count;
+        let key = self.lent.insert(Lent { count, frame });
+        Reference {
+            region: place.region,
+            offset: place.offset,
+            len: len as u64,
+            key: place.key,
+            token: u64::from(count) << 32 | key as u64,
+        }
+    }
+
+    /// The payload of a token, which is out no more. `None`: it was not.
+    pub(crate) fn take(&mut self, token: u64) -> Option<Frame> {
+        let key = (token & u64::from(u32::MAX)) as usize;
+        let lent = self.lent.get(key)?;
+        if u64::from(lent.count) != token >> 32 {
+            return None;
+        }
+        let lent = self.lent.remove(key);
+        self.bytes -= lent.frame.len();
+        Some(lent.frame)
+    }
+
+    /// Ends what is out: a peer that did not say that it is done may look at it for
+    /// ever, so that memory is not lent again.
+    pub(super) fn abandon(&mut self) -> impl Iterator<Item = Frame> {
+        self.bytes = 0;
+        let frames: Vec<_> = self.lent.drain().map(|lent| lent.frame).collect();
+        for frame in &frames {
+            self.lender.abandon(frame);
+        }
+        frames.into_iter()
+    }
+}
+
+/// A copy of `bytes` in memory of a lender's, if it has some.
+fn lend_copy(lender: &dyn Lender, bytes: &[u8]) -> Option<Frame> {
+    let mut loan = lender.loan(bytes.len()).ok()?;
+    loan.as_mut().copy_from_slice(bytes);
+    Some(Frame::from_owner(loan))
+}
+
+/// Memory of the peer's, given back when nobody looks at it any more.
+struct Borrowed {
+    bytes: Arc<dyn Bytes>,
+    returns: Arc<Returns>,
+    token: GivenBack,
+}
+
+impl AsRef<[u8]> for Borrowed {
+    fn as_ref(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.returns.give(self.token);
+    }
+}
+
+impl Link {
+    /// Appends one whole message: `envelope` frames first, then the parts of
+    /// `message` from `skip` on; by reference where that is on and worth it.
+    #[inline]
+    pub(crate) fn append<M: Parts + ?Sized>(
+        &mut self,
+        envelope: &[Frame],
+        message: &M,
+        skip: usize,
+    ) {
+        match self.references {
+            None => self
+                .output
+                .append(&mut self.transmitter, envelope, message, skip),
+            Some(_) => self.append_by_reference(envelope, message, skip),
+        }
+    }
+
+    #[inline(never)]
+    fn append_by_reference<M: Parts + ?Sized>(
+        &mut self,
+        envelope: &[Frame],
+        message: &M,
+        skip: usize,
+    ) {
+        for frame in envelope {
+            self.output
+                .append_part(&mut self.transmitter, true, frame, Some(frame));
+        }
+        let count = message.count();
+        for index in skip..count {
+            let more = index + 1 < count;
+            let (bytes, frame) = (message.bytes(index), message.frame(index));
+            match self.lend(bytes, frame) {
+                Some(reference) => {
+                    self.output
+                        .append_reference(&mut self.transmitter, more, reference);
+                }
+                None => self
+                    .output
+                    .append_part(&mut self.transmitter, more, bytes, frame),
+            }
+        }
+        self.output.end_message();
+    }
+
+    /// Makes a payload readable to the peer. `None`: it goes through the stream.
+    #[inline]
+    fn lend(&mut self, bytes: &[u8], frame: Option<&Frame>) -> Option<Reference> {
+        if bytes.len() < LOAN_FROM {
+            return None;
+        }
+        let references = self.references.as_deref_mut()?;
+        let frame = references.lendable(bytes, frame, &mut self.traffic)?;
+        let place = self.transport.memory()?.export(&frame);
+        self.traffic.references_sent += u64::from(place.is_some());
+        self.traffic.references_refused += u64::from(place.is_none());
+        Some(references.put(frame, place?))
+    }
+
+    /// The frame that a reference of the peer's stands for.
+    pub(super) fn borrow(
+        &mut self,
+        reference: Reference,
+        pools: &Pools,
+    ) -> Result<Frame, LinkError> {
+        let (Some(references), Some(memory)) = (&self.references, self.transport.memory()) else {
+            return Err(LinkError::Unreachable);
+        };
+        let place = Place {
+            region: reference.region,
+            offset: reference.offset,
+            key: reference.key,
+        };
+        let borrowed = Borrowed {
+            bytes: memory.import(place, reference.len)?,
+            returns: references.returns.clone(),
+            token: GivenBack {
+                peer: references.peer,
+                link: references.link,
+                token: reference.token,
+            },
+        };
+        self.traffic.references_received += 1;
+        // Whoever told us of memory may have taken an event with him.
+        self.drained = false;
+        let landing = match self.assembly.skipping {
+            true => None,
+            false => pools.offer.take(reference.len, &self.assembly.frames),
+        };
+        let origin = Some(self.peer.clone());
+        Ok(match landing {
+            Some(landing) => landed(landing, borrowed.as_ref()).received_from(origin),
+            None => Frame::received(borrowed, origin),
+        })
+    }
+
+    /// The payload that the peer gives back.
+    pub(super) fn given_back(&mut self, token: u64) -> Result<Frame, LinkError> {
+        let references = self.references.as_deref_mut();
+        references
+            .and_then(|references| references.take(token))
+            .ok_or(LinkError::UnknownToken { token })
+    }
+
+    /// Whether the peer has payloads to give back.
+    pub(crate) fn lends(&self) -> bool {
+        let out = self.references.as_ref().map(|references| references.out());
+        out.is_some_and(|(count, _)| count > 0)
+    }
+
+    /// What of this link's output can go over another one: see
+    /// [`Output::recover`](super::Output::recover). All the peer may have seen of
+    /// what is out is abandoned, and comes back to be dropped.
+    pub(crate) fn recover(&mut self) -> (VecDeque<Message>, u64, Vec<Frame>) {
+        let trailer = self.transmitter.trailer_len();
+        let output = std::mem::take(&mut self.output);
+        let references = &mut self.references;
+        let (messages, cut) = output.recover(trailer, |token| references.as_mut()?.take(token));
+        let left = references.as_mut().map(|references| references.abandon());
+        (messages, cut, left.into_iter().flatten().collect())
+    }
+}
+
+/// A landing with all of a payload in it.
+fn landed(mut landing: LandingBuffer, bytes: &[u8]) -> Frame {
+    let mut rest = bytes;
+    while !rest.is_empty() && landing.missing() > 0 {
+        let space = landing.space_mut();
+        let len = space.len().min(rest.len());
+        space[..len].copy_from_slice(&rest[..len]);
+        landing.filled(len);
+        rest = &rest[len..];
+    }
+    landing.into_frame()
+}
+
+/// Where payloads come from that go by reference on such a link, if any can.
+pub(crate) fn lender_of(link: &mut dyn transport::Link) -> Option<Arc<dyn Lender>> {
+    link.memory().map(|memory| memory.lender())
+}
+
+/// The message with its long parts in memory that the peers of a link can read, so
+/// that one copy serves them all. `None`: nothing of it is long, or they are there.
+pub(crate) fn shareable<M: Parts + ?Sized>(link: &Link, message: &M) -> Option<Message> {
+    let lender = &link.references.as_ref()?.lender;
+    let copied = |index| {
+        let (bytes, frame) = (message.bytes(index), message.frame(index));
+        let lies_there = frame.is_some_and(|frame| lender.lends(frame));
+        match bytes.len() >= LEND_FROM && !lies_there {
+            true => lend_copy(&**lender, bytes),
+            false => None,
+        }
+    };
+    let copies: Vec<_> = (0..message.count()).map(copied).collect();
+    if copies.iter().all(Option::is_none) {
+        return None;
+    }
+    let parts = copies.into_iter().enumerate().map(|(index, copy)| {
+        let kept = || message.frame(index).cloned();
+        copy.or_else(kept)
+            .unwrap_or_else(|| Frame::from(message.bytes(index)))
+    });
+    Some(parts.collect())
+}

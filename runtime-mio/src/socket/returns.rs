@@ -1,0 +1,160 @@
+//! Payloads of peers' that nobody looks at any more, on their way back.
+//!
+//! The last handle of a frame may be dropped on any thread, inside the socket's lock
+//! or long after the socket. So it only leaves a token here, and whoever works for the
+//! socket next sends it: the call that is being made, or the next one, before it
+//! sleeps; the I/O thread, if it has the socket. Somebody who sleeps is woken.
+//!
+//! No token is left behind: `hand_over/left.rs` says why, and its models prove it.
+
+use std::sync::{Mutex, Weak};
+
+use ferromq_patterns::PeerId;
+
+use super::core::Core;
+use super::state::State;
+use crate::Frame;
+use crate::hand_over::{Leaving, Left};
+use crate::monitor::EventKind;
+use crate::pipe::Pipe;
+use crate::sync::lock_unpoisoned;
+
+/// A token, and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GivenBack {
+    pub(crate) peer: PeerId,
+    /// Which of the peer's links: a later one does not know it.
+    pub(crate) link: u64,
+    pub(crate) token: u64,
+}
+
+/// The tokens that wait to be sent, of all links of a socket.
+pub(crate) struct Returns {
+    waiting: Mutex<Vec<GivenBack>>,
+    left: Left,
+    socket: Weak<Core>,
+}
+
+impl Returns {
+    pub(super) fn new(socket: Weak<Core>) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            left: Left::new(),
+            socket,
+        }
+    }
+
+    /// Leaves a token to be sent.
+    pub(crate) fn give(&self, token: GivenBack) {
+        lock_unpoisoned(&self.waiting).push(token);
+        if let Some(socket) = self.socket.upgrade() {
+            match self.left.leave(&socket.flags) {
+                Leaving::More => {}
+                // This thread makes its calls, and is expected to make another one.
+                Leaving::Unattended if socket.state.belongs_to_this_thread() => {}
+                Leaving::Unattended | Leaving::Awaited => socket.wake_epoll(),
+            }
+        }
+    }
+
+    /// Whether there are any, for one who looks again before he sleeps.
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        self.left.any()
+    }
+
+    /// The same for one who is about to sleep.
+    pub(super) fn any_after_all(&self) -> bool {
+        self.left.any_after_all()
+    }
+
+    fn take(&self) -> Vec<GivenBack> {
+        self.left.clear();
+        std::mem::take(&mut *lock_unpoisoned(&self.waiting))
+    }
+}
+
+impl Core {
+    /// Takes back what peers are done with.
+    pub(super) fn look_for_returns(&self) {
+        let mut guard = self.enter();
+        self.service(&mut guard);
+        guard.look_for_returns(self);
+    }
+}
+
+impl State {
+    /// Sends the tokens that wait.
+    #[inline]
+    pub(super) fn give_back(&mut self, core: &Core) {
+        if core.returns.any_after_all() {
+            self.send_returns(core);
+        }
+    }
+
+    #[cold]
+    fn send_returns(&mut self, core: &Core) {
+        let mut touched: Vec<PeerId> = Vec::new();
+        for GivenBack { peer, link, token } in core.returns.take() {
+            let pipe = self.pipe(peer).filter(|pipe| !pipe.broken);
+            let Some(of) = pipe.and_then(|pipe| pipe.link.as_deref_mut()) else {
+                continue;
+            };
+            if of.release(link, token) && touched.last() != Some(&peer) {
+                touched.push(peer);
+            }
+        }
+        for peer in touched {
+            let link = self.pipe(peer).and_then(|pipe| pipe.link.as_deref());
+            if link.is_some_and(|link| !link.output.blocked) {
+                self.flush(core, peer);
+            }
+        }
+    }
+
+    /// Tells when what a peer keeps is what fills its pipe.
+    pub(super) fn tell_if_kept(&mut self, core: &Core, id: PeerId) {
+        let Some(pipe) = self.pipe(id).filter(|pipe| pipe.full) else {
+            return;
+        };
+        let Some((payloads, bytes)) = pipe.full_of_kept(&core.settings) else {
+            return;
+        };
+        let peer = pipe.link.as_ref().map(|link| &*link.peer);
+        core.tell(&pipe.endpoint, peer, || EventKind::Keeps {
+            payloads,
+            bytes,
+        });
+    }
+
+    /// A peer gave a payload back: there may be room for another.
+    pub(super) fn was_given_back(&mut self, core: &Core, id: PeerId, frame: Frame) {
+        self.finished.push(frame);
+        let Some(pipe) = self.pipe(id).filter(|pipe| pipe.full) else {
+            return;
+        };
+        if !pipe.departing && !pipe.broken && pipe.recovered(&core.settings) {
+            pipe.full = false;
+            self.news = true;
+            self.machine.peer_has_room(id);
+        }
+    }
+
+    /// Reads what peers have sent that were lent something: they may have given it
+    /// back, of which an event has told already.
+    #[cold]
+    pub(super) fn look_for_returns(&mut self, core: &Core) {
+        for index in 0..self.pipes.len() {
+            let link = |pipe: &Pipe| {
+                pipe.link
+                    .as_deref()
+                    .map(|link| link.lends() && !link.drained)
+            };
+            let pipe = self.pipes[index].as_deref();
+            let pipe = pipe.filter(|pipe| link(pipe) == Some(true));
+            if let Some(id) = pipe.map(|pipe| pipe.id) {
+                self.pump(core, id);
+            }
+        }
+    }
+}
