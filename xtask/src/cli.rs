@@ -202,9 +202,12 @@ pub(crate) struct EnduranceOptions {
     /// Connections at a time.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) connections: u64,
-    /// Peers to kill, over all ways in which they meet.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(120..))]
+    /// Peers to kill over tcp and ipc, in all ways in which they meet.
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(160..))]
     pub(crate) peers_killed: u64,
+    /// Peers to kill over shm.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(80..))]
+    pub(crate) peers_killed_over_shm: u64,
     /// Connectors whose listener goes.
     #[arg(long, default_value_t = 1000)]
     pub(crate) connectors: u64,

@@ -6,9 +6,11 @@
 //! ```
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crate::{Failure, PATIENCE};
 
@@ -23,9 +25,18 @@ pub(crate) struct Peer {
 impl Peer {
     /// This program again, as the peer that the arguments say.
     pub(crate) fn start(arguments: &[&str]) -> Result<Self, Failure> {
+        Self::start_in(arguments, None)
+    }
+
+    /// The same, with one more variable in its environment.
+    pub(crate) fn start_in(
+        arguments: &[&str],
+        variable: Option<(&str, String)>,
+    ) -> Result<Self, Failure> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("peer")
             .args(arguments)
+            .envs(variable)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -65,7 +76,25 @@ impl Peer {
 
     /// Ends it without warning, `kill -9`, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Result<(), Failure> {
+        self.strike()?;
         self.end()
+    }
+
+    /// Ends it without warning and waits for nothing. When that was; `None`: it had died
+    /// before, by its own hand.
+    ///
+    /// # Errors
+    /// It ended in any other way: it has found something to complain of.
+    pub(crate) fn strike(&mut self) -> Result<Option<Instant>, Failure> {
+        match self.process.try_wait()? {
+            None => {
+                let now = Instant::now();
+                self.process.kill()?;
+                Ok(Some(now))
+            }
+            Some(status) if status.signal() == Some(SIGKILL) => Ok(None),
+            Some(status) => Err(format!("the peer ended by itself: {status}").into()),
+        }
     }
 
     fn end(&mut self) -> Result<(), Failure> {
@@ -78,6 +107,9 @@ impl Peer {
         Ok(())
     }
 }
+
+/// What `kill -9` sends.
+const SIGKILL: i32 = 9;
 
 impl Drop for Peer {
     fn drop(&mut self) {

@@ -2,7 +2,7 @@
 //! descriptors, listeners that go, and minutes of everything at once.
 //!
 //! ```text
-//!   check ── over tcp and ipc ── sockets ──▶ peers: this program again, in processes
+//!   check ── tcp, ipc, shm ──── sockets ──▶ peers: this program again, in processes
 //!     │                                             that can be killed
 //!     └─▶ figures: what was done, and what it cost
 //! ```
@@ -75,8 +75,12 @@ enum Check {
     },
     /// Peers that are killed, again and again.
     Kills {
-        #[arg(long, default_value_t = 300)]
+        /// Over tcp and ipc together.
+        #[arg(long, default_value_t = 400)]
         count: u64,
+        /// Over shm.
+        #[arg(long, default_value_t = 1000)]
+        over_shm: u64,
     },
     /// No descriptors, for accepting and for connecting.
     Descriptors,
@@ -110,6 +114,7 @@ enum Role {
         ledger: PathBuf,
     },
     Giver {
+        verb: String,
         endpoint: String,
         seed: u64,
     },
@@ -163,7 +168,7 @@ const SKIPPED: u8 = 77;
 fn run(check: Check, seed: u64) -> Result<Outcome, Failure> {
     match check {
         Check::Connections { count } => connections::check(count),
-        Check::Kills { count } => kills::check(count, seed),
+        Check::Kills { count, over_shm } => kills::check(count, over_shm, seed),
         Check::Descriptors => descriptors::check(),
         Check::Soak { seconds } => soak::check(Duration::from_secs(seconds), seed),
         Check::Storm { connectors } => storm::check(connectors),
@@ -179,7 +184,11 @@ fn play(role: Role) -> Result<(), Failure> {
             endpoint,
             ledger,
         } => kills::taker(&verb, &endpoint, &ledger),
-        Role::Giver { endpoint, seed } => kills::giver(&endpoint, seed),
+        Role::Giver {
+            verb,
+            endpoint,
+            seed,
+        } => kills::giver(&verb, &endpoint, seed),
         Role::Asking { endpoint, others } => descriptors::asking(&endpoint, others),
         Role::Taking => descriptors::taking(),
         Role::Storm {

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use ferromq::{AnySocket, Context, Message, Monitor, SendError, SocketType};
+use ferromq::{AnySocket, Context, Message, SendError, SocketType};
 
+use super::death::Death;
 use super::ledger::Ledger;
-use super::{Series, Side, Sums, options, usage_at_rest};
+use super::watch::Watch;
+use super::{Series, Sums, options, usage_at_rest};
 use crate::body::numbered;
 use crate::child::Peer;
 use crate::meter::{Usage, descriptors};
 use crate::random::Random;
-use crate::{Failure, PATIENCE, until};
+use crate::{Failure, until};
 
 /// Messages that may wait for a peer: many more than can be under way.
 const WAITING: usize = 4000;
@@ -22,7 +24,6 @@ const GRAVE: u64 = (4 * super::BUFFER as u64 + (256 << 10)) / BODY.0 + 100;
 
 struct Giver {
     socket: AnySocket,
-    monitor: Monitor,
     next: u64,
     ledger: Ledger,
     /// What was there at the end of the last round.
@@ -32,29 +33,16 @@ struct Giver {
     queued: u64,
 }
 
-pub(super) fn run(
-    side: Side,
-    series: &Series<'_>,
-    random: &mut Random,
-) -> Result<(Sums, Vec<Usage>), Failure> {
+pub(super) fn run(series: &Series<'_>, random: &mut Random) -> Result<(Sums, Vec<Usage>), Failure> {
     let file = series.folder.join("ledger");
     let context = Context::new()?;
     let options = options()
         .send_high_water_mark(WAITING)
         .linger(Some(Duration::ZERO));
     let socket = context.any_socket(SocketType::Push, options)?;
-    let verb = match side {
-        Side::GivesConnected => {
-            socket.connect(&series.endpoint)?;
-            "bind"
-        }
-        _ => {
-            socket.bind(&series.endpoint)?;
-            "connect"
-        }
-    };
+    let mut watch = Watch::begin(&socket);
+    let verb = series.meet(&socket)?;
     let mut giver = Giver {
-        monitor: socket.monitor(),
         socket,
         next: 0,
         ledger: Ledger::create(&file)?,
@@ -67,25 +55,27 @@ pub(super) fn run(
     let (mut sums, mut samples) = (Sums::default(), Vec::new());
     let file = file.to_str().ok_or("a folder whose name is no text")?;
     for round in 0..series.rounds {
-        let peer = Peer::start(&["taker", verb, &series.endpoint, file])?;
-        if !giver.socket.wait_for_peers(1, PATIENCE)? {
-            return Err("nobody came".into());
+        let death = Death::of(round, series.via, random);
+        let at_rest = death == Death::AtRest;
+        let peer = ["taker", verb, &series.endpoint, file];
+        let mut peer = Peer::start_in(&peer, death.variable())?;
+        // Who dies at a point may do so before it comes.
+        if death.variable().is_none() {
+            watch.await_connection()?;
         }
-        // Every third has nothing left to take along.
-        let at_rest = round % 3 == 2;
         giver.give(random)?;
         match at_rest {
             true => giver.rests()?,
             false => std::thread::sleep(Duration::from_millis(random.within(0, 30))),
         }
+        sums.die(&mut peer, &mut watch, Watch::await_end)?;
         peer.kill()?;
-        let usage = usage_at_rest(&giver.socket, &giver.monitor, base)?;
+        let usage = usage_at_rest(&giver.socket, base)?;
         // What is queued for the next peer is memory, too.
         if at_rest {
             samples.push(usage);
         }
         let lost = giver.balance(at_rest)?;
-        sums.kills += 1;
         sums.with_the_dead += lost;
     }
     sums.sent = giver.sent;

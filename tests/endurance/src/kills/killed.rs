@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferromq::{Context, Message, SocketType};
 
 use super::ledger::Scribe;
-use super::options;
+use super::{meet_as_told, options};
 use crate::Failure;
 use crate::body::{number_of, numbered};
 use crate::child::commands;
@@ -18,10 +18,7 @@ pub(crate) fn taker(verb: &str, endpoint: &str, ledger: &Path) -> Result<(), Fai
     let mut scribe = Scribe::open(ledger)?;
     let context = Context::new()?;
     let socket = context.any_socket(SocketType::Pull, options())?;
-    match verb {
-        "bind" => drop(socket.bind(endpoint)?),
-        _ => socket.connect(endpoint)?,
-    }
+    meet_as_told(&socket, verb, endpoint)?;
     for count in 0_u64.. {
         let message = socket.recv()?;
         let number = message.frame(0).and_then(|body| number_of(body));
@@ -34,12 +31,12 @@ pub(crate) fn taker(verb: &str, endpoint: &str, ledger: &Path) -> Result<(), Fai
 }
 
 /// Sends what it is told to, from number 0.
-pub(crate) fn giver(endpoint: &str, seed: u64) -> Result<(), Failure> {
+pub(crate) fn giver(verb: &str, endpoint: &str, seed: u64) -> Result<(), Failure> {
     let mut random = Random::new(seed);
     let commands = commands();
     let context = Context::new()?;
     let socket = context.any_socket(SocketType::Push, options())?;
-    socket.connect(endpoint)?;
+    meet_as_told(&socket, verb, endpoint)?;
     let command = commands.recv()?;
     let all = match command.strip_prefix("give ") {
         Some("on") => u64::MAX,

@@ -2,27 +2,39 @@
 //! survivor in messages, memory and descriptors.
 //!
 //! ```text
-//!   survivor: PUSH, bound or connected ──tcp, ipc──▶ PULL that writes down what it got
-//!   survivor: PULL, bound              ◀──tcp, ipc── PUSH
+//!   survivor: PUSH, bound or connected ──tcp, ipc, shm──▶ PULL that writes down what it got
+//!   survivor: PULL, bound or connected ◀──tcp, ipc, shm── PUSH
 //! ```
 //! One who is killed while nothing is under way takes nothing along: then what was
 //! sent is what was received and what was counted, to the message. One who is killed
-//! in the middle takes along what the kernel and it itself had, and no more.
+//! in the middle takes along what the kernel and it itself had, and no more. Over shm
+//! some die at a labelled point of the transport's.
+//!
+//! How long a survivor takes to notice is measured from before the signal is sent to the
+//! event of its monitor: a PULL that waits in a call, and a PUSH that nobody calls, whose
+//! socket the I/O thread has to take over first.
 
+mod death;
 mod giving;
 mod killed;
 mod ledger;
 mod taking;
+mod watch;
 
+use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
-use ferromq::{AnySocket, Monitor, Options};
+use ferromq::{AnySocket, Options};
 use ferromq_transport::LinkOptions;
 
+use crate::child::Peer;
 use crate::figures::{Figures, grouped};
 use crate::meter::Usage;
 use crate::random::Random;
 use crate::{Failure, Outcome, flat, until};
+
+use self::watch::Watch;
 
 pub(crate) use self::killed::{giver, taker};
 
@@ -40,45 +52,87 @@ pub(crate) enum Side {
     /// A PUSH that connects, and connects again.
     GivesConnected,
     /// A PULL that is bound.
-    Takes,
+    TakesBound,
+    /// A PULL that connects, and connects again.
+    TakesConnected,
+}
+
+/// Over what they meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    Tcp,
+    Ipc,
+    Shm,
 }
 
 /// Sums over all rounds of a series.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Sums {
     pub(crate) kills: u64,
+    /// Of these, who died at a point of the transport's.
+    pub(crate) at_points: u64,
     pub(crate) sent: u64,
     pub(crate) received: u64,
     pub(crate) counted: u64,
     /// Written whole to one who was killed before it had them.
     pub(crate) with_the_dead: u64,
+    /// How long each death took to be noticed, where it came from outside.
+    pub(crate) noticed: Vec<Duration>,
 }
 
-/// Kills so many peers, spread evenly over six series.
-pub(crate) fn check(kills: u64, seed: u64) -> Result<Outcome, Failure> {
+/// Kills so many peers over tcp and ipc together and so many over shm, spread evenly over
+/// all sides.
+pub(crate) fn check(kills: u64, over_shm: u64, seed: u64) -> Result<Outcome, Failure> {
     let place = tempfile::tempdir()?;
     let mut random = Random::new(seed);
-    let mut all = Sums::default();
+    let (mut all, mut figures) = (Sums::default(), Figures::default());
     let (mut live, mut resident) = (0, 0);
-    for side in [Side::GivesBound, Side::GivesConnected, Side::Takes] {
-        for transport in ["tcp", "ipc"] {
-            let endpoint = endpoint(transport, place.path())?;
-            let series = Series {
-                rounds: kills.div_ceil(6),
-                endpoint,
-                folder: place.path(),
-            };
-            let (sums, samples) = match side {
-                Side::Takes => taking::run(&series, &mut random)?,
-                _ => giving::run(side, &series, &mut random)?,
-            };
-            println!("kills: {side:?} over {transport}: {sums:?}");
-            let (more, occupied) = check_usage(&samples)?;
-            (live, resident) = (live.max(more), resident.max(occupied));
-            all.add(sums);
+    for (via, kills) in [
+        (Via::Tcp, kills / 2),
+        (Via::Ipc, kills.div_ceil(2)),
+        (Via::Shm, over_shm),
+    ] {
+        let mut of_via = Sums::default();
+        for (waits, sides) in [
+            (
+                "that nobody calls",
+                [Side::GivesBound, Side::GivesConnected],
+            ),
+            (
+                "that waits in a call",
+                [Side::TakesBound, Side::TakesConnected],
+            ),
+        ] {
+            let mut of_both = Sums::default();
+            for side in sides {
+                let series = Series {
+                    side,
+                    via,
+                    rounds: kills.div_ceil(4),
+                    endpoint: endpoint(via, place.path())?,
+                    folder: place.path(),
+                };
+                let (sums, samples) = series.run(&mut random)?;
+                println!("kills: {side:?} over {via}: {sums}");
+                let (more, occupied) = check_usage(&samples)?;
+                (live, resident) = (live.max(more), resident.max(occupied));
+                of_both.add(sums);
+            }
+            figures.add(
+                format!("{via}: death noticed by a socket {waits}, ms (p50, p99, max)"),
+                of_both.noticed_ms(),
+            );
+            of_via.add(of_both);
         }
+        figures.add(format!("{via}: peers killed"), grouped(of_via.kills));
+        if via == Via::Shm {
+            figures.add(
+                "shm: of these, at labelled points",
+                grouped(of_via.at_points),
+            );
+        }
+        all.add(of_via);
     }
-    let mut figures = Figures::default();
     figures.add("peers killed", grouped(all.kills));
     figures.add("messages sent", grouped(all.sent));
     figures.add("received", grouped(all.received));
@@ -90,20 +144,116 @@ pub(crate) fn check(kills: u64, seed: u64) -> Result<Outcome, Failure> {
 }
 
 impl Sums {
+    /// Has a peer die, if it has not yet; `await_end` is to return when that is noticed.
+    fn die(
+        &mut self,
+        peer: &mut Peer,
+        watch: &mut Watch,
+        await_end: impl FnOnce(&mut Watch) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let connected = watch.is_connected();
+        let struck = peer.strike()?;
+        await_end(watch)?;
+        self.kills += 1;
+        match (struck, watch.last_end()) {
+            (None, _) => self.at_points += 1,
+            (Some(struck), Some(noticed)) if connected => {
+                self.noticed.push(noticed.saturating_duration_since(struck));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn add(&mut self, more: Self) {
         self.kills += more.kills;
+        self.at_points += more.at_points;
         self.sent += more.sent;
         self.received += more.received;
         self.counted += more.counted;
         self.with_the_dead += more.with_the_dead;
+        self.noticed.extend(more.noticed);
+    }
+
+    /// The median, the 99th percentile and the longest, in milliseconds.
+    fn noticed_ms(&self) -> String {
+        let mut sorted = self.noticed.clone();
+        sorted.sort();
+        let at = |part: usize| {
+            let index = (sorted.len() * part / 100).min(sorted.len().saturating_sub(1));
+            let time = sorted.get(index).copied().unwrap_or_default();
+            format!("{:.2}", time.as_secs_f64() * 1e3)
+        };
+        [at(50), at(99), at(100)].join(", ")
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} killed ({} at points), {} sent, {} received, {} counted, {} with the dead, \
+             noticed after {} ms",
+            self.kills,
+            self.at_points,
+            self.sent,
+            self.received,
+            self.counted,
+            self.with_the_dead,
+            self.noticed_ms()
+        )
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Ipc => "ipc",
+            Self::Shm => "shm",
+        })
     }
 }
 
 /// So many kills at one endpoint.
 pub(crate) struct Series<'a> {
+    side: Side,
+    via: Via,
     rounds: u64,
     endpoint: String,
     folder: &'a Path,
+}
+
+impl Series<'_> {
+    fn run(&self, random: &mut Random) -> Result<(Sums, Vec<Usage>), Failure> {
+        match self.side {
+            Side::GivesBound | Side::GivesConnected => giving::run(self, random),
+            Side::TakesBound | Side::TakesConnected => taking::run(self, random),
+        }
+    }
+
+    /// Binds or connects the survivor's socket; what the peer is to do then.
+    fn meet(&self, socket: &AnySocket) -> Result<&'static str, Failure> {
+        match self.side {
+            Side::GivesConnected | Side::TakesConnected => {
+                socket.connect(&self.endpoint)?;
+                Ok("bind")
+            }
+            Side::GivesBound | Side::TakesBound => {
+                socket.bind(&self.endpoint)?;
+                Ok("connect")
+            }
+        }
+    }
+}
+
+/// Binds or connects a peer's socket.
+pub(super) fn meet_as_told(socket: &AnySocket, verb: &str, endpoint: &str) -> Result<(), Failure> {
+    match verb {
+        "bind" => drop(socket.bind(endpoint)?),
+        _ => socket.connect(endpoint)?,
+    }
+    Ok(())
 }
 
 /// Memory and descriptors are what they were.
@@ -119,9 +269,8 @@ fn check_usage(samples: &[Usage]) -> Result<(i64, i64), Failure> {
 }
 
 /// What is used when the dead peer is forgotten.
-fn usage_at_rest(socket: &AnySocket, monitor: &Monitor, base: i64) -> Result<Usage, Failure> {
+fn usage_at_rest(socket: &AnySocket, base: i64) -> Result<Usage, Failure> {
     until("the peer's descriptors are back", || {
-        while monitor.try_next().is_some() {}
         let usage = Usage::now()?;
         Ok(socket.statistics().connected() == 0 && usage.descriptors <= base)
     })?;
@@ -129,12 +278,15 @@ fn usage_at_rest(socket: &AnySocket, monitor: &Monitor, base: i64) -> Result<Usa
 }
 
 /// A fixed endpoint, for the peer is to be at the same one again.
-fn endpoint(transport: &str, folder: &Path) -> Result<String, Failure> {
-    if transport == "ipc" {
-        return Ok(format!("ipc://{}", folder.join("socket").display()));
-    }
-    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(format!("tcp://{}", taken.local_addr()?))
+fn endpoint(via: Via, folder: &Path) -> Result<String, Failure> {
+    Ok(match via {
+        Via::Tcp => {
+            let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+            format!("tcp://{}", taken.local_addr()?)
+        }
+        Via::Ipc => format!("ipc://{}", folder.join("socket").display()),
+        Via::Shm => format!("shm://ferromq-kills-{}", std::process::id()),
+    })
 }
 
 /// Little in the kernel, little decoded, and quickly there again.
@@ -142,10 +294,7 @@ fn options() -> Options {
     let mut link = LinkOptions::default();
     link.send_buffer = Some(BUFFER);
     link.receive_buffer = Some(BUFFER);
-    let (soon, later) = (
-        std::time::Duration::from_millis(2),
-        std::time::Duration::from_millis(20),
-    );
+    let (soon, later) = (Duration::from_millis(2), Duration::from_millis(20));
     Options::new()
         .link(link)
         .receive_high_water_mark(100)

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ferromq::{Context, Error, SocketType};
+use ferromq::{AnySocket, Context, Error, SocketType};
 
+use super::death::Death;
+use super::watch::Watch;
 use super::{Series, Sums, options, usage_at_rest};
 use crate::body::number_of;
 use crate::child::Peer;
@@ -11,59 +13,88 @@ use crate::meter::{Usage, descriptors};
 use crate::random::Random;
 use crate::{Failure, PATIENCE};
 
+/// One call of a survivor that waits.
+const CALL: Duration = Duration::from_millis(20);
+
 pub(super) fn run(series: &Series<'_>, random: &mut Random) -> Result<(Sums, Vec<Usage>), Failure> {
     let context = Context::new()?;
     let socket = context.any_socket(SocketType::Pull, options())?;
-    socket.bind(&series.endpoint)?;
-    let monitor = socket.monitor();
+    let mut watch = Watch::begin(&socket);
+    let verb = series.meet(&socket)?;
     let base = descriptors()?;
     let (mut sums, mut samples) = (Sums::default(), Vec::new());
     for round in 0..series.rounds {
-        let mut peer = Peer::start(&["giver", &series.endpoint, &random.next().to_string()])?;
-        let mut next = 0;
-        let mut take = |patience: Duration| -> Result<bool, Failure> {
-            let message = match socket.recv_timeout(patience) {
-                Ok(message) => message,
-                Err(Error::TimedOut | Error::WouldBlock) => return Ok(false),
-                Err(error) => return Err(error.into()),
-            };
-            let number = message.frame(0).and_then(|body| number_of(body));
-            if number != Some(next) {
-                return Err(format!("message {number:?}, and {next} was to come").into());
-            }
-            next += 1;
-            Ok(true)
+        let death = Death::of(round, series.via, random);
+        let seed = random.next().to_string();
+        let peer = ["giver", verb, &series.endpoint, &seed];
+        let mut peer = Peer::start_in(&peer, death.variable())?;
+        let mut taker = Taker {
+            socket: &socket,
+            next: 0,
         };
-        // Every third is done when it is killed: then all of it has come.
-        if round % 3 == 2 {
+        if death == Death::AtRest {
+            // All of it has come.
             let all = random.within(1, 2000);
             peer.tell(&format!("give {all}"))?;
-            for _ in 0..all {
-                if !take(PATIENCE)? {
+            while taker.next < all {
+                if !taker.take(PATIENCE)? {
                     return Err("not all of it came".into());
                 }
             }
-            peer.kill()?;
         } else {
-            peer.tell("give on")?;
+            // Who has died at a point is told nothing.
+            let told = peer.tell("give on");
+            told.or_else(|failure| death.variable().map(|_| ()).ok_or(failure))?;
             let over = Instant::now() + Duration::from_millis(random.within(5, 60));
             while Instant::now() < over {
-                take(Duration::from_millis(1))?;
+                taker.take(Duration::from_millis(1))?;
             }
-            peer.kill()?;
         }
-        while socket.statistics().connected() > 0 {
-            take(Duration::from_millis(1))?;
-        }
+        sums.die(&mut peer, &mut watch, |watch| taker.take_to_the_end(watch))?;
+        peer.kill()?;
         // What had come whole is still received.
-        while take(Duration::ZERO)? {}
-        sums.kills += 1;
-        sums.sent += next;
-        sums.received += next;
-        samples.push(usage_at_rest(&socket, &monitor, base)?);
+        while taker.take(Duration::ZERO)? {}
+        sums.sent += taker.next;
+        sums.received += taker.next;
+        samples.push(usage_at_rest(&socket, base)?);
     }
     if socket.statistics().drops.total() > 0 {
         return Err(format!("{:?}", socket.statistics().drops).into());
     }
     Ok((sums, samples))
+}
+
+/// What one sender is to bring.
+struct Taker<'a> {
+    socket: &'a AnySocket,
+    next: u64,
+}
+
+impl Taker<'_> {
+    /// Takes the next message, if one comes in time.
+    fn take(&mut self, patience: Duration) -> Result<bool, Failure> {
+        let message = match self.socket.recv_timeout(patience) {
+            Ok(message) => message,
+            Err(Error::TimedOut | Error::WouldBlock) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let number = message.frame(0).and_then(|body| number_of(body));
+        if number != Some(self.next) {
+            return Err(format!("message {number:?}, and {} was to come", self.next).into());
+        }
+        self.next += 1;
+        Ok(true)
+    }
+
+    /// Waits in calls until the sender is gone.
+    fn take_to_the_end(&mut self, watch: &mut Watch) -> Result<(), Failure> {
+        let started = Instant::now();
+        while watch.is_connected() {
+            self.take(CALL)?;
+            if started.elapsed() > PATIENCE {
+                return Err("the sender's death is not noticed".into());
+            }
+        }
+        Ok(())
+    }
 }

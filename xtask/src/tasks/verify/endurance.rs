@@ -17,8 +17,10 @@ pub(super) fn connections(options: &EnduranceOptions, seed: u64) -> Outcome {
 
 pub(super) fn kills(options: &EnduranceOptions, seed: u64) -> Outcome {
     let count = options.peers_killed.to_string();
-    let what = "kills: peers ended by `kill -9`, over tcp and ipc";
-    run("kills", what, &["--count", &count], seed)
+    let over_shm = options.peers_killed_over_shm.to_string();
+    let what = "kills: peers ended by `kill -9`, over tcp, ipc and shm";
+    let arguments = ["--count", &count, "--over-shm", &over_shm];
+    run("kills", what, &arguments, seed)
 }
 
 pub(super) fn descriptors(seed: u64) -> Outcome {
@@ -42,6 +44,8 @@ fn run(check: &str, what: &str, arguments: &[&str], seed: u64) -> Outcome {
     let mut build = workspace::cargo();
     build.args(["build", "--locked", "--release"]);
     build.args(["--package", "ferromq-endurance"]);
+    // Peers over shm die at labelled points, too.
+    build.args(["--features", "kill-points"]);
     match Outcome::from(process::run(&mut build)) {
         Outcome::Passed => {}
         failed => return failed,
