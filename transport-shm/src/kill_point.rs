@@ -91,6 +91,14 @@ kill_points! {
     RoomWanted = "room-wanted",
     /// The peer knows on which processor we are about to sleep.
     CpuTold = "cpu-told",
+    /// The peer has the descriptor of a region that we lend from.
+    RegionLent = "region-lent",
+    /// A region of the peer's is mapped.
+    RegionMapped = "region-mapped",
+    /// The peer was told that a region is not lent from any more.
+    RegionEnded = "region-ended",
+    /// Such a region of the peer's is forgotten.
+    RegionUnmapped = "region-unmapped",
     /// We have said that nothing more is written or read.
     ClosedStored = "closed-stored",
     /// Both memories are unmapped; the socket is still there.

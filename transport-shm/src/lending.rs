@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::arena::{Arena, Located};
 use crate::bell::{Bell, News};
+use crate::kill_point::{KillPoint, passing};
 use crate::link::ShmLink;
 use crate::mapping::Foreign;
 use crate::memory;
@@ -67,6 +68,7 @@ impl Lending {
         if !self.told.contains(&region) {
             self.tell_of_ended(bell);
             bell.lend(region, len, &file).ok()?;
+            passing(KillPoint::RegionLent);
             self.told.insert(region);
         }
         Some(Place {
@@ -86,6 +88,7 @@ impl Lending {
         for number in self.arena.without_region(self.told.iter().copied()) {
             // Who cannot be told now keeps it mapped until the connection ends.
             let _ = bell.end(number);
+            passing(KillPoint::RegionEnded);
             self.told.remove(&number);
         }
     }
@@ -118,6 +121,7 @@ impl Lending {
             News::Ended { number } => {
                 // What is looked at stays mapped.
                 self.theirs.remove(&number);
+                passing(KillPoint::RegionUnmapped);
             }
             News::Lends { number, .. } if self.theirs.contains_key(&number) => {
                 return Err(Unreachable::Twice { number }.into());
@@ -129,6 +133,7 @@ impl Lending {
                 memory::check(&file, len)?;
                 let bytes = usize::try_from(len).map_err(|_| Unreachable::TooMany)?;
                 self.theirs.insert(number, Foreign::map(&file, bytes)?);
+                passing(KillPoint::RegionMapped);
             }
         }
         Ok(())

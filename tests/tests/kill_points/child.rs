@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ferromq::{AnySocket, Context, Options, SocketType};
 use ferromq_tests::{PATIENCE, until};
-use ferromq_transport::{LinkOptions, Transport};
+use ferromq_transport::{Link, LinkOptions, Transport};
 use ferromq_transport_shm::{KILL_AT, KillPoint, Shm};
 
 use crate::message::{message, read};
@@ -21,6 +21,8 @@ pub(crate) enum Role {
     Listens,
     /// A link without a socket, to a listener that answers nobody.
     IsEarly,
+    /// A link without a socket, with payloads that are read where they are.
+    Lends,
 }
 
 /// How a child ended.
@@ -104,6 +106,7 @@ fn child() {
     let life = env::var(LIFE).expect("a life").parse().expect("a number");
     match role.as_str() {
         "IsEarly" => talk_to_nobody(&endpoint, life),
+        "Lends" => crate::lends::talk(&endpoint, life),
         role => talk(role == "Listens", &endpoint, life),
     }
 }
@@ -161,14 +164,18 @@ fn next_echo(socket: &AnySocket, life: u64) -> u64 {
     }
 }
 
-/// Connects, writes and closes, before anybody answers.
-fn talk_to_nobody(endpoint: &str, life: u64) {
+/// A link that is connected, and not greeted yet.
+pub(crate) fn link_to(shm: &Shm, endpoint: &str) -> Box<dyn Link> {
     let mut options = LinkOptions::default();
     options.send_buffer = Some(RING);
-    let shm = Shm::new();
     let route = shm.resolve(&endpoint.parse().unwrap()).unwrap();
     let mut connecting = shm.connect(&route, &options).unwrap();
-    let mut link = until("it is connected", || connecting.poll_connected().unwrap());
+    until("it is connected", || connecting.poll_connected().unwrap())
+}
+
+/// Connects, writes and closes, before anybody answers.
+fn talk_to_nobody(endpoint: &str, life: u64) {
+    let mut link = link_to(&Shm::new(), endpoint);
     let early = message(life, 0, crate::early::LEN);
     assert_eq!(link.write(&early).unwrap(), early.len());
 }

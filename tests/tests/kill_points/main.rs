@@ -14,6 +14,7 @@
 mod child;
 mod early;
 mod holdings;
+mod lends;
 mod message;
 mod survivor;
 
@@ -33,7 +34,10 @@ fn passings(point: KillPoint, role: Role) -> &'static [u64] {
         (NameBound | Listening | SocketAccepted, Role::Listens) => &[1],
         (SocketConnected, Role::Connects) => &[1],
         (EarlyBytesCopied | EarlyHeadStored | EarlyClosedStored, Role::IsEarly) => &[1],
-        (_, Role::IsEarly) => &[],
+        (RegionLent, Role::Lends) => &[1, 2],
+        (RegionMapped, Role::Lends) => &[1, 2],
+        (RegionEnded | RegionUnmapped, Role::Lends) => &[1],
+        (_, Role::IsEarly | Role::Lends) => &[],
         (GreetingReceived | PeerMapped, _) => &[1],
         (MemoryCreated | MemoryAllocated | MemoryMapped | MemorySealed, _) => &[1],
         (MemoryPrepared | GreetingSent, _) => &[1],
@@ -89,9 +93,14 @@ fn who_dies_unanswered_leaves_what_it_had_published() {
 }
 
 #[test]
+fn who_lends_memory_may_die_at_any_point() {
+    alone(lends::every_point);
+}
+
+#[test]
 fn every_point_is_died_at() {
     for point in KillPoint::ALL {
-        let roles = [Role::Connects, Role::Listens, Role::IsEarly];
+        let roles = [Role::Connects, Role::Listens, Role::IsEarly, Role::Lends];
         let died = roles.iter().any(|role| !passings(*point, *role).is_empty());
         assert!(died, "no child passes {}", point.label());
     }

@@ -52,7 +52,7 @@ pub(super) fn run(series: &Series<'_>, random: &mut Random) -> Result<(Sums, Vec
         queued: 0,
     };
     let base = descriptors()?;
-    let (mut sums, mut samples) = (Sums::default(), Vec::new());
+    let (mut sums, mut samples) = (Sums::of(series.rounds), Vec::new());
     let file = file.to_str().ok_or("a folder whose name is no text")?;
     for round in 0..series.rounds {
         let death = Death::of(round, series.via, random);

@@ -144,6 +144,14 @@ pub(crate) fn check(kills: u64, over_shm: u64, seed: u64) -> Result<Outcome, Fai
 }
 
 impl Sums {
+    /// With room for so many deaths: what is allocated is measured to be flat.
+    fn of(rounds: u64) -> Self {
+        Self {
+            noticed: Vec::with_capacity(rounds as usize),
+            ..Self::default()
+        }
+    }
+
     /// Has a peer die, if it has not yet; `await_end` is to return when that is noticed.
     fn die(
         &mut self,

@@ -22,7 +22,7 @@ pub(super) fn run(series: &Series<'_>, random: &mut Random) -> Result<(Sums, Vec
     let mut watch = Watch::begin(&socket);
     let verb = series.meet(&socket)?;
     let base = descriptors()?;
-    let (mut sums, mut samples) = (Sums::default(), Vec::new());
+    let (mut sums, mut samples) = (Sums::of(series.rounds), Vec::new());
     for round in 0..series.rounds {
         let death = Death::of(round, series.via, random);
         let seed = random.next().to_string();
@@ -42,6 +42,9 @@ pub(super) fn run(series: &Series<'_>, random: &mut Random) -> Result<(Sums, Vec
                 }
             }
         } else {
+            if death.variable().is_none() {
+                watch.await_connection()?;
+            }
             // Who has died at a point is told nothing.
             let told = peer.tell("give on");
             told.or_else(|failure| death.variable().map(|_| ()).ok_or(failure))?;
@@ -52,11 +55,13 @@ pub(super) fn run(series: &Series<'_>, random: &mut Random) -> Result<(Sums, Vec
         }
         sums.die(&mut peer, &mut watch, |watch| taker.take_to_the_end(watch))?;
         peer.kill()?;
-        // What had come whole is still received.
+        // What had come whole is still received, also of one whose death came before its
+        // handshake was seen to.
+        usage_at_rest(&socket, base)?;
         while taker.take(Duration::ZERO)? {}
         sums.sent += taker.next;
         sums.received += taker.next;
-        samples.push(usage_at_rest(&socket, base)?);
+        samples.push(Usage::now()?);
     }
     if socket.statistics().drops.total() > 0 {
         return Err(format!("{:?}", socket.statistics().drops).into());
