@@ -184,6 +184,9 @@ pub(crate) enum Via {
     /// Through shared memory, where a contender has that; over a Unix socket, its
     /// next best way within a machine, where not.
     Shm,
+    /// Between endpoints on 127.0.0.1, from where a contender finds its way to shared
+    /// memory by itself.
+    TcpSwitched,
 }
 
 /// Where the two processes run.

@@ -233,6 +233,9 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         }
         (RawBusy, ReqRep) if cell.placement != Placement::OneCore => None,
         (RawBusy, _) => Some("only for round trips, and only with a core to burn"),
+        (other, _) if cell.via == Via::TcpSwitched && other != Contender::Ferromq => {
+            Some("it stays where it is")
+        }
         (Iceoryx2, _) if cell.via != Via::Shm => Some("it has shared memory only"),
         (Iceoryx2, _) if cell.placement == Placement::OneCore => {
             Some("it polls: only with a core to burn")
@@ -285,7 +288,7 @@ pub(crate) fn versions() -> Vec<(&'static str, String)> {
 /// An endpoint that nobody else uses, for whoever binds.
 pub(crate) fn fresh_endpoint(job: &Job, name: &str) -> String {
     match job.cell.via {
-        Via::Tcp => "tcp://127.0.0.1:*".to_owned(),
+        Via::Tcp | Via::TcpSwitched => "tcp://127.0.0.1:*".to_owned(),
         Via::Shm
             if matches!(
                 job.contender,

@@ -80,6 +80,8 @@ impl Plan {
             (PushPull, Via::Tcp) if by == Mechanism::Curve => STREAM,
             (ReqRep, Via::Tcp) if by == Mechanism::Curve => SMALL,
             _ if by == Mechanism::Curve => &[],
+            (ReqRep, Via::TcpSwitched) => SMALL,
+            (_, Via::TcpSwitched) => &[],
             (PushPull, Via::Tcp) if full => LONGER_STREAM,
             (PushPull, Via::Inproc) if !full => SMALL,
             (PushPull, Via::Ipc) if !full => SHORT_STREAM,

@@ -11,8 +11,9 @@ use ferromq_transport_tcp::{Ipc, Tcp};
 use crate::status::{StatusError, StatusPlace};
 use crate::{Error, Switching};
 
-/// Where sockets come from: a [`ferromq_mio::Context`] that knows `tcp://` and
-/// `ipc://`, with all of its calls.
+/// Where sockets come from: a [`ferromq_mio::Context`] that knows `tcp://`, `ipc://` and
+/// `shm://`, with all of its calls. Connections between two of these on one machine take
+/// shared memory by themselves ([`Options::switch`](crate::Options::switch)).
 ///
 /// Clones are the same context. When the last of them and the last socket are
 /// gone, the drop waits until everything was sent or its time to linger is
@@ -20,7 +21,7 @@ use crate::{Error, Switching};
 #[derive(Debug, Clone)]
 pub struct Context(ferromq_mio::Context);
 
-/// Puts a [`Context`] together. It starts with `tcp://` and `ipc://`.
+/// Puts a [`Context`] together. It starts with `tcp://`, `ipc://` and `shm://`.
 #[derive(Debug)]
 pub struct ContextBuilder {
     builder: ferromq_mio::ContextBuilder,
@@ -44,7 +45,9 @@ impl Context {
             .transport(Tcp)
             .transport(Ipc);
         #[cfg(target_os = "linux")]
-        let builder = builder.transport(Shm::new());
+        let builder = builder
+            .transport(Shm::new())
+            .switching(Switching::new(&["tcp", "ipc"], "shm"));
         ContextBuilder {
             builder,
             #[cfg(feature = "status")]
@@ -83,7 +86,8 @@ impl ContextBuilder {
     }
 
     /// Which connections move to shared memory, and at what cost; see
-    /// [`ferromq_mio::ContextBuilder::switching`].
+    /// [`ferromq_mio::ContextBuilder::switching`]. Those of `tcp` and `ipc` by default,
+    /// unless another transport was added for these.
     #[must_use]
     pub fn switching(mut self, switching: Switching) -> Self {
         self.builder = self.builder.switching(switching);

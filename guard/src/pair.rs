@@ -46,9 +46,11 @@ impl Pair {
     /// Connects `from` to `to`, and waits until messages arrive.
     pub(crate) fn new(from: SocketType, to: SocketType, via: Via) -> Result<Self, Failure> {
         let context = Context::new()?;
-        let to = context.any_socket(to, Options::new())?;
+        // Counted is what the transport costs that is asked for.
+        let options = || Options::new().switch(false);
+        let to = context.any_socket(to, options())?;
         let endpoint = to.bind(via.endpoint())?;
-        let from = context.any_socket(from, Options::new())?;
+        let from = context.any_socket(from, options())?;
         if to.socket_type() == SocketType::Sub {
             to.subscribe("")?;
         }

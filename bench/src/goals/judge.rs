@@ -30,6 +30,7 @@ pub(crate) fn judge(results: &Results) -> Vec<Goal> {
         judge.long_streams(via);
         judge.round_trips(via);
     }
+    judge.switched();
     judge.inproc();
     judge.shared_memory();
     judge.secured();
@@ -116,6 +117,26 @@ impl Judge<'_> {
         }
     }
 
+    /// A program that is not changed, with its peer on the same machine.
+    fn switched(&mut self) {
+        for placement in PLACEMENTS {
+            let cell = |via| Cell::new(Workload::ReqRep, Shape::of_size(64), via, placement);
+            let (tcp, switched) = (cell(Via::Tcp), cell(Via::TcpSwitched));
+            let stays = self
+                .find(&tcp)
+                .and_then(|cell| cell.row(Contender::Ferromq));
+            let Some(stays) = stays.and_then(|row| row.headline(&tcp)) else {
+                continue;
+            };
+            self.figure(
+                switched,
+                "x as long as over tcp",
+                Some(AtMost(0.5)),
+                |row| Some(single(row.headline(&switched)?.median / stays.median)),
+            );
+        }
+    }
+
     fn inproc(&mut self) {
         for placement in PLACEMENTS {
             let shape = Shape::of_size(64);
@@ -159,7 +180,7 @@ impl Judge<'_> {
         let micros = |cell: &Cell| {
             let results = self.find(cell)?;
             let row = results.row(Contender::FerromqZeroCopy)?;
-            Some(1e6 / row.spread(|figure| figure.rate).median)
+            Some(1e6 / row.spread(|figure| figure.rate)?.median)
         };
         let (long, longest) = (cell(64 * KIB), cell(GIB));
         let (Some(long), Some(of_longest)) = (micros(&long), micros(&longest)) else {

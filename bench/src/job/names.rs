@@ -37,6 +37,7 @@ impl fmt::Display for Via {
             Self::Ipc => "ipc",
             Self::Inproc => "inproc",
             Self::Shm => "shm",
+            Self::TcpSwitched => "tcp, switched",
         })
     }
 }

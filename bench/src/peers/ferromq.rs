@@ -1,4 +1,4 @@
-//! FerroMQ, with its default options: what an application gets.
+//! FerroMQ, with its default options but for `switch`: what an application gets.
 //!
 //! One message a call, as the others do it; there is no batch call here. PUB
 //! waits for subscribers instead of dropping, as everybody's does here.
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use ferromq::{AnySocket, Context, CurveClients, Error, Frame, Options, Proxy, SocketType};
 
 use super::{End, Failure, Kind, Peer, keys};
-use crate::job::{Job, Mechanism, Workload};
+use crate::job::{Job, Mechanism, Via, Workload};
 
 /// A socket, which takes bodies in the way `H`.
 pub(crate) struct Ferromq<H> {
@@ -119,7 +119,8 @@ impl<H: HandOver> Peer for Ferromq<H> {
 
 impl<H> Ferromq<H> {
     fn new(context: &Context, kind: Kind, job: &Job, end: End) -> Result<Self, Failure> {
-        let mut options = Options::new();
+        // What is called tcp or ipc is to be measured over it.
+        let mut options = Options::new().switch(job.cell.via == Via::TcpSwitched);
         if job.cell.mechanism == Mechanism::Curve {
             options = secured(options, end);
         }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use ferromq::Endpoint;
 use ferromq::status::{StatusError, StatusPlace};
+use ferromq::{Context, Endpoint, Error, Switching};
 
 use super::completion::{self, CompletionArgs};
 use super::files::{ReceiveFilesArgs, SendFilesArgs};
@@ -153,11 +153,33 @@ pub(crate) struct SocketArgs {
         value_parser = status_place
     )]
     pub(crate) status: Option<StatusPlace>,
+    #[command(flatten)]
+    pub(crate) path: PathArgs,
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) security: SecurityArgs,
+}
+
+/// What carries connections.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PathArgs {
+    /// Leave connections within this machine where they are, and do not move them to
+    /// shared memory
+    #[arg(long)]
+    no_switch: bool,
+}
+
+impl PathArgs {
+    /// A context whose connections take the path that was asked for.
+    pub(crate) fn context(&self) -> Result<Context, Error> {
+        let builder = Context::builder();
+        match self.no_switch {
+            true => builder.switching(Switching::new(&[], "shm")).build(),
+            false => builder.build(),
+        }
+    }
 }
 
 /// At least one of either.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ferromq::{AnySocket, Context, DropCause, Error, Message, Options, SocketType};
+use ferromq::{AnySocket, DropCause, Error, Message, Options, SocketType};
 
 use super::args::SocketArgs;
 use super::error::Failure;
@@ -37,7 +37,7 @@ impl Session {
         prepare: impl FnOnce(&AnySocket) -> Result<(), Error>,
     ) -> Result<Self, Failure> {
         let security = args.security.load()?;
-        let context = Context::new()?;
+        let context = args.path.context()?;
         if let Some(place) = &args.status {
             context.serve_status(place)?;
         }

@@ -53,7 +53,9 @@ fn play(args: &PeerArgs, line: &Line) -> Result<Report, Failure> {
 }
 
 fn options(act: Act) -> Options {
+    // Each row is about the transport that it names.
     let options = Options::new()
+        .switch(false)
         .send_timeout(Some(PATIENCE))
         .receive_timeout(Some(PATIENCE))
         .linger(Some(PATIENCE));

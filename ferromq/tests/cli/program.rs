@@ -27,6 +27,9 @@ pub(crate) struct Ended {
     pub(crate) stderr: Vec<String>,
 }
 
+/// Whether connections move to shared memory.
+pub(crate) const SWITCH: &str = "FERROMQ_SWITCH";
+
 impl Program {
     /// Starts `ferromq` with arguments as on a command line without quotes.
     pub(crate) fn start(line: &str) -> Self {
@@ -52,8 +55,13 @@ impl Program {
         Self::of(&mut command)
     }
 
-    /// Starts any command, with standard output as it says.
+    /// Starts any command, with standard output as it says. Most tests are about the
+    /// connections that they ask for: those stay where they are, unless the command's
+    /// environment says otherwise.
     pub(crate) fn of(command: &mut Command) -> Self {
+        if command.get_envs().all(|(name, _)| name != SWITCH) {
+            command.env(SWITCH, "0");
+        }
         let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the program starts");
         let stdin = child.stdin.take();

@@ -93,6 +93,7 @@ impl Connector {
         self.established = Some(Instant::now());
         self.connections += 1;
         self.failure = None;
+        self.switch = true;
     }
 
     /// The time until the next attempt. It starts over after a link that stood

@@ -66,6 +66,11 @@ impl Plan {
         format!("{}://{name}", self.to).parse().ok()
     }
 
+    /// Whether there is memory for one more connection.
+    pub(crate) fn has_room(&self) -> bool {
+        *lock_unpoisoned(&self.free) >= self.cost
+    }
+
     /// Memory for one more connection, if there is any.
     pub(crate) fn reserve(self: &Arc<Self>) -> Option<Reservation> {
         let mut free = lock_unpoisoned(&self.free);

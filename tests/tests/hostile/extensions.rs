@@ -12,6 +12,9 @@ use crate::memory::alone;
 /// What a peer that knows checksums says of itself.
 const OFFER: &[u8] = b"\0\x01\0\0\0\0\0\x01\0\0\0\0\0\0\0\0";
 
+/// What ours says: switching as well.
+const OURS: &[u8] = b"\0\x01\0\0\0\0\0\x05\0\0\0\0\0\0\0\0";
+
 /// CRC-32 as in Ethernet, a bit at a time.
 fn crc(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| (crc >> 1) ^ (0xEDB8_8320 & (0_u32.wrapping_sub(crc & 1)));
@@ -40,7 +43,7 @@ fn checking(arena: &Arena) -> RawPeer {
         arena.kind.peer_type(),
         &[("X-FerroMQ", OFFER)],
     );
-    assert!(theirs.contains(&("X-FerroMQ".into(), OFFER.to_vec())));
+    assert!(theirs.contains(&("X-FerroMQ".into(), OURS.to_vec())));
     arena.ours.await_peer();
     peer
 }

@@ -300,6 +300,12 @@ impl Switch {
         self.phase == Phase::Apart || matches!(self.verdict, Some(Verdict::Stay(_)))
     }
 
+    /// Whether the peer has introduced itself as one that this host's can meet.
+    #[must_use]
+    pub fn is_peer_at(&self, host: [u8; 16]) -> bool {
+        self.theirs.is_some_and(|theirs| theirs.host == host)
+    }
+
     /// Whether the peer has no more words to say: what it sends is traffic.
     #[must_use]
     pub fn is_heard_out(&self) -> bool {

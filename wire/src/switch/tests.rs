@@ -110,6 +110,7 @@ fn those_on_different_machines_go_on_at_once() {
         tell(&mut c, &mut a);
         for mut one in [a, c] {
             assert_eq!(one.outcome(), SwitchOutcome::Apart);
+            assert!(!one.is_peer_at([9; 16]));
             assert_eq!(one.place(), None);
             assert_eq!(one.poll_action(), None);
             assert_eq!(one.poll_timeout(), None);
@@ -148,7 +149,9 @@ fn who_is_not_the_peer_is_left_alone() {
 fn who_only_says_what_we_say_is_not_met() {
     for mut switch in [accepted(), connected()] {
         let echo = output(&mut switch);
+        assert!(!switch.is_peer_at(HOST));
         assert_eq!(switch.handle_input(&echo, at(0)), Ok(echo.len()));
+        assert!(switch.is_peer_at(HOST));
         assert_eq!(switch.poll_action(), None);
         assert!(switch.is_over());
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use ferromq::AnySocket;
 
-use super::args::{endpoint, seconds};
+use super::args::{PathArgs, endpoint, seconds};
 use super::error::Failure;
 use super::security::SecurityArgs;
 use super::{interrupt, text};
@@ -32,6 +32,8 @@ pub(crate) struct SendFilesArgs {
     /// [default: wait for ever, also for one that went away]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    path: PathArgs,
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     verbose: bool,
@@ -59,6 +61,8 @@ pub(crate) struct ReceiveFilesArgs {
     /// [default: wait for ever]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    path: PathArgs,
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     verbose: bool,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use ferromq::Error;
 use ferromq::files::{Event, Existing, Incoming, Receiver, ReceiverOptions, RefusalCode};
-use ferromq::{Context, Error};
 use signal_hook::consts::SIGXFSZ;
 
 use super::progress::{Bar, Bars, Whole};
@@ -65,7 +65,7 @@ fn open(args: &ReceiveFilesArgs) -> Result<Receiver, Failure> {
         },
         other => other.into(),
     };
-    Receiver::new(&Context::new()?, &args.into, options).map_err(directory)
+    Receiver::new(&args.path.context()?, &args.into, options).map_err(directory)
 }
 
 /// What was received so far.

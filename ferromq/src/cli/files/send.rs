@@ -3,7 +3,6 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use ferromq::Context;
 use ferromq::files::{FileError, Sender, SenderOptions};
 
 use super::progress::{Bars, Whole};
@@ -15,7 +14,7 @@ use crate::cli::{interrupt, trouble};
 /// Sends all files that can be sent; what fails is told, a line each.
 pub(crate) fn send(args: &SendFilesArgs) -> Result<(), Failure> {
     let security = args.security.load()?;
-    let context = Context::new()?;
+    let context = args.path.context()?;
     let mut sender = Sender::new(&context, SenderOptions::new().timeout(args.timeout))?;
     let socket = sender.socket().clone();
     let observer = trouble::observe(socket.monitor(), Told::Paths.or_this(args.verbose))?;

@@ -195,6 +195,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_peer_is_where_its_address_says_and_by_what_it_is_reached() {
+        let peer = |rest: &str| -> PeerReport {
+            let amount = r#"{"messages":0,"bytes":0}"#;
+            let json = format!(
+                r#"{{"id":"0","endpoint":"tcp://*:1",{rest}"state":"connected","sent":{amount},
+                "received":{amount},"queue_out":{amount},"queue_in":{amount},"reconnects":0,
+                "ignored_commands":0}}"#
+            );
+            serde_json::from_str(&json).unwrap()
+        };
+        let at = r#""address":"tcp://127.0.0.1:2","#;
+        assert_eq!(place(&peer(at)), "tcp://127.0.0.1:2");
+        let moved = peer(&format!(r#"{at}"via":"shm","#));
+        assert_eq!(place(&moved), "tcp://127.0.0.1:2 via shm");
+        assert_eq!(place(&peer("")), "tcp://*:1");
+    }
+
+    #[test]
     fn numbers_stay_short() {
         for (number, shown) in [
             (0, "0"),

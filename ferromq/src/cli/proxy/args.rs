@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use ferromq::SocketType;
 use ferromq::status::StatusPlace;
 
-use crate::cli::args::{endpoint, seconds, status_place};
+use crate::cli::args::{PathArgs, endpoint, seconds, status_place};
 use crate::cli::security::SecurityArgs;
 
 /// Arguments of `ferromq proxy`.
@@ -60,6 +60,8 @@ pub(crate) struct ProxyArgs {
         value_parser = status_place
     )]
     pub(super) status: Option<StatusPlace>,
+    #[command(flatten)]
+    pub(super) path: PathArgs,
     /// Tell on standard error what happens to connections
     #[arg(long, short)]
     pub(super) verbose: bool,

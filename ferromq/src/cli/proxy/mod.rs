@@ -19,7 +19,7 @@ use super::{interrupt, trouble};
 /// Passes messages on until a signal or the word TERMINATE, and says how many.
 pub(crate) fn run(args: &ProxyArgs) -> Result<(), Failure> {
     let security = args.security.load()?;
-    let context = Context::new()?;
+    let context = args.path.context()?;
     if let Some(place) = &args.status {
         context.serve_status(place)?;
     }

@@ -7,6 +7,8 @@ mod hostile_receiver;
 mod raw;
 mod refused;
 mod resumed;
+#[cfg(target_os = "linux")]
+mod switched;
 mod wire;
 
 use std::ffi::OsString;

@@ -58,7 +58,8 @@ struct Trouble {
 /// Others come while there are no descriptors to take them in.
 fn accepting(shortage: &Shortage) -> Result<Trouble, Failure> {
     let context = shortage.context()?;
-    let socket = context.any_socket(SocketType::Rep, Options::new())?;
+    // Its descriptors are counted.
+    let socket = context.any_socket(SocketType::Rep, Options::new().switch(false))?;
     let endpoint = socket.bind("tcp://127.0.0.1:*")?.to_string();
     let monitor = socket.monitor();
     let mut peer = Peer::start(&["asking", &endpoint, &WAITING.to_string()])?;
@@ -213,7 +214,7 @@ pub(crate) fn asking(endpoint: &str, others: u64) -> Result<(), Failure> {
 pub(crate) fn taking() -> Result<(), Failure> {
     let commands = commands();
     let context = Context::new()?;
-    let socket = context.any_socket(SocketType::Pull, Options::new())?;
+    let socket = context.any_socket(SocketType::Pull, Options::new().switch(false))?;
     let endpoint = socket.bind("tcp://127.0.0.1:*")?;
     say(&format!("bound {endpoint}"))?;
     let count: usize = commands.recv()?.parse()?;

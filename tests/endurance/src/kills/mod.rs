@@ -303,7 +303,9 @@ fn options() -> Options {
     link.send_buffer = Some(BUFFER);
     link.receive_buffer = Some(BUFFER);
     let (soon, later) = (Duration::from_millis(2), Duration::from_millis(20));
+    // Over the transport that is asked for.
     Options::new()
+        .switch(false)
         .link(link)
         .receive_high_water_mark(100)
         .reconnect_interval(soon, later)

@@ -26,7 +26,8 @@ pub(super) struct Moving {
     pub(super) sealing: Option<Sealing>,
     machine: Switch,
     plan: Arc<Plan>,
-    /// `None`: the context has as many connections there as it may.
+    /// The context has as many connections there as it may.
+    is_full: bool,
     memory: Option<Reservation>,
     path: Path,
     /// Frames of ours that are not written.
@@ -49,10 +50,10 @@ impl Moving {
         side: SwitchSide,
         plan: Arc<Plan>,
     ) -> Box<Self> {
-        let memory = plan.reserve();
-        let ours = introduction(match memory {
-            Some(_) => plan.host,
-            None => [0; 16],
+        let is_full = !plan.has_room();
+        let ours = introduction(match is_full {
+            false => plan.host,
+            true => [0; 16],
         });
         let features = dialogue.connection.features();
         Box::new(Self {
@@ -60,7 +61,8 @@ impl Moving {
             dialogue,
             sealing,
             plan,
-            memory,
+            is_full,
+            memory: None,
             path: Path::None,
             output: Vec::new(),
             ended: false,
@@ -121,7 +123,7 @@ impl Moving {
         let switched = match self.machine.outcome() {
             SwitchOutcome::Go => Switched::To(self.plan.to),
             SwitchOutcome::Stay(reason) => Switched::Refused(reason),
-            _ if self.memory.is_none() => Switched::Full,
+            _ if self.is_full && self.machine.is_peer_at(self.plan.host) => Switched::Full,
             _ => Switched::No,
         };
         let (link, first_bytes) = match self.path {
@@ -188,18 +190,9 @@ impl Moving {
     /// Does our part at the place where both meet, as far as that goes.
     fn act(&mut self, watcher: Watcher<'_>) {
         if let Some(action) = self.machine.poll_action() {
-            let begun = match action {
-                SwitchAction::Bind => self.bind(watcher),
-                SwitchAction::Connect => self.connect(watcher),
-            };
-            match (begun, action) {
-                (Ok(path), _) => {
-                    self.path = path;
-                    if action == SwitchAction::Bind {
-                        self.machine.bound();
-                    }
-                }
-                (Err(reason), _) => self.machine.failed(reason),
+            match self.begin(action, watcher) {
+                Ok(path) => self.path = path,
+                Err(reason) => self.machine.failed(reason),
             }
         }
         if let Err(reason) = self.path.go_on(&mut self.machine, watcher) {
@@ -207,6 +200,20 @@ impl Moving {
         }
         if self.machine.is_over() {
             self.path = Path::None;
+            self.memory = None;
+        }
+    }
+
+    fn begin(&mut self, action: SwitchAction, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
+        // Not before: who is far away, or never answers, takes nothing.
+        self.memory = Some(self.plan.reserve().ok_or(SwitchReason::Exhausted)?);
+        match action {
+            SwitchAction::Bind => {
+                let path = self.bind(watcher)?;
+                self.machine.bound();
+                Ok(path)
+            }
+            SwitchAction::Connect => self.connect(watcher),
         }
     }
 
