@@ -12,8 +12,8 @@ use crate::memory::alone;
 /// What a peer that knows checksums says of itself.
 const OFFER: &[u8] = b"\0\x01\0\0\0\0\0\x01\0\0\0\0\0\0\0\0";
 
-/// What ours says: switching as well.
-const OURS: &[u8] = b"\0\x01\0\0\0\0\0\x05\0\0\0\0\0\0\0\0";
+/// What ours says: switching, and references behind it, as well.
+const OURS: &[u8] = b"\0\x01\0\0\0\0\0\x07\0\0\0\0\0\0\0\0";
 
 /// CRC-32 as in Ethernet, a bit at a time.
 fn crc(bytes: &[u8]) -> u32 {
