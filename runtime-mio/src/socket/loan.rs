@@ -39,17 +39,17 @@ impl AnySocket {
     /// [`Error::System`]: there is no memory of that length.
     ///
     /// ```
-    /// use ferromq_mio::{Context, SocketType};
+    /// use ferromq_mio::{Context, Pair};
     ///
-    /// let context = Context::new()?;
-    /// let [a, b] = [(); 2].map(|()| context.any_socket(SocketType::Pair).unwrap());
+    /// let context = Context::builder().build()?;
+    /// let (a, b) = (context.socket::<Pair>()?, context.socket::<Pair>()?);
     /// a.bind("inproc://loan")?;
     /// b.connect("inproc://loan")?;
     /// let mut loan = a.loan(1 << 20)?;
     /// loan[0] = 7;
     /// a.send(loan)?;
     /// assert_eq!(b.recv()?.frame(0).unwrap()[0], 7);
-    /// # Ok::<(), ferromq_mio::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn loan(&self, len: usize) -> Result<Loan, Error> {
         if len == 0 {
