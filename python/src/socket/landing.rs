@@ -18,6 +18,7 @@ use crate::lent::Room;
 const LOOK: Duration = Duration::from_micros(50);
 
 /// Memory that is offered to the runtime, and whether anybody holds it.
+#[derive(Clone)]
 pub(super) struct Offered {
     socket: AnySocket,
     held: Weak<()>,
@@ -61,7 +62,9 @@ impl Socket {
     /// Takes the offer back: nothing is written to the memory any more, and no
     /// message but one that `_recv_offered` answered has it.
     fn _withdraw(&self, py: Python<'_>) {
-        let offered = lock(&self.offered).take();
+        // Nobody else may offer before all is over: who is about to copy knows one
+        // address.
+        let offered = lock(&self.offered).clone();
         if let Some(Offered { socket, held }) = offered {
             py.detach(|| {
                 drop(socket.withdraw_offer());
@@ -72,6 +75,7 @@ impl Socket {
                 drop(socket);
             });
             self.offered_at.store(0, Ordering::Relaxed);
+            *lock(&self.offered) = None;
         }
     }
 
