@@ -213,7 +213,8 @@ impl Pipe {
     pub(crate) fn over(&self, settings: &Settings) -> bool {
         let (messages, bytes) = self.held();
         let limit = settings.send_high_water_mark();
-        messages > 0 && ((limit > 0 && messages >= limit) || bytes >= settings.send_bytes_limit())
+        (messages > 0 || bytes > 0)
+            && ((limit > 0 && messages >= limit) || bytes >= settings.send_bytes_limit())
     }
 
     /// Of a full pipe, what its peer was lent and keeps, if it is full for that: how
@@ -231,19 +232,19 @@ impl Pipe {
     pub(crate) fn recovered(&self, settings: &Settings) -> bool {
         let (messages, bytes) = self.held();
         let limit = settings.send_high_water_mark();
-        messages == 0
+        (messages == 0 && bytes == 0)
             || ((limit == 0 || messages <= limit / 2) && bytes <= settings.send_bytes_limit() / 2)
     }
 
-    /// What counts towards the limits: what waits, and what the peer was lent and
-    /// keeps. Messages and bytes.
+    /// What counts towards the limits: messages that wait, and bytes that wait or that
+    /// the peer was lent and keeps. Those are no messages: what one that keeps pace has
+    /// is on its way back, and a publisher would drop for it what it has room for.
     #[inline]
     fn held(&self) -> (usize, usize) {
         let (messages, bytes) = (self.waiting_messages(), self.waiting_bytes());
         let references = self.link.as_ref().and_then(|link| link.references.as_ref());
-        let (lent, lent_bytes) = references.map_or((0, 0), |references| references.out());
-        // What waits may be a reference to what is lent.
-        (messages.max(lent), bytes + lent_bytes)
+        let (_, lent) = references.map_or((0, 0), |references| references.out());
+        (messages, bytes + lent)
     }
 
     /// Bytes that were written and that the peer has not taken.

@@ -21,12 +21,22 @@ impl State {
         message: &M,
         now: Ticks,
     ) -> Result<After, Error> {
-        if self.by_reference > 0
-            && let Some(shared) = self.shareable(message)
-        {
-            return self.publish_shared(core, &shared, now);
+        if self.by_reference > 0 {
+            self.make_room(core);
+            if let Some(shared) = self.shareable(message) {
+                return self.publish_shared(core, &shared, now);
+            }
         }
         self.publish_to_all(core, message, now)
+    }
+
+    /// Takes back what full subscribers are done with: else one that keeps pace would
+    /// lose messages for what it gave back and nobody has read.
+    #[cold]
+    fn make_room(&mut self, core: &Core) {
+        if self.machine.any_subscriber_is_full() {
+            self.read_returns(core);
+        }
     }
 
     /// A long message, copied once for all subscribers that read it in place.

@@ -140,6 +140,22 @@ impl State {
         }
     }
 
+    /// Looks at each full peer that was lent something, whether or not an event tells
+    /// of it: what it gave back is room.
+    pub(super) fn read_returns(&mut self, core: &Core) {
+        for index in 0..self.pipes.len() {
+            let Some(pipe) = self.pipes[index].as_deref_mut().filter(|pipe| pipe.full) else {
+                continue;
+            };
+            let id = pipe.id;
+            let Some(link) = pipe.link.as_deref_mut().filter(|link| link.lends()) else {
+                continue;
+            };
+            link.drained = false;
+            self.pump(core, id);
+        }
+    }
+
     /// Reads what peers have sent that were lent something: they may have given it
     /// back, of which an event has told already.
     #[cold]

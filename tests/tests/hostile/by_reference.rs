@@ -166,7 +166,7 @@ fn row_76_a_peer_that_gives_nothing_back_is_a_full_peer() {
 
     // A PUSH waits, and goes on when something comes back.
     let ours = {
-        let mut ours = Ours::new(SocketType::Push, Options::new().send_high_water_mark(3));
+        let mut ours = Ours::new(SocketType::Push, Options::new().send_bytes_limit(3 * LONG));
         ours.bind_to("shm://*");
         ours
     };

@@ -107,7 +107,7 @@ fn a_long_payload_is_read_where_its_sender_put_it() {
 
 #[test]
 fn a_loan_is_sent_without_a_copy_and_comes_back() {
-    let one = Options::new().send_high_water_mark(1);
+    let one = Options::new().send_bytes_limit(1);
     let it = pair::<Push, Pull>(one, Options::new());
     for len in [4 << 10, LONG, 5 << 20] {
         let mut loan = it.a.loan(len).unwrap();
@@ -190,7 +190,7 @@ fn subscribers_share_one_copy() {
 
 #[test]
 fn who_keeps_what_it_got_is_a_full_peer_until_it_lets_go() {
-    let options = Options::new().send_high_water_mark(10);
+    let options = Options::new().send_bytes_limit(10 * LONG);
     let it = pair::<Push, Pull>(options, Options::new());
     let mut kept = Vec::new();
     for number in 0.. {
@@ -228,7 +228,7 @@ fn bytes_that_are_kept_count_like_bytes_that_wait() {
 
 #[test]
 fn a_sender_that_waits_is_woken_by_a_payload_that_is_dropped_elsewhere() {
-    let options = Options::new().send_high_water_mark(2);
+    let options = Options::new().send_bytes_limit(2 * LONG);
     let it = pair::<Push, Pull>(options, Options::new());
     let (kept, held) = mpsc::channel::<Message>();
     let (go, wait) = mpsc::channel::<()>();
