@@ -1,5 +1,5 @@
-//! `rdma://` for FerroMQ: the place that RDMA verbs have in the picture. Nothing
-//! is built here yet; the crate exports nothing.
+//! `rdma://` for FerroMQ: queue pairs, credits, and payloads that the receiver fetches.
+//! Under construction: the seam to the verbs is here, the transport is not.
 //!
 //! ```text
 //!      runtime ── Transport, Listener, Connecting, Link ──► ferromq-transport
@@ -39,3 +39,14 @@
 //! - **Building.** The verbs library is a system library, so it will sit behind a
 //!   cargo feature that is off by default, with a software stand-in behind the
 //!   same internal trait, so that the link's state machine is tested everywhere.
+
+#![cfg(target_os = "linux")]
+#![deny(unsafe_code)]
+// The transport that uses it is on its way.
+#![allow(dead_code)]
+
+// The one module that touches memory by its address.
+#[allow(unsafe_code)]
+mod memory;
+mod verbs;
+pub use verbs::Status;
