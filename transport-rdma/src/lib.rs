@@ -50,3 +50,6 @@
 mod memory;
 mod verbs;
 pub use verbs::Status;
+
+#[cfg(any(test, feature = "software"))]
+pub use verbs::soft::{Fabric, LinkState};

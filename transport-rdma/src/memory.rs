@@ -16,6 +16,8 @@
 use std::io;
 use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
+#[cfg(any(test, feature = "software"))]
+use std::ptr::{copy, copy_nonoverlapping};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 use std::sync::Arc;
 
@@ -64,7 +66,24 @@ impl Pages {
         let (source, target) = (from.0.at(from.1, len), to.0.at(to.1, len));
         // SAFETY: both are mapped, as just checked, and may overlap. By the rules of this
         // module nobody looks at the target now, nor writes to the source.
-        unsafe { std::ptr::copy(source.as_ptr(), target.as_ptr(), len) };
+        unsafe { copy(source.as_ptr(), target.as_ptr(), len) };
+    }
+
+    /// The same from bytes that a device took before.
+    #[cfg(any(test, feature = "software"))]
+    pub(crate) fn write(to: (&Self, usize), bytes: &[u8]) {
+        let target = to.0.at(to.1, bytes.len());
+        // SAFETY: mapped, as just checked; by the rules of this module nobody looks at it
+        // now, so that `bytes` lies elsewhere.
+        unsafe { copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+    }
+
+    /// The bytes that a device takes when they are posted.
+    #[cfg(any(test, feature = "software"))]
+    pub(crate) fn read(&self, offset: usize, len: usize) -> Vec<u8> {
+        let source = self.at(offset, len);
+        // SAFETY: mapped and initialised; whoever posts it is not writing there.
+        unsafe { from_raw_parts(source.as_ptr(), len) }.to_vec()
     }
 
     /// The address of `len` bytes from `offset` on.

@@ -18,6 +18,8 @@
 //! Nothing here blocks. Dropping a queue ends the connection without ceremony; when
 //! the drop returns, no device touches its memory any more.
 
+#[cfg(any(test, feature = "software"))]
+pub(crate) mod soft;
 mod status;
 
 use std::io;
