@@ -42,14 +42,38 @@
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
-// The transport that uses it is on its way.
-#![allow(dead_code)]
 
+mod address;
+mod arena;
+mod channel;
+mod closing;
+mod connect;
+mod counters;
+mod credit;
+mod error;
+mod gather;
+mod hello;
+mod lending;
+mod link;
+mod listen;
 // The one module that touches memory by its address.
 #[allow(unsafe_code)]
 mod memory;
+mod registry;
+mod ring;
+mod transport;
+// Without a provider nothing is ever told.
+#[cfg_attr(not(any(test, feature = "software")), allow(dead_code))]
 mod verbs;
-pub use verbs::Status;
 
+pub use counters::Counters;
+pub use error::{LinkError, Work};
+pub use transport::{Keys, Rdma, RdmaBuilder};
+pub use verbs::Status;
 #[cfg(any(test, feature = "software"))]
 pub use verbs::soft::{Fabric, LinkState};
+
+use transport::{Inner, failed, room_of};
+
+#[cfg(test)]
+mod tests;

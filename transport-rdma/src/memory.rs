@@ -49,11 +49,6 @@ impl Pages {
         Ok(Arc::new(Self { start, len }))
     }
 
-    /// How many bytes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// Where they begin, as a number.
     pub(crate) fn address(&self) -> usize {
         self.start.addr().get()

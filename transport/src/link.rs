@@ -19,10 +19,9 @@ use crate::memory::Memory;
 ///   read or a write found nothing and said so, and which ends with the process.
 /// - **RDMA verbs**: both directions are rings in registered memory. `write`
 ///   copies into the send ring and posts it, spending credits for the peer's
-///   receive ring; `read` polls the completion queue and copies out. `fd` stands
-///   for the completion channel, which tells of room too but is only ever
-///   readable, armed by `prepare_wait` and drained by `after_wake`;
-///   `wait_direct` spins on the completion queue.
+///   receive ring; `read` polls the completion queue and copies out. `fd` is an epoll
+///   over the completion channel and that of the connection's events, which tells of
+///   room too but is only ever readable; whatever finds nothing arms it.
 ///
 /// These copies are the price of a stream. What is to cross without copies goes
 /// through [`Link::memory`].
@@ -30,7 +29,8 @@ use crate::memory::Memory;
 /// # Contract
 /// - No call blocks but `wait_direct`. `ErrorKind::WouldBlock` means that the
 ///   carrier was found empty (or full), so that an edge-triggered poller sees
-///   the next edge: input makes `fd` readable, room makes it writable. (An epoll
+///   the next edge: input makes `fd` readable, room makes it writable, or readable
+///   too where [`room_makes_readable`](Link::room_makes_readable) says so. (An epoll
 ///   over several descriptors never becomes writable; `Joined`, with the feature
 ///   of this name, does.)
 /// - So does a read that leaves room in its (first) buffer: bytes that are left
@@ -53,6 +53,13 @@ pub trait Link: Send {
     /// default.
     fn end_fd(&self) -> Option<RawFd> {
         None
+    }
+
+    /// Whether room that a write did not find makes [`fd`](Self::fd) readable, as input
+    /// does, and never writable. Constant. A caller that waits for room then writes again
+    /// at each event.
+    fn room_makes_readable(&self) -> bool {
+        false
     }
 
     /// Reads what is there, up to the buffer's length.

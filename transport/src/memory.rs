@@ -28,13 +28,29 @@ pub trait Memory {
     /// done, and where. `None`: they are no loan of the [`Lender`]'s, or the peer
     /// cannot be told now; they go through the stream.
     ///
-    /// The bytes stay as they are until the peer says that it is done with them.
+    /// The bytes stay as they are until the peer says that it is done with them, which is
+    /// passed on by [`returned`](Self::returned), once for each export.
     fn export(&mut self, bytes: &[u8]) -> Option<Place>;
+
+    /// Told when the peer has said that it is done with `bytes`, which were exported: what
+    /// was set up for it may end. Does nothing by default.
+    fn returned(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
 
     /// The `len` bytes of the peer's at `place`. They stay readable as long as the
     /// result lives, also when the link has ended. Nothing of what was asked for is
     /// trusted, for it came from the peer; what the bytes are may change if the peer
     /// breaks its word.
+    ///
+    /// # Not yet
+    /// Where the bytes have to be fetched first, the answer is
+    /// [`io::ErrorKind::WouldBlock`]: they were asked for. It is asked again, with the same
+    /// arguments, when the link's `fd` has become readable, as after a read that found
+    /// nothing; each such answer promises one more event. Until they are there nothing
+    /// else is imported over this link. Reading and writing go on as they did, and the end
+    /// of the stream is not the end of a fetch: the peer stays to be read from until it
+    /// has been told that nobody looks any more.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidData`]: no memory that the peer has told of, or not

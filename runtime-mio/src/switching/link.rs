@@ -57,6 +57,10 @@ impl Link for SwitchedLink {
         Some(self.met.fd())
     }
 
+    fn room_makes_readable(&self) -> bool {
+        self.short.room_makes_readable()
+    }
+
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.short.read(buf);
         self.or_end(read)

@@ -24,7 +24,7 @@ mod status;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 pub use status::Status;
@@ -50,7 +50,7 @@ pub(crate) trait Provider: Send + Sync {
 /// A place to connect to.
 pub(crate) trait Listening: Send {
     /// Readable when somebody may be there (the event channel).
-    fn fd(&self) -> RawFd;
+    fn fd(&self) -> BorrowedFd<'_>;
 
     /// Where it listens, with the real port.
     fn local(&self) -> SocketAddr;
@@ -83,7 +83,7 @@ pub(crate) trait Request: Send {
 pub(crate) trait Dialling: Send {
     /// Readable when [`poll_routed`](Self::poll_routed) is worth a call. It is the
     /// [`connection_fd`](Queue::connection_fd) of the queue that comes of it.
-    fn fd(&self) -> RawFd;
+    fn fd(&self) -> BorrowedFd<'_>;
 
     /// Goes on (rdma_resolve_route), and makes the queue (rdma_create_qp) once the
     /// device is known. `None`: not yet. Not called again after the queue.
@@ -125,11 +125,11 @@ pub(crate) struct Limits {
 /// the device until the completion was polled, or the queue is dropped.
 pub(crate) trait Queue: Send {
     /// Readable when an armed completion has come (the completion channel).
-    fn completion_fd(&self) -> RawFd;
+    fn completion_fd(&self) -> BorrowedFd<'_>;
 
     /// Readable when [`poll_event`](Self::poll_event) is worth a call (the event
     /// channel of the identifier).
-    fn connection_fd(&self) -> RawFd;
+    fn connection_fd(&self) -> BorrowedFd<'_>;
 
     /// What its device can do.
     fn limits(&self) -> Limits;
@@ -206,7 +206,7 @@ pub(crate) struct Part {
 }
 
 /// What a registration permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Access {
     /// The device alone reads and writes: sends, receives, what is read from the peer.
     Local,

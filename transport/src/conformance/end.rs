@@ -213,6 +213,7 @@ impl End {
         }
         self.seen.to_read |= woken.to_read;
         self.seen.to_write |= woken.to_write;
+        self.seen.to_write |= woken.to_read && self.link.room_makes_readable();
         self.seen.hangup |= woken.hangup;
         if woken.hangup {
             self.link.handle_hangup();

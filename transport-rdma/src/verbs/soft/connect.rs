@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
@@ -29,7 +29,7 @@ impl SoftListening {
 }
 
 impl Listening for SoftListening {
-    fn fd(&self) -> RawFd {
+    fn fd(&self) -> BorrowedFd<'_> {
         self.bell.fd()
     }
 
@@ -119,7 +119,7 @@ impl SoftDialling {
 }
 
 impl Dialling for SoftDialling {
-    fn fd(&self) -> RawFd {
+    fn fd(&self) -> BorrowedFd<'_> {
         self.events.fd()
     }
 

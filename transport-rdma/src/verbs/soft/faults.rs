@@ -93,9 +93,13 @@ impl Fabric {
         self.with(|state| state.paused = false);
     }
 
-    /// Ends every connection as the death of the process at one of its ends does: what
-    /// was accepted through `listener` is gone, without a word, and its peers hear of it
-    /// from the system.
+    /// Takes all devices away while they are used.
+    pub fn remove_devices(&self) {
+        self.with(|state| state.remove_devices());
+    }
+
+    /// Ends every connection as the death of the process that accepted it does: without a
+    /// word, and its peers hear of it from the system.
     pub fn kill_accepted(&self) {
         self.with(|state| state.kill_accepted());
     }

@@ -20,7 +20,7 @@ mod state;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -152,8 +152,8 @@ impl Bell {
         rustix::io::read(&*self.0, &mut [0_u8; 8]).is_ok()
     }
 
-    fn fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
@@ -65,11 +65,11 @@ impl SoftQueue {
 }
 
 impl Queue for SoftQueue {
-    fn completion_fd(&self) -> RawFd {
+    fn completion_fd(&self) -> BorrowedFd<'_> {
         self.channel.fd()
     }
 
-    fn connection_fd(&self) -> RawFd {
+    fn connection_fd(&self) -> BorrowedFd<'_> {
         self.events.fd()
     }
 

@@ -285,6 +285,14 @@ impl State {
         }
     }
 
+    pub(super) fn remove_devices(&mut self) {
+        self.devices.clear();
+        for pair in self.pairs.values_mut() {
+            pair.flush();
+            pair.tell(Event::DeviceRemoved);
+        }
+    }
+
     // Memory.
 
     pub(super) fn registered(&self) -> usize {

@@ -1,3 +1,5 @@
+use std::os::fd::AsRawFd;
+
 use super::*;
 use crate::memory::{Pages, Slot};
 use crate::verbs::{
@@ -86,13 +88,13 @@ impl End {
     }
 }
 
-fn sleep_on(fd: RawFd) {
+fn sleep_on(fd: BorrowedFd<'_>) {
     use mio::unix::SourceFd;
     use mio::{Events, Interest, Poll, Token};
     let mut poll = Poll::new().unwrap();
     let registry = poll.registry();
     registry
-        .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)
+        .register(&mut SourceFd(&fd.as_raw_fd()), Token(0), Interest::READABLE)
         .unwrap();
     let mut events = Events::with_capacity(1);
     let patience = std::time::Duration::from_secs(20);

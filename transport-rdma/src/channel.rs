@@ -1,0 +1,424 @@
+//! A stream over a queue: slots, credits, completions, and how it ends.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use crate::counters::{Count, Tally};
+use crate::credit::{CONTROL_SLOTS, Credits, Kind};
+use crate::error::{LinkError, Work, errno_of};
+use crate::gather::Gathered;
+use crate::hello::{Header, Hello};
+use crate::ring::{ReceiveRing, SendRing, work};
+use crate::verbs::{
+    Access, Completion, Event, Fetch, Limits, Notify, Part, Queue, Region, Registered, Sizes,
+    Status,
+};
+
+/// Reads of a peer's memory that are under way at a time.
+pub(crate) const READS: u8 = 4;
+
+/// Completions that one look takes: what comes faster than it is looked at must not
+/// keep a call.
+const LOOK_MAX: usize = 1024;
+
+/// How much room a link has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// For the peer's messages: what it is told.
+    pub(crate) receive: Hello,
+    /// Messages of ours that are under way.
+    pub(crate) send_slots: u16,
+}
+
+impl Room {
+    pub(crate) fn sizes(self) -> Sizes {
+        Sizes {
+            sends: u32::from(self.send_slots + CONTROL_SLOTS) + u32::from(READS),
+            receives: u32::from(self.receive.slots + CONTROL_SLOTS),
+            reads: READS,
+            inline: INLINE,
+        }
+    }
+}
+
+/// Bytes that are worth going with the request itself: what a small message has.
+const INLINE: u32 = 220;
+
+pub(crate) struct Channel {
+    // Before the memory that it reads and writes: dropped first.
+    queue: Box<dyn Queue>,
+    sending: SendRing,
+    receiving: ReceiveRing,
+    /// `None` until the peer's greeting is known.
+    credits: Option<Credits>,
+    room: Room,
+    /// Sends may be posted.
+    stands: bool,
+    over: Option<Over>,
+    armed: Option<Notify>,
+    /// Reads that are under way, and what became of others.
+    reading: usize,
+    read: VecDeque<(u64, Result<(), Status>)>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// How the peer's side of a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// It said so.
+    InOrder,
+    Failed(LinkError),
+}
+
+/// What a call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    Input,
+    Room,
+    Read,
+}
+
+impl Channel {
+    /// Gives a queue its slots and posts them: it may be established then.
+    ///
+    /// # Errors
+    /// Of the system.
+    pub(crate) fn new(
+        mut queue: Box<dyn Queue>,
+        gathered: &Gathered,
+        room: Room,
+        tally: Arc<Tally>,
+    ) -> io::Result<Self> {
+        gathered.add_completions(queue.completion_fd())?;
+        let Hello { slots, slot_len } = room.receive;
+        let sending = SendRing::new(&mut *queue, slot_len, room.send_slots)?;
+        let mut receiving = ReceiveRing::new(&mut *queue, slot_len, slots)?;
+        receiving.post(&mut *queue)?;
+        Ok(Self {
+            queue,
+            sending,
+            receiving,
+            credits: None,
+            room,
+            stands: false,
+            over: None,
+            armed: None,
+            reading: 0,
+            read: VecDeque::new(),
+            tally,
+        })
+    }
+
+    /// Connects or accepts.
+    ///
+    /// # Errors
+    /// Of the system.
+    pub(crate) fn establish(&mut self) -> io::Result<()> {
+        self.queue.establish(&self.room.receive.encode())
+    }
+
+    /// The peer has said how much room it has.
+    pub(crate) fn meet(&mut self, theirs: Hello) {
+        self.sending.limit(theirs.slot_len);
+        self.credits = Some(Credits::new(self.room.receive.slots, theirs.slots));
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.queue.limits()
+    }
+
+    pub(crate) fn addresses(&self) -> (std::net::SocketAddr, std::net::SocketAddr) {
+        self.queue.addresses()
+    }
+
+    /// Those of completions and of events.
+    pub(crate) fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
+        (self.queue.completion_fd(), self.queue.connection_fd())
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn over(&self) -> Option<Over> {
+        self.over
+    }
+
+    pub(crate) fn fail(&mut self, error: LinkError) {
+        self.over.get_or_insert(Over::Failed(error));
+    }
+
+    /// Whether a call that waits for this has something to do.
+    pub(crate) fn is_ready(&self, awaited: Awaited) -> bool {
+        let failed = matches!(self.over, Some(Over::Failed(_)));
+        match awaited {
+            Awaited::Input => self.receiving.has_input() || self.over.is_some(),
+            Awaited::Room => self.may_send() || self.over.is_some(),
+            // A peer that sends no more may still be read from.
+            Awaited::Read => !self.read.is_empty() || failed,
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        let available = self.credits.map_or(0, |credits| credits.available());
+        self.stands && available > 0 && self.sending.has_room(Kind::Data)
+    }
+
+    /// Whether everything that was posted is known to have arrived, or never will.
+    pub(crate) fn is_settled(&self) -> bool {
+        let failed = matches!(self.over, Some(Over::Failed(_)));
+        failed || self.sending.is_idle()
+    }
+
+    /// Copies what came into `into`.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> usize {
+        let before = self.receiving.waiting();
+        let read = self.receiving.read(into);
+        let freed = before - self.receiving.waiting();
+        self.tally.add(Count::Copied, read);
+        if freed > 0 {
+            self.repost();
+            for _ in 0..freed {
+                self.credits.as_mut().map(Credits::freed);
+            }
+            self.pay();
+        }
+        read
+    }
+
+    /// Posts as much of `bufs` as there is room for.
+    pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> usize {
+        let all: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let mut written = 0;
+        while written < all && self.may_send() {
+            let Some(credits) = &mut self.credits else {
+                break;
+            };
+            written += self.sending.add_data(credits, bufs, written);
+        }
+        self.tally.add(Count::Copied, written);
+        self.post_sends();
+        written
+    }
+
+    /// Says that no more is coming. False: it cannot be said.
+    pub(crate) fn end(&mut self) -> bool {
+        let Some(credits) = &mut self.credits else {
+            return false;
+        };
+        let failed = matches!(self.over, Some(Over::Failed(_)));
+        if !self.stands || failed || !self.sending.has_room(Kind::End) {
+            return false;
+        }
+        self.sending.add(credits, Kind::End, 0);
+        self.post_sends();
+        true
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.queue.disconnect();
+    }
+
+    // Memory.
+
+    /// # Errors
+    /// Of the system.
+    pub(crate) fn register(&mut self, part: Part, access: Access) -> io::Result<Registered> {
+        self.tally.add(Count::Registrations, 1);
+        self.queue.register(part, access)
+    }
+
+    pub(crate) fn deregister(&mut self, region: Region) {
+        self.queue.deregister(region);
+    }
+
+    /// How many reads may be posted now.
+    pub(crate) fn reads_left(&self) -> usize {
+        let most = self.queue.limits().reads.min(READS.into());
+        most.saturating_sub(self.reading)
+    }
+
+    pub(crate) fn post_read(&mut self, number: u64, mut fetch: Fetch) {
+        fetch.work = work::number(work::READ, number);
+        self.reading += 1;
+        self.tally.add(Count::Reads, 1);
+        if let Err(error) = self.queue.post_read(fetch) {
+            self.refused(Work::Read, &error);
+        }
+    }
+
+    /// What became of a read: its number, and whether it failed.
+    pub(crate) fn take_read(&mut self) -> Option<(u64, Result<(), Status>)> {
+        self.read.pop_front()
+    }
+
+    // Looking.
+
+    /// Takes completions.
+    pub(crate) fn look(&mut self) {
+        let mut places = [Completion {
+            work: 0,
+            outcome: Ok(0),
+        }; 16];
+        let mut taken = 0;
+        while taken < LOOK_MAX {
+            let count = self.queue.poll(&mut places);
+            taken += count;
+            for completion in &places[..count] {
+                self.completed(*completion);
+            }
+            if count < places.len() {
+                break;
+            }
+        }
+        self.tally.add(Count::Completions, taken);
+        if taken > 0 {
+            self.repost();
+            self.pay();
+        }
+    }
+
+    /// Sees to it that whatever a caller waits for makes the descriptor readable, and
+    /// looks once more.
+    pub(crate) fn arm(&mut self, gathered: &Gathered, awaited: Awaited) {
+        let readable = gathered.look();
+        if readable.events {
+            self.take_events();
+        }
+        if readable.completions && self.queue.drain() {
+            self.armed = None;
+            self.tally.add(Count::WakeUps, 1);
+        }
+        let own = self.reading > 0 || !self.sending.has_room(Kind::Data);
+        let notify = match own || awaited == Awaited::Read {
+            // Only then is what we have sent, or read, worth a wake-up.
+            true => Notify::Any,
+            false => Notify::Solicited,
+        };
+        if self.armed < Some(notify) && self.over.is_none() {
+            self.armed = Some(notify);
+            self.tally.add(Count::Arms, 1);
+            if let Err(error) = self.queue.arm(notify) {
+                self.refused(Work::Arm, &error);
+            }
+        }
+        self.look();
+    }
+
+    /// Takes what happened to the connection.
+    pub(crate) fn take_events(&mut self) -> Option<Vec<u8>> {
+        let mut word = None;
+        while let Some(event) = self.queue.poll_event() {
+            match event {
+                Event::Established { private_data } => {
+                    self.stands = true;
+                    word = Some(private_data);
+                }
+                // What arrived before is read.
+                Event::Disconnected => {
+                    self.look();
+                    self.fail(LinkError::Lost);
+                }
+                Event::Rejected { status, .. } => self.fail(LinkError::Rejected { status }),
+                Event::Failed { errno } => self.fail(LinkError::Failed { errno }),
+                Event::DeviceRemoved => self.fail(LinkError::DeviceRemoved),
+            }
+        }
+        word
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        let (kind, number) = work::split(completion.work);
+        let failed = completion.outcome.err();
+        match kind {
+            work::RECEIVE => match completion.outcome {
+                Ok(len) => self.received(number as usize, len),
+                Err(status) => self.work_failed(Work::Receive, status),
+            },
+            work::SEND => {
+                self.tally.add(Count::SendCompletions, 1);
+                self.sending.completed(number);
+                if let Some(status) = failed {
+                    self.work_failed(Work::Send, status);
+                }
+            }
+            _ => {
+                self.reading = self.reading.saturating_sub(1);
+                self.read.push_back((number, failed.map_or(Ok(()), Err)));
+                if let Some(status) = failed {
+                    self.work_failed(Work::Read, status);
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, slot: usize, len: u32) {
+        // Who sends has seen that the connection stands.
+        self.stands = true;
+        if let Err(error) = self.take_message(slot, len) {
+            self.fail(error);
+        }
+    }
+
+    fn take_message(&mut self, slot: usize, len: u32) -> Result<(), LinkError> {
+        let header = Header::decode(self.receiving.message(slot), len)?;
+        if self.over == Some(Over::InOrder) {
+            // It said that nothing would follow.
+            return Ok(());
+        }
+        if let Some(credits) = &mut self.credits {
+            credits.received(header.kind, header.credits)?;
+        }
+        match header.kind {
+            Kind::Data => self.receiving.hold(slot, header.len as usize),
+            Kind::Credits => self.receiving.free(slot),
+            Kind::End => self.over = self.over.or(Some(Over::InOrder)),
+        }
+        Ok(())
+    }
+
+    fn work_failed(&mut self, work: Work, status: Status) {
+        self.fail(match status {
+            // Of what failed first nothing was heard: the other side's doing.
+            Status::Flushed => LinkError::Lost,
+            status => LinkError::Work { work, status },
+        });
+    }
+
+    fn refused(&mut self, work: Work, error: &io::Error) {
+        let errno = errno_of(error);
+        self.fail(LinkError::Refused { work, errno });
+    }
+
+    /// Returns credits, if they are worth a message.
+    fn pay(&mut self) {
+        let Some(credits) = &mut self.credits else {
+            return;
+        };
+        let well = self.stands && self.over.is_none();
+        if well && credits.worth_a_message() && self.sending.has_room(Kind::Credits) {
+            self.sending.add(credits, Kind::Credits, 0);
+            self.post_sends();
+        }
+    }
+
+    fn post_sends(&mut self) {
+        match self.sending.post(&mut *self.queue) {
+            Ok(0) => {}
+            Ok(count) => {
+                self.tally.add(Count::Sends, count);
+                self.tally.add(Count::SendCalls, 1);
+            }
+            Err(error) => self.refused(Work::Send, &error),
+        }
+    }
+
+    fn repost(&mut self) {
+        if self.over.is_some() {
+            return;
+        }
+        match self.receiving.post(&mut *self.queue) {
+            Ok(count) => self.tally.add(Count::Receives, count),
+            Err(error) => self.refused(Work::Receive, &error),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! A connection, as an event loop sees it.
+//!
+//! A link arms and looks once more whenever it answers that there is nothing: so its
+//! descriptor tells of whatever comes next to all who wait by it, and none of them has
+//! to prepare. What one call finds while it looks for something else (a read finds
+//! credits, a write finds bytes) is told by an edge of our own.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use ferromq_transport::{Bytes, Endpoint, Lender, Link, Memory, PeerAddress, Place, Wait};
+
+use crate::address;
+use crate::channel::{Awaited, Channel, Over};
+use crate::closing::Closer;
+use crate::error::LinkError;
+use crate::gather::Gathered;
+use crate::lending::Lending;
+
+pub(crate) struct RdmaLink {
+    /// `None` after a shutdown.
+    open: Option<Box<Open>>,
+    gathered: Gathered,
+    peer: PeerAddress,
+    local: Endpoint,
+    closer: Arc<Closer>,
+    /// What callers were told to wait for, and what they were told of since by an edge of
+    /// our own.
+    wants: Wants,
+    told: Wants,
+    /// The caller looks again and again.
+    polling: bool,
+}
+
+/// What is handed to the closer when a link is shut down.
+pub(crate) struct Open {
+    // Before what it reads and writes: dropped first.
+    pub(crate) channel: Channel,
+    pub(crate) lending: Lending,
+}
+
+/// A set of [`Awaited`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Wants([bool; 3]);
+
+impl Wants {
+    fn of(&mut self, awaited: Awaited) -> &mut bool {
+        match awaited {
+            Awaited::Input => &mut self.0[0],
+            Awaited::Room => &mut self.0[1],
+            Awaited::Read => &mut self.0[2],
+        }
+    }
+}
+
+impl RdmaLink {
+    /// The link of a channel that has met its peer, armed for the first input.
+    pub(crate) fn new(open: Open, gathered: Gathered, at: &Endpoint, closer: Arc<Closer>) -> Self {
+        let (local, remote) = open.channel.addresses();
+        let mut link = Self {
+            open: Some(Box::new(open)),
+            gathered,
+            peer: PeerAddress::new(address::endpoint(remote).unwrap_or_else(|| at.clone())),
+            local: address::endpoint(local).unwrap_or_else(|| at.clone()),
+            closer,
+            wants: Wants::default(),
+            told: Wants::default(),
+            polling: false,
+        };
+        link.await_input();
+        link.settle();
+        link
+    }
+
+    /// The same, that calls its peer as whoever connected did.
+    pub(crate) fn connected_to(mut self, to: &Endpoint) -> Self {
+        self.peer = PeerAddress::new(to.clone());
+        self
+    }
+
+    /// Arms for input; whether there is some already, or the end.
+    fn await_input(&mut self) -> bool {
+        let Some(Open { channel, .. }) = self.open.as_deref_mut() else {
+            return true;
+        };
+        channel.arm(&self.gathered, Awaited::Input);
+        let ready = channel.is_ready(Awaited::Input);
+        *self.wants.of(Awaited::Input) = !ready;
+        ready
+    }
+
+    fn read_into(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.is_looking(Awaited::Input);
+        let room: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let read = self.take_input(bufs, room);
+        let result = match (read, self.open.as_ref().map(|open| open.channel.over())) {
+            (1.., _) => {
+                // The end that was seen meanwhile is told of as well.
+                *self.wants.of(Awaited::Input) = read < room;
+                Ok(read)
+            }
+            (0, None | Some(Some(Over::InOrder))) => Ok(0),
+            (0, Some(Some(Over::Failed(error)))) => Err(error.into()),
+            (0, Some(None)) if room == 0 => Ok(0),
+            (0, Some(None)) => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        self.settle();
+        result
+    }
+
+    /// Copies what there is, and arms where it leaves room.
+    fn take_input(&mut self, bufs: &mut [IoSliceMut<'_>], room: usize) -> usize {
+        let mut read = 0;
+        for look in [Look::Not, Look::Once, Look::Armed] {
+            let Some(Open { channel, .. }) = self.open.as_deref_mut() else {
+                break;
+            };
+            match look {
+                Look::Not => {}
+                Look::Once => channel.look(),
+                Look::Armed if read == 0 && self.polling => break,
+                Look::Armed => drop(self.await_input()),
+            }
+            read += self.copy(bufs, read);
+            if read == room {
+                break;
+            }
+        }
+        self.polling &= read == 0;
+        read
+    }
+
+    fn copy(&mut self, bufs: &mut [IoSliceMut<'_>], filled: usize) -> usize {
+        let Some(Open { channel, .. }) = self.open.as_deref_mut() else {
+            return 0;
+        };
+        let mut skip = filled;
+        let mut read = 0;
+        for buf in bufs {
+            let here = skip.min(buf.len());
+            skip -= here;
+            let wanted = buf.len() - here;
+            let got = channel.read(&mut buf[here..]);
+            read += got;
+            if got < wanted {
+                break;
+            }
+        }
+        read
+    }
+
+    fn write_from(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Ok(0);
+        }
+        self.is_looking(Awaited::Room);
+        let result = self.put_output(bufs);
+        self.settle();
+        result
+    }
+
+    fn put_output(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        for look in [Look::Not, Look::Once, Look::Armed] {
+            let Some(Open { channel, .. }) = self.open.as_deref_mut() else {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            };
+            match look {
+                Look::Not => {}
+                Look::Once => channel.look(),
+                Look::Armed => channel.arm(&self.gathered, Awaited::Room),
+            }
+            match channel.over() {
+                None => {}
+                Some(Over::InOrder) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Some(Over::Failed(error)) => return Err(error.into()),
+            }
+            let written = channel.write(bufs);
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+        *self.wants.of(Awaited::Room) = true;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Whoever waits for this looks by itself now. What others were told of stays told:
+    /// they may not have seen it yet.
+    fn is_looking(&mut self, awaited: Awaited) {
+        *self.wants.of(awaited) = false;
+        if std::mem::take(self.told.of(awaited)) && self.told == Wants::default() {
+            self.gathered.hush();
+        }
+    }
+
+    /// Tells whoever was told to wait of what this call found for them.
+    fn settle(&mut self) {
+        let Some(Open { channel, .. }) = self.open.as_deref() else {
+            return;
+        };
+        let mut found = false;
+        for awaited in [Awaited::Input, Awaited::Room, Awaited::Read] {
+            if *self.wants.of(awaited) && channel.is_ready(awaited) {
+                *self.wants.of(awaited) = false;
+                *self.told.of(awaited) = true;
+                found = true;
+            }
+        }
+        if found {
+            self.gathered.ring();
+        }
+    }
+}
+
+/// How hard a call looks before it answers that there is nothing.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    Not,
+    Once,
+    Armed,
+}
+
+impl Link for RdmaLink {
+    fn fd(&self) -> RawFd {
+        self.gathered.fd()
+    }
+
+    fn room_makes_readable(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_into(&mut [IoSliceMut::new(buf)])
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.read_into(bufs)
+    }
+
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_from(&[IoSlice::new(buf)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_from(bufs)
+    }
+
+    fn begin_polling(&mut self) {
+        self.polling = true;
+    }
+
+    fn prepare_wait(&mut self) -> Wait {
+        self.polling = false;
+        let ready = self.await_input();
+        self.settle();
+        match ready {
+            true => Wait::Ready,
+            false => Wait::Sleep,
+        }
+    }
+
+    fn peer(&self) -> &PeerAddress {
+        &self.peer
+    }
+
+    fn local_endpoint(&self) -> Option<Endpoint> {
+        Some(self.local.clone())
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        match self.open {
+            Some(_) => Some(self),
+            None => None,
+        }
+    }
+
+    /// Payloads that the peer has not fetched, or still may: they go with us.
+    fn unsent(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.lending.exported())
+    }
+
+    fn shutdown(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.closer.close(open);
+        }
+    }
+}
+
+impl Memory for RdmaLink {
+    fn lender(&self) -> Arc<dyn Lender> {
+        self.closer.arena()
+    }
+
+    fn export(&mut self, bytes: &[u8]) -> Option<Place> {
+        let Open { channel, lending } = self.open.as_deref_mut()?;
+        lending.export(channel, bytes)
+    }
+
+    fn import(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>> {
+        self.is_looking(Awaited::Read);
+        let result = self.fetch(place, len);
+        self.settle();
+        result
+    }
+
+    fn returned(&mut self, bytes: &[u8]) {
+        if let Some(open) = &mut self.open {
+            let Open { channel, lending } = &mut **open;
+            lending.returned(channel, bytes);
+        }
+    }
+}
+
+impl RdmaLink {
+    fn fetch(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>> {
+        for look in [Look::Once, Look::Armed] {
+            let Some(Open { channel, lending }) = self.open.as_deref_mut() else {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            };
+            match look {
+                Look::Armed => channel.arm(&self.gathered, Awaited::Read),
+                _ => channel.look(),
+            }
+            let result = lending.import(channel, place, len);
+            match (&result, channel.over()) {
+                (Err(error), over) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(Over::Failed(error)) = over {
+                        return Err(error.into());
+                    }
+                }
+                (Err(error), _) => {
+                    let own = error
+                        .get_ref()
+                        .and_then(|it| it.downcast_ref::<LinkError>());
+                    if let Some(own) = own {
+                        channel.fail(*own);
+                    }
+                    return result;
+                }
+                _ => return result,
+            }
+        }
+        *self.wants.of(Awaited::Read) = true;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Drop for RdmaLink {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}

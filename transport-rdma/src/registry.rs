@@ -1,0 +1,139 @@
+//! Registrations of a link's, and those that are kept for later.
+//!
+//! To register memory takes longer than to send it: pages are pinned, and the device is
+//! told of each. So what the device alone reaches stays registered when nobody uses it,
+//! up to a limit, and the one that was used longest ago goes first. What a peer reads is
+//! another matter: see [`Keys`](crate::Keys).
+
+use std::collections::HashMap;
+use std::io;
+
+use crate::channel::Channel;
+use crate::verbs::{Access, Part, Registered};
+
+/// Bytes that a link keeps registered that nobody uses.
+const IDLE_BYTES: usize = 64 << 20;
+/// Pieces of memory that a link keeps registered that nobody uses.
+const IDLE_PIECES: usize = 128;
+
+/// What is registered: where it begins, how long it is, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Extent {
+    pub(crate) address: usize,
+    pub(crate) len: usize,
+    pub(crate) access: Access,
+}
+
+impl Extent {
+    pub(crate) fn of(part: &Part, access: Access) -> Self {
+        Self {
+            address: part.pages.address() + part.offset,
+            len: part.len,
+            access,
+        }
+    }
+}
+
+/// What becomes of a registration that nobody uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    Kept,
+    Ended,
+}
+
+#[derive(Default)]
+pub(crate) struct Registry {
+    entries: HashMap<Extent, Entry>,
+    idle: usize,
+    idle_bytes: usize,
+    /// Counts uses, to tell which was the last.
+    clock: u64,
+}
+
+struct Entry {
+    registered: Registered,
+    users: usize,
+    used: u64,
+}
+
+impl Registry {
+    /// A registration of this part, which may be there. It is used until
+    /// [`release`](Self::release) was called as often.
+    ///
+    /// # Errors
+    /// Of the system, when there is nothing left to give up for it.
+    pub(crate) fn acquire(
+        &mut self,
+        channel: &mut Channel,
+        part: &Part,
+        access: Access,
+    ) -> io::Result<Registered> {
+        self.clock += 1;
+        let extent = Extent::of(part, access);
+        if let Some(entry) = self.entries.get_mut(&extent) {
+            if entry.users == 0 {
+                self.idle -= 1;
+                self.idle_bytes -= extent.len;
+            }
+            entry.users += 1;
+            entry.used = self.clock;
+            return Ok(entry.registered);
+        }
+        let registered = loop {
+            match channel.register(part.clone(), access) {
+                Err(_) if self.end_oldest(channel) => {}
+                registered => break registered?,
+            }
+        };
+        let entry = Entry {
+            registered,
+            users: 1,
+            used: self.clock,
+        };
+        self.entries.insert(extent, entry);
+        Ok(registered)
+    }
+
+    /// Somebody uses it no more.
+    pub(crate) fn release(
+        &mut self,
+        channel: &mut Channel,
+        extent: Extent,
+        afterwards: Afterwards,
+    ) {
+        let Some(entry) = self.entries.get_mut(&extent) else {
+            return;
+        };
+        entry.users -= 1;
+        if entry.users > 0 {
+            return;
+        }
+        self.idle += 1;
+        self.idle_bytes += extent.len;
+        if afterwards == Afterwards::Ended {
+            self.end(channel, extent);
+        }
+        while (self.idle > IDLE_PIECES || self.idle_bytes > IDLE_BYTES) && self.end_oldest(channel)
+        {
+        }
+    }
+
+    /// Ends the one that nobody uses for longest. False: there is none.
+    fn end_oldest(&mut self, channel: &mut Channel) -> bool {
+        let idle = self.entries.iter().filter(|(_, entry)| entry.users == 0);
+        let oldest = idle.min_by_key(|(_, entry)| entry.used);
+        let Some(extent) = oldest.map(|(extent, _)| *extent) else {
+            return false;
+        };
+        self.end(channel, extent);
+        true
+    }
+
+    fn end(&mut self, channel: &mut Channel, extent: Extent) {
+        if let Some(entry) = self.entries.remove(&extent) {
+            self.idle -= 1;
+            self.idle_bytes -= extent.len;
+            channel.deregister(entry.registered.region);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The transport over devices in software.
+
+mod conformance;
