@@ -12,9 +12,11 @@
 //! A run may end at any time: what a batch decided is in the ledger, and `--resume`
 //! goes on from there.
 
+mod change;
 mod ledger;
 mod report;
 mod thrift;
+mod together;
 mod tool;
 mod tree;
 
@@ -25,8 +27,9 @@ use std::time::{Duration, Instant};
 
 use self::ledger::{Decision, Ledger, Outcome};
 use self::thrift::Patience;
+use self::together::Together;
 use self::tool::{Mutant, Stage, Tool};
-use self::tree::Tree;
+use self::tree::{Hashes, Tree};
 use crate::cli::{MutantsOptions, MutatedPackage, Shard};
 
 /// Mutants that one run of cargo-mutants gets: what an interruption loses at most.
@@ -39,7 +42,7 @@ pub(crate) fn run(options: &MutantsOptions) -> io::Result<ExitCode> {
         return report::list_survivors(&ledger, &packages);
     }
     let tool = Tool::installed()?;
-    let tree = Tree::synced()?;
+    let tree = Tree::synced("mutants/tree")?;
     let end = options
         .minutes
         .map(|minutes| Instant::now() + Duration::from_secs(minutes.saturating_mul(60)));
@@ -83,8 +86,56 @@ impl Bench<'_> {
         if open.is_empty() || self.is_over() {
             return Ok(());
         }
+        let together = Together::built(self.package, &open).unwrap_or_else(|cause| {
+            println!("{name}: {cause}: each is compiled");
+            None
+        });
+        if let Some(together) = together {
+            let (in_one, left): (Vec<_>, _) = open.iter().partition(|it| together.has(it));
+            self.decide_together(&together, &in_one, ledger, &sources)?;
+            open = left;
+        }
+        self.decide_alone(&open, ledger, &sources)
+    }
+
+    /// Mistakes that are in one build.
+    fn decide_together(
+        &self,
+        together: &Together,
+        mutants: &[&Mutant],
+        ledger: &mut Ledger,
+        sources: &Hashes,
+    ) -> io::Result<()> {
+        let (name, mut survive) = (self.package.name(), 0);
+        for (at, mutant) in (1..).zip(mutants) {
+            if self.is_over() {
+                println!("{name}: the time is over; --resume goes on");
+                return Ok(());
+            }
+            let outcome = together.try_out(mutant)?;
+            ledger.append(std::iter::once(Decision::new(mutant, outcome, sources)))?;
+            survive += u32::from(outcome == Outcome::Missed);
+            if at % BATCH == 0 || at == mutants.len() {
+                println!("{name}: {at} of {}, {survive} survive", mutants.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// Mistakes that have to be compiled one by one.
+    fn decide_alone(
+        &self,
+        mutants: &[&Mutant],
+        ledger: &mut Ledger,
+        sources: &Hashes,
+    ) -> io::Result<()> {
+        let name = self.package.name();
+        if mutants.is_empty() || self.is_over() {
+            return Ok(());
+        }
+        println!("{name}: {} are compiled one by one", mutants.len());
         let patience = self.patience()?;
-        for (at, batch) in open.chunks(BATCH).enumerate() {
+        for (at, batch) in mutants.chunks(BATCH).enumerate() {
             if self.is_over() {
                 println!("{name}: the time is over; --resume goes on");
                 return Ok(());
@@ -92,14 +143,14 @@ impl Bench<'_> {
             let decided = self.try_out(batch, &patience)?;
             ledger.append(batch.iter().filter_map(|mutant| {
                 let outcome = *decided.get(mutant.name.as_str())?;
-                Some(Decision::new(mutant, outcome, &sources))
+                Some(Decision::new(mutant, outcome, sources))
             }))?;
             let survive = decided
                 .values()
                 .filter(|outcome| **outcome == Outcome::Missed)
                 .count();
-            let tried = (at * BATCH + batch.len()).min(open.len());
-            println!("{name}: {tried} of {}, {survive} survive", open.len());
+            let tried = (at * BATCH + batch.len()).min(mutants.len());
+            println!("{name}: {tried} of {}, {survive} survive", mutants.len());
         }
         Ok(())
     }

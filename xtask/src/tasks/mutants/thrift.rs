@@ -105,16 +105,23 @@ impl Patience {
         }
     }
 
+    /// The program, and its arguments, that runs another within these limits; empty where
+    /// nothing limits work.
+    pub(super) fn limits(self) -> Vec<String> {
+        let Self::Work(work) = self else {
+            return Vec::new();
+        };
+        // Beyond the first number there is a signal, which we know again.
+        let (signal, end) = (work.as_secs(), work.as_secs().saturating_mul(2));
+        let (work, memory) = (format!("--cpu={signal}:{end}"), format!("--as={MEMORY}"));
+        vec!["prlimit".to_owned(), work, memory]
+    }
+
     /// Cargo's setting: a program that is run for tests, and runs them.
     fn runner(self) -> String {
-        match self {
-            // Beyond the first number there is a signal, which we know again.
-            Self::Work(work) => format!(
-                "[target.'cfg(unix)']\nrunner = [\"prlimit\", \"--cpu={}:{}\", \"--as={MEMORY}\"]\n",
-                work.as_secs(),
-                work.as_secs().saturating_mul(2),
-            ),
-            Self::Time(_) => String::new(),
+        match self.limits() {
+            limits if limits.is_empty() => String::new(),
+            limits => format!("[target.'cfg(unix)']\nrunner = {limits:?}\n"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::change::Change;
 use super::ledger::Outcome;
 use super::thrift::{self, Patience, Took};
 use super::tree::Tree;
@@ -25,6 +26,8 @@ const EXCLUDED: &str = "**/fuzzing.rs";
 pub(super) struct Mutant {
     /// `file:line:column: what is done`.
     pub(super) name: String,
+    /// `None` for what is in no function.
+    pub(super) change: Option<Change>,
 }
 
 impl Mutant {
@@ -35,8 +38,10 @@ impl Mutant {
 
     #[cfg(test)]
     pub(super) fn named(name: &str) -> Self {
-        let name = name.to_owned();
-        Self { name }
+        Self {
+            name: name.to_owned(),
+            change: None,
+        }
     }
 }
 
@@ -55,14 +60,14 @@ pub(super) enum Stage {
 impl Stage {
     pub(super) const ALL: [Self; 3] = [Self::Units, Self::FewCases, Self::Suite];
 
-    fn argument(self) -> &'static str {
+    pub(super) fn argument(self) -> &'static str {
         match self {
             Self::Units => "--lib",
             Self::FewCases | Self::Suite => "--test=suite",
         }
     }
 
-    fn prepare(self, command: &mut Command) {
+    pub(super) fn prepare(self, command: &mut Command) {
         if self == Self::FewCases {
             command.env("PROPTEST_CASES", "48");
         }
@@ -112,12 +117,12 @@ impl Tool {
         let mut command = self.command(tree, package);
         let output = command.args(["--list", "--json"]).output()?;
         let list: Vec<Value> = serde_json::from_slice(&output.stdout)?;
-        let name = |mutant: &Value| mutant["name"].as_str().map(str::to_owned);
-        Ok(list
-            .iter()
-            .filter_map(name)
-            .map(|name| Mutant { name })
-            .collect())
+        let mutant = |listed: &Value| {
+            let name = listed["name"].as_str()?.to_owned();
+            let change = Change::listed(listed);
+            Some(Mutant { name, change })
+        };
+        Ok(list.iter().filter_map(mutant).collect())
     }
 
     /// How long a stage takes without a mistake in the code. It has to pass.
@@ -184,7 +189,7 @@ impl Tool {
 }
 
 /// A place of its own to build in, and no search for a smaller input once one fails.
-fn prepared(mut command: Command) -> Command {
+pub(super) fn prepared(mut command: Command) -> Command {
     let build = workspace::target_dir().join("mutants/build");
     command.env("CARGO_TARGET_DIR", build);
     command.env("PROPTEST_MAX_SHRINK_ITERS", "0");

@@ -29,10 +29,10 @@ pub(super) struct Hashes {
 }
 
 impl Tree {
-    /// Brings the copy up to date. What did not change is not touched, so that cargo
+    /// Brings a copy, at this place below the target directory, up to date. What did not change is not touched, so that cargo
     /// builds little; what a killed run left in it is undone.
-    pub(super) fn synced() -> io::Result<Self> {
-        let folder = workspace::target_dir().join("mutants/tree");
+    pub(super) fn synced(place: &str) -> io::Result<Self> {
+        let folder = workspace::target_dir().join(place);
         let files = files_of_git()?;
         for file in &files {
             let wanted = fs::read(workspace::root().join(file))?;
