@@ -5,8 +5,8 @@
 
 use crate::{
     Config, Connection, Decision, Event, Features, HandshakeError, Instant, Limits, Mechanism,
-    Null, NullServer, Offer, PlainClient, PlainServer, ProtocolError, Receiver, Scratch, Security,
-    SocketType, Status,
+    Null, NullServer, Offer, PlainClient, PlainServer, ProtocolError, Receiver, Reference, Scratch,
+    Security, SocketType, Status,
 };
 use crc32fast::Hasher;
 use heapless::Vec;
@@ -45,19 +45,27 @@ pub fn fuzz_handshake(data: &[u8]) {
             2 => Decision::Fail,
             _ => Decision::Allow,
         },
-        offer: (decision & 4 != 0).then(|| Offer::new(Features::CRC)),
+        offer: match decision & 12 {
+            0 | 8 => None,
+            4 => Some(Offer::new(Features::CRC)),
+            _ => Some(Offer::new(Features::BY_REFERENCE | Features::SWITCH)),
+        },
     };
     compare_handshakes(&setup, *piece, stream);
 }
 
-/// Target `frames`: the traffic of an established connection. Settings:
-/// checksums and limits, length of the pieces.
+/// Target `frames`: the traffic of an established connection. Settings: what is
+/// agreed on (checksums, limits, frames by reference), length of the pieces.
 pub fn fuzz_frames(data: &[u8]) {
     let [settings, piece, stream @ ..] = data else {
         return;
     };
     let stream = stream.get(..STREAM_MAX).unwrap_or(stream);
-    let features = Features::from_bits(u32::from(settings & 1));
+    let by_reference = match settings & 4 {
+        0 => Features::NONE,
+        _ => Features::BY_REFERENCE,
+    };
+    let features = Features::from_bits(u32::from(settings & 1)) | by_reference;
     let limits = if settings & 2 == 0 {
         Limits::NONE
     } else {
@@ -272,6 +280,8 @@ impl Reader {
             Event::Join { group } => (6, group.clone()),
             Event::Leave { group } => (7, group.clone()),
             Event::Reference { more, body } => {
+                let said = self.buffer.get(body.clone()).unwrap_or_default();
+                assert!(Reference::decode(said).is_some());
                 self.complete.update(&[8, u8::from(*more)]);
                 (9, body.clone())
             }

@@ -264,9 +264,10 @@ impl Switch {
         }
     }
 
-    /// Our proof is on its way to the peer.
+    /// Our proof is on its way to the peer. Counts once.
     pub fn proof_written(&mut self) {
-        if self.side == SwitchSide::Accepted && self.phase == Phase::Proven && !self.is_over() {
+        let decides = self.side == SwitchSide::Accepted && self.verdict.is_none();
+        if decides && self.phase == Phase::Proven {
             self.verdict = Some(Verdict::Go);
             self.verdict_due = true;
         }

@@ -180,6 +180,19 @@ fn patience_ends_unless_the_last_word_is_said() {
 }
 
 #[test]
+fn the_last_word_is_said_once() {
+    let (mut a, mut c) = met();
+    a.proof_written();
+    assert_eq!(output(&mut a), [], "there was no proof");
+    a.handle_proof(&c.poll_proof().unwrap());
+    a.proof_written();
+    let go = output(&mut a);
+    assert_eq!(go.len(), 2 + 7 + 8);
+    a.proof_written();
+    assert_eq!(output(&mut a), []);
+}
+
+#[test]
 fn words_out_of_turn_end_the_connection() {
     let frame = |word: Word| {
         let mut out = [0; FRAME_MAX];

@@ -8,10 +8,12 @@
 mod crypto;
 mod curve;
 mod heartbeats;
+mod switch;
 mod tensor;
 
 pub(crate) use curve::fuzz_curve;
 pub(crate) use heartbeats::fuzz_heartbeats;
+pub(crate) use switch::fuzz_switch;
 pub(crate) use tensor::fuzz_tensor;
 
 /// Data that is read as choices. Its end ends the run.

@@ -6,7 +6,8 @@
 
 use crate::common::vectors::Vectors;
 use crate::common::*;
-use crate::fuzzing::{fuzz_curve, fuzz_heartbeats, fuzz_tensor};
+use crate::fuzzing::{fuzz_curve, fuzz_heartbeats, fuzz_switch, fuzz_tensor};
+use ferromq_wire::Reference;
 use ferromq_wire::fuzzing::{fuzz_frames, fuzz_greeting, fuzz_handshake};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,11 @@ fn curve() {
 }
 
 #[test]
+fn switches() {
+    replay("switch", fuzz_switch);
+}
+
+#[test]
 fn tensors() {
     replay("tensor", fuzz_tensor);
 }
@@ -65,7 +71,7 @@ fn seed() {
     let document = fs::read_to_string(root().join("docs/PROTOCOL.md")).unwrap();
     let vectors = Vectors::from_document(&document);
     for (name, bytes) in vectors.iter() {
-        let (kind, _) = name.split_once('.').unwrap();
+        let kind = name.split('.').next().unwrap_or(name);
         match kind {
             "greeting" => {
                 write("greeting", name, bytes);
@@ -78,7 +84,8 @@ fn seed() {
             }
             "ready" => write("handshake", name, &null_handshake(bytes)),
             "crc" => write("frames", name, &[&[1, 3], &bytes[..]].concat()),
-            "plain" | "error" | "offer" => {}
+            "plain" | "error" | "offer" | "switch" => {}
+            "reference" | "release" => write("frames", name, &[&[4, 5], &bytes[..]].concat()),
             _ => write("frames", name, &[&[0, 5], &bytes[..]].concat()),
         }
     }
@@ -90,7 +97,70 @@ fn seed() {
         "version-2",
         &[0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 1, 8, 0, 0],
     );
+    seed_references();
     seed_plain();
+    seed_switch();
+}
+
+/// Of a message in parts, within the limits; beyond them; beside checksums; cut short.
+fn seed_references() {
+    let by_reference = |flags: u8, len: u64| {
+        let reference = Reference {
+            region: 1,
+            offset: 4096,
+            len,
+            key: 0,
+            token: 7,
+        };
+        frame(flags | 8, &reference.encode())
+    };
+    let release = command("RELEASE", &7u64.to_be_bytes());
+    let parts = [frame(1, b"topic"), by_reference(0, 600), release];
+    write(
+        "frames",
+        "by-reference",
+        &[&[6, 9], &parts.concat()[..]].concat(),
+    );
+    write(
+        "frames",
+        "by-reference-too-long",
+        &[&[6, 70], &by_reference(0, 601)[..]].concat(),
+    );
+    write(
+        "frames",
+        "by-reference-not-agreed",
+        &[&[5, 70], &by_reference(0, 1)[..]].concat(),
+    );
+    write(
+        "frames",
+        "by-reference-short",
+        &[&[4, 70, 9, 63], &[0; 64][..]].concat(),
+    );
+}
+
+/// Steps of a peer that does it right, on either side, with checksums or without, and of
+/// some that do not.
+fn seed_switch() {
+    const HEARD: [u8; 3] = [1, 0, 40];
+    let accepted = [&[5], &HEARD[..], &[6, 7, 0, 5, 9, 255, 8, 5, 3, 3]].concat();
+    let connected = [&[5], &HEARD[..], &[2, 9, 6, 7, 1, 8, 9, 255, 3, 1, 5]].concat();
+    for (name, crc) in [("", 0), ("-crc", 2)] {
+        let with = |settings: u8, steps: &[u8]| [&[settings | crc], steps].concat();
+        write("switch", &format!("accepted{name}"), &with(0, &accepted));
+        write("switch", &format!("connected{name}"), &with(1, &connected));
+    }
+    write("switch", "elsewhere", &[0, 5, 1, 8, 0, 5]);
+    write("switch", "echo", &[1, 1, 3, 0, 5]);
+    write(
+        "switch",
+        "wrong-proof",
+        &[0, 5, 1, 0, 0, 6, 7, 0, 5, 9, 31, 5, 4, 4],
+    );
+    write("switch", "late", &[1, 5, 1, 0, 0, 2, 0, 10, 200, 5, 3, 0]);
+    write("switch", "out-of-turn", &[0, 5, 1, 0, 0, 3, 0]);
+    let ready = b"\x04\x0f\x06SWITCH\x01\0\0\0\0\0\0\0";
+    let raw = [&[1, 5, 1, 0, 0, 0, 17][..], ready, &[6, 7, 1]].concat();
+    write("switch", "raw", &raw);
 }
 
 /// NULL, DEALER, allow, with an offer: a whole handshake and a first message.
