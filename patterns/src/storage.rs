@@ -194,6 +194,7 @@ mod tests {
         );
         s.shrink(1);
         assert_eq!((s.len(), s.get(1)), (1, None));
+        assert_eq!(s.get_mut(1), None);
         assert_eq!(s.grow(capacity), Ok(()));
         assert_eq!(s.get(capacity - 1), Some(&0), "shrinking forgets");
         s.grow(1).unwrap();
@@ -204,5 +205,19 @@ mod tests {
     fn storages_keep_the_contract() {
         behaves::<Array<u32, 4>>(4);
         behaves::<heapless::Vec<u32, 4>>(4);
+    }
+
+    #[test]
+    fn a_storage_that_lies_elsewhere_is_what_it_is() {
+        fn fill_and_clear(mut s: impl Storage<u32>) {
+            assert_eq!(s.grow(3), Ok(()));
+            *s.get_mut(2).unwrap() = 7;
+            assert_eq!((s.len(), s.get(2)), (3, Some(&7)));
+            s.shrink(1);
+            assert_eq!((s.len(), s.grow(5)), (1, Err(Full)));
+        }
+        let mut elsewhere = Array::<u32, 4>::new();
+        fill_and_clear(&mut elsewhere);
+        assert_eq!(elsewhere.len(), 1);
     }
 }

@@ -67,6 +67,37 @@ fn what_a_peer_leaves_is_removed_without_a_word() {
     assert_eq!((publisher.subscriptions(), publisher.peers()), (0, 0));
 }
 
+// C80
+#[test]
+fn what_a_lost_connection_leaves_is_removed_and_its_peer_stays() {
+    let mut publisher = machine();
+    let a = publisher.peer_attached(b"").unwrap();
+    for topic in [&b"a"[..], b"ab"] {
+        publisher
+            .subscription(a, Subscription::Subscribe, topic)
+            .unwrap();
+    }
+    publisher.link_lost(a);
+    publisher.publish(b"abc");
+    assert_eq!(publisher.poll_match(), None);
+    let steps = core::iter::from_fn(|| publisher.poll_unsubscribed());
+    assert!(steps.take(9).count() < 9, "it ends");
+    assert_eq!((publisher.subscriptions(), publisher.peers()), (0, 1));
+}
+
+#[test]
+fn who_is_full_is_known() {
+    let mut publisher = machine();
+    let a = publisher.peer_attached(b"").unwrap();
+    assert!(publisher.any_is_full(), "there is no room before the link");
+    publisher.peer_has_room(a);
+    assert!(!publisher.any_is_full());
+    publisher.peer_full(a);
+    assert!(publisher.any_is_full());
+    publisher.peer_detached(a);
+    assert!(!publisher.any_is_full());
+}
+
 // 48/RADIO-DISH
 #[test]
 fn a_radio_sends_to_the_members_of_the_very_group() {

@@ -40,6 +40,15 @@ fn a_request_starts_with_an_empty_delimiter() {
     let (mut req, [a, _]) = machine(Correlation::Off, Resend::Strict);
     assert_eq!(req.route(), Ok(a));
     assert_eq!(envelope(&req), [b""]);
+    assert!(req.envelope().is_delimiter());
+}
+
+#[test]
+fn a_request_that_has_a_number_starts_with_more_than_the_delimiter() {
+    let (mut req, [a, _]) = machine(Correlation::On, Resend::Strict);
+    assert_eq!(req.route(), Ok(a));
+    assert_eq!(envelope(&req).len(), 2);
+    assert!(!req.envelope().is_delimiter());
 }
 
 // C54

@@ -107,3 +107,17 @@ fn a_dish_joins_once_and_takes_a_group_and_one_frame() {
     assert_eq!(dish.unsubscribe(b"group"), Err(NotSubscribed));
     assert_eq!(dish.accept(a, b"group", true), REFUSED);
 }
+
+#[test]
+fn peers_and_memory_are_counted() {
+    let (mut sub, a) = machine(Matching::Prefix);
+    assert_eq!((sub.peers(), sub.footprint()), (1, 0));
+    let b = sub.peer_attached(b"").unwrap();
+    assert!(sub.subscribe(b"t").is_ok());
+    // The root and a topic; a bucket.
+    let expected = 2 * size_of::<Node>() + size_of::<Bucket>();
+    assert_eq!((sub.peers(), sub.footprint()), (2, expected));
+    sub.peer_detached(a);
+    sub.peer_detached(b);
+    assert_eq!(sub.peers(), 0);
+}

@@ -387,3 +387,25 @@ fn vain_cancellations_and_memory_are_counted() {
     let expected = 2 * size_of::<Node>() + size_of::<Entry>() + 2 * size_of::<Bucket>();
     assert_eq!(xpub.footprint(), expected);
 }
+
+// C83
+#[test]
+fn upstream_messages_are_read_in_turn() {
+    let (mut xpub, [a, b]) = plain();
+    assert_eq!((xpub.peer_at(0), xpub.peer_at(1)), (Some(a), Some(b)));
+    assert_eq!((xpub.peer_at(2), xpub.next()), (None, None));
+    xpub.peer_readable(a);
+    xpub.peer_readable(b);
+    for turn in [a, b, a, b] {
+        assert_eq!(xpub.next(), Some(turn));
+        assert_eq!(xpub.next(), Some(turn), "until it is delivered");
+        xpub.delivered(turn);
+    }
+    xpub.peer_drained(a);
+    for _ in 0..2 {
+        assert_eq!(xpub.next(), Some(b));
+        xpub.delivered(b);
+    }
+    xpub.peer_drained(b);
+    assert_eq!(xpub.next(), None);
+}

@@ -120,3 +120,16 @@ fn whatever_comes_is_delivered_fairly() {
         Accept::Refuse(Reason::UnknownPeer)
     );
 }
+
+#[test]
+fn peers_and_memory_are_counted() {
+    let mut xsub = machine();
+    assert_eq!((xsub.peers(), xsub.footprint()), (0, 0));
+    let peers = [(); 2].map(|()| xsub.peer_attached(b"").unwrap());
+    assert!(xsub.subscribe(b"t").is_ok());
+    // The root and a topic; a bucket.
+    let expected = 2 * size_of::<Node>() + size_of::<Bucket>();
+    assert_eq!((xsub.peers(), xsub.footprint()), (2, expected));
+    xsub.peer_detached(peers[0]);
+    assert_eq!(xsub.peers(), 1);
+}

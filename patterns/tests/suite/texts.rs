@@ -41,6 +41,7 @@ fn what_refuses_a_message_is_told() {
 fn what_refuses_a_peer_is_told_with_its_numbers() {
     let holder = PeerId::from_bits(7 << 32 | 3);
     said(&[
+        (&Full, "storage is full"),
         (&AttachError::from(Full), "peer storage is full"),
         (&AttachError::SecondPeer, "the pair already has its 1 peer"),
         (

@@ -63,6 +63,15 @@ impl Change {
     }
 }
 
+/// What does not compile.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Blame<'a> {
+    /// A mistake, in its own copy of the function: alone it would not compile either.
+    Itself(u32),
+    /// Some of a function's, in what they share.
+    OneOf(&'a [u32]),
+}
+
 /// A text whose functions choose, each time they are called, which of them they are.
 #[derive(Debug, Default)]
 pub(super) struct Rewritten {
@@ -74,16 +83,15 @@ pub(super) struct Rewritten {
 }
 
 impl Rewritten {
-    /// Those without which there would be nothing wrong in a line: a mistake whose own
-    /// copy it is in, or all of the function.
-    pub(super) fn to_blame(&self, line: usize) -> &[u32] {
-        let copies = self.copies.iter();
-        let own = copies.map(|(lines, number)| (lines, std::slice::from_ref(number)));
-        let functions = self.functions.iter();
-        let shared = functions.map(|(lines, numbers)| (lines, numbers.as_slice()));
-        let mut all = own.chain(shared);
-        all.find(|(lines, _)| lines.contains(&line))
-            .map_or(&[], |(_, numbers)| numbers)
+    /// Without which there would be nothing wrong in a line.
+    pub(super) fn to_blame(&self, line: usize) -> Option<Blame<'_>> {
+        let copy = self.copies.iter().find(|(lines, _)| lines.contains(&line));
+        if let Some((_, number)) = copy {
+            return Some(Blame::Itself(*number));
+        }
+        let mut functions = self.functions.iter();
+        let function = functions.find(|(lines, _)| lines.contains(&line));
+        function.map(|(_, numbers)| Blame::OneOf(numbers))
     }
 
     /// Which mistakes it has.
@@ -108,8 +116,9 @@ impl Rewritten {
 /// Puts each change, under its number, beside what it changes: a function becomes a
 /// choice, by `chosen` (an expression for a u32), of copies of its body.
 ///
-/// Left out are what a copy cannot show as it would be: changes of `const` functions,
-/// which cannot choose at run time, and of functions within others.
+/// Left out is what a copy cannot show as it would be: changes of `const` functions,
+/// which cannot choose at run time, of those whose result is an `impl`, a type for each
+/// copy, and of functions within others.
 pub(super) fn rewrite(source: &str, changes: &[(u32, &Change)], chosen: &str) -> Rewritten {
     let offsets = Offsets::of(source);
     let mut functions: BTreeMap<Span, Vec<(u32, &Change)>> = BTreeMap::new();
@@ -147,18 +156,16 @@ pub(super) fn rewrite(source: &str, changes: &[(u32, &Change)], chosen: &str) ->
     rewritten
 }
 
-/// What is between the braces of a function; `None` for one that has to be what it is
-/// before the program runs.
+/// What is between the braces of a function; `None` for one that can only be one.
 fn body(source: &str, function: &Range<usize>) -> Option<Range<usize>> {
     let text = source.get(function.clone())?;
     // Signatures here have neither braces nor comments with braces; where one does, the
     // text does not compile, and its mistakes are left out.
     let (signature, _) = text.split_once('{')?;
     let words = signature.split_whitespace();
-    if words
-        .take_while(|word| *word != "fn")
-        .any(|word| word == "const")
-    {
+    let is_const = words.take_while(|it| *it != "fn").any(|it| it == "const");
+    let result = signature.split_once("->");
+    if is_const || result.is_some_and(|(_, result)| result.contains("impl ")) {
         return None;
     }
     let start = function.start + signature.len() + 1;

@@ -2,8 +2,9 @@
 //! mistake a run makes.
 //!
 //! What a mistake alone costs is compiling it, some seconds; here it costs the run of
-//! tests up to the first that fails. What cannot be tried so (mistakes that do not compile,
-//! in `const` functions, outside of functions) is left to cargo-mutants.
+//! tests up to the first that fails. What does not compile is known from the builds before
+//! the last. Mistakes in `const` functions and outside of functions are left to
+//! cargo-mutants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +16,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::change::{self, Change, Rewritten};
+use super::change::{self, Blame, Change, Rewritten};
 use super::ledger::Outcome;
 use super::thrift::{Patience, Took};
 use super::tool::{self, Mutant, Stage};
@@ -58,6 +59,7 @@ pub(super) struct Together {
     programs: BTreeMap<Stage, PathBuf>,
     patience: BTreeMap<Stage, Patience>,
     numbers: BTreeMap<String, u32>,
+    unviable: BTreeSet<u32>,
 }
 
 impl Together {
@@ -72,13 +74,12 @@ impl Together {
         tree.settle(Patience::longest())?;
         let mut sources = Sources::new(&tree, package, mutants)?;
         let programs = sources.built()?;
-        let built: BTreeSet<u32> = sources
-            .files
-            .values()
-            .flat_map(Rewritten::numbers)
-            .collect();
+        let files = sources.files.values();
+        let mut known: BTreeSet<u32> = files.flat_map(Rewritten::numbers).collect();
+        let built = known.len();
+        known.extend(&sources.unviable);
         let numbered = (1..).zip(mutants);
-        let numbers = numbered.filter(|(number, _)| built.contains(number));
+        let numbers = numbered.filter(|(number, _)| known.contains(number));
         let mut together = Self {
             package,
             folder: tree.folder().join(package.folder()),
@@ -87,14 +88,15 @@ impl Together {
             numbers: numbers
                 .map(|(number, it)| (it.name.clone(), number))
                 .collect(),
+            unviable: sources.unviable,
         };
-        let (many, all) = (together.numbers.len(), mutants.len());
-        println!("{}: {many} of {all} in one build", package.name());
+        let (name, all, unviable) = (package.name(), mutants.len(), together.unviable.len());
+        println!("{name}: {built} of {all} in one build, {unviable} do not compile");
         together.settle()?;
         Ok(Some(together))
     }
 
-    /// Whether it can make this mistake.
+    /// Whether it can make this mistake, or knows that nobody can.
     pub(super) fn has(&self, mutant: &Mutant) -> bool {
         self.numbers.contains_key(&mutant.name)
     }
@@ -102,6 +104,9 @@ impl Together {
     /// Makes a mistake it has, and runs the tests until one fails.
     pub(super) fn try_out(&self, mutant: &Mutant) -> io::Result<Outcome> {
         let number = self.numbers.get(&mutant.name).copied().unwrap_or(0);
+        if self.unviable.contains(&number) {
+            return Ok(Outcome::Unviable);
+        }
         for stage in Stage::ALL {
             match self.run(stage, number, self.patience[&stage])? {
                 Outcome::Missed => {}
@@ -170,6 +175,8 @@ struct Sources<'a> {
     texts: BTreeMap<String, String>,
     changes: BTreeMap<&'a str, Vec<(u32, &'a Change)>>,
     files: BTreeMap<String, Rewritten>,
+    /// What does not compile.
+    unviable: BTreeSet<u32>,
 }
 
 impl<'a> Sources<'a> {
@@ -194,6 +201,7 @@ impl<'a> Sources<'a> {
             texts,
             changes,
             files: BTreeMap::new(),
+            unviable: BTreeSet::new(),
         })
     }
 
@@ -205,11 +213,17 @@ impl<'a> Sources<'a> {
             if let Some(programs) = programs(&messages) {
                 return Ok(programs);
             }
-            let to_blame: BTreeSet<u32> = places_of_errors(&messages)
-                .filter_map(|(file, line)| Some(self.files.get(file)?.to_blame(line)))
-                .flatten()
-                .copied()
-                .collect();
+            let mut to_blame = BTreeSet::new();
+            let places = places_of_errors(&messages);
+            for blame in places.filter_map(|(file, line)| self.files.get(file)?.to_blame(line)) {
+                match blame {
+                    Blame::Itself(number) => {
+                        self.unviable.insert(number);
+                        to_blame.insert(number);
+                    }
+                    Blame::OneOf(numbers) => to_blame.extend(numbers),
+                }
+            }
             if to_blame.is_empty() {
                 break;
             }

@@ -85,6 +85,14 @@ fn a_constant_function_stays_as_it_is() {
 }
 
 #[test]
+fn a_function_with_a_type_for_each_copy_stays_as_it_is() {
+    let source = "fn a() -> impl Fn() -> u32 {\n    || 1\n}\n";
+    let result = change(span((1, 1), (3, 2)), span((2, 5), (2, 9)), "|| 2");
+    let rewritten = rewrite(source, &[(1, &result)], "0");
+    assert_eq!((rewritten.numbers().count(), &*rewritten.text), (0, source));
+}
+
+#[test]
 fn a_function_within_another_stays_as_it_is() {
     let source = "fn a() -> u32 {\n    fn b() -> u32 { 1 }\n    b()\n}\n";
     let outer = change(span((1, 1), (4, 2)), span((3, 5), (3, 8)), "2");
@@ -100,11 +108,12 @@ fn who_is_to_blame_for_a_line_is_known() {
         let lines = rewritten.text.lines();
         1 + lines.take_while(|line| !line.contains(text)).count()
     };
-    assert_eq!(rewritten.to_blame(line("nothing")), [3]);
-    assert_eq!(rewritten.to_blame(line("if a < b")), [2]);
-    assert_eq!(rewritten.to_blame(line("if a > b")), [1, 2, 3]);
-    assert_eq!(rewritten.to_blame(line("larger(2, 1) +")), [4]);
-    assert!(rewritten.to_blame(line("Füße")).is_empty());
+    let blame = |text| rewritten.to_blame(line(text));
+    assert_eq!(blame("nothing"), Some(Blame::Itself(3)));
+    assert_eq!(blame("if a < b"), Some(Blame::Itself(2)));
+    assert_eq!(blame("if a > b"), Some(Blame::OneOf(&[1, 2, 3])));
+    assert_eq!(blame("larger(2, 1) +"), Some(Blame::OneOf(&[4])));
+    assert_eq!(blame("Füße"), None);
 }
 
 #[test]
