@@ -92,7 +92,7 @@ Examples:
     /// there on first use. Once all are decided, docs/reliability/mutants.json is written.
     #[command(after_help = "\
 Examples:
-  cargo xtask mutants                   all of them: @@MINUTES@@
+  cargo xtask mutants                   all of them: half an hour
   cargo xtask mutants --package wire --minutes 10
   cargo xtask mutants --resume          go on where the last run ended
   cargo xtask mutants --shard 0/4       a quarter of them, for one of four machines

@@ -82,6 +82,7 @@ fn what_a_lost_connection_leaves_is_removed_and_its_peer_stays() {
     assert_eq!(publisher.poll_match(), None);
     let steps = core::iter::from_fn(|| publisher.poll_unsubscribed());
     assert!(steps.take(9).count() < 9, "it ends");
+    assert_eq!(publisher.poll_unsubscribed(), None, "and stays so");
     assert_eq!((publisher.subscriptions(), publisher.peers()), (0, 1));
 }
 

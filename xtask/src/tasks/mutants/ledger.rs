@@ -133,13 +133,6 @@ impl Ledger {
         let decision = self.decisions.get(&mutant.name);
         decision.is_some_and(|decision| decision.outcome == Outcome::Missed)
     }
-
-    /// The names of those that survived, when they were tried last.
-    pub(super) fn survivors(&self) -> impl Iterator<Item = &str> {
-        let missed = |decision: &&Decision| decision.outcome == Outcome::Missed;
-        let decisions = self.decisions.values().filter(missed);
-        decisions.map(|decision| decision.name.as_str())
-    }
 }
 
 #[cfg(test)]
@@ -183,7 +176,5 @@ mod tests {
         assert!(!caught.survived_before(&mutant, &other_test));
         assert!(missed.has_survived(&mutant) && !caught.has_survived(&mutant));
         assert_eq!(caught.outcome(&mutant, &hashes("f2", "p1")), None);
-        assert_eq!(missed.survivors().collect::<Vec<_>>(), [NAME]);
-        assert_eq!(caught.survivors().count(), 0);
     }
 }

@@ -2,10 +2,11 @@
 //! have to notice.
 //!
 //! ```text
-//!   the repository ──copy──► tree ──► cargo-mutants, a batch at a time ──► ledger
-//!                                     the crate's unit tests first,          │
-//!                                     then the suite for what survives,      │
-//!                                     with a few random cases, then all      ▼
+//!   the repository ──copy──► many in one build, chosen as it runs ──┬──► ledger
+//!                 ──copy──► cargo-mutants for the rest, by batches ─┘      │
+//!                           either: the crate's unit tests first,          │
+//!                           then the suite for what survives,              │
+//!                           with a few random cases, then all              ▼
 //!                                                        figures, survivors to explain
 //! ```
 //!
@@ -38,11 +39,11 @@ const BATCH: usize = 16;
 pub(crate) fn run(options: &MutantsOptions) -> io::Result<ExitCode> {
     let packages = options.packages();
     let mut ledger = Ledger::open()?;
-    if options.list_survivors {
-        return report::list_survivors(&ledger, &packages);
-    }
     let tool = Tool::installed()?;
     let tree = Tree::synced("mutants/tree")?;
+    if options.list_survivors {
+        return report::list_survivors(&tool, &tree, &ledger, &packages);
+    }
     let end = options
         .minutes
         .map(|minutes| Instant::now() + Duration::from_secs(minutes.saturating_mul(60)));

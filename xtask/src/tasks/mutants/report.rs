@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::ledger::{Ledger, Outcome};
-use super::tool::Tool;
+use super::tool::{Mutant, Tool};
 use super::tree::Tree;
 use crate::cli::MutatedPackage;
 use crate::reliability::{self, Figures};
@@ -109,20 +109,24 @@ fn tell(package: MutatedPackage, counts: &Counts, figures: &mut Figures) -> bool
 }
 
 /// Shows each survivor with its explanation. Fails if one has none.
-pub(super) fn list_survivors(ledger: &Ledger, packages: &[MutatedPackage]) -> io::Result<ExitCode> {
+pub(super) fn list_survivors(
+    tool: &Tool,
+    tree: &Tree,
+    ledger: &Ledger,
+    packages: &[MutatedPackage],
+) -> io::Result<ExitCode> {
     let text = fs::read_to_string(workspace::root().join(SURVIVORS)).unwrap_or_default();
     let explained = explanations(&text);
     let mut unexplained = 0;
-    for survivor in ledger.survivors() {
-        let within = |package: &MutatedPackage| survivor.starts_with(package.folder());
-        if !packages.iter().any(within) {
-            continue;
-        }
-        match explained.get(&without_place(survivor)) {
-            Some(why) => println!("{survivor}\n    {why}"),
-            None => {
-                println!("{survivor}\n    NOT EXPLAINED");
-                unexplained += 1;
+    for package in packages {
+        let mutants = tool.list(tree, *package)?;
+        for Mutant { name, .. } in mutants.iter().filter(|it| ledger.has_survived(it)) {
+            match explained.get(&without_place(name)) {
+                Some(why) => println!("{name}\n    {why}"),
+                None => {
+                    println!("{name}\n    NOT EXPLAINED");
+                    unexplained += 1;
+                }
             }
         }
     }
