@@ -82,7 +82,7 @@ impl Pages {
     }
 
     /// The address of `len` bytes from `offset` on.
-    fn at(&self, offset: usize, len: usize) -> NonNull<u8> {
+    pub(crate) fn at(&self, offset: usize, len: usize) -> NonNull<u8> {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
         // SAFETY: within the mapping or one past it, as just checked.
         unsafe { self.start.add(offset) }

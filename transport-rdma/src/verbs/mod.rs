@@ -21,6 +21,12 @@
 #[cfg(any(test, feature = "software"))]
 pub(crate) mod soft;
 mod status;
+// The other module that is unsafe: it calls the system's libraries.
+#[cfg(feature = "verbs")]
+#[allow(unsafe_code)]
+pub(crate) mod sys;
+#[cfg(test)]
+mod testing;
 
 use std::io;
 use std::net::SocketAddr;
