@@ -63,7 +63,10 @@ mod registry;
 mod ring;
 mod transport;
 // Without a provider nothing is ever told.
-#[cfg_attr(not(any(test, feature = "software")), allow(dead_code))]
+#[cfg_attr(
+    not(any(test, feature = "software", feature = "verbs")),
+    allow(dead_code)
+)]
 mod verbs;
 
 pub use counters::Counters;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+#[cfg(not(feature = "verbs"))]
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ferromq_transport::{
@@ -20,7 +22,9 @@ use crate::counters::{Counters, Tally};
 use crate::error::LinkError;
 use crate::hello::{Hello, SLOTS_MAX, SLOTS_MIN};
 use crate::listen::RdmaListener;
-use crate::verbs::{Dialling, Listening, Provider};
+use crate::verbs::Provider;
+#[cfg(not(feature = "verbs"))]
+use crate::verbs::{Dialling, Listening};
 
 /// Bytes of a slot: the longest message, with its header.
 const SLOT_LEN: u32 = 8 << 10;
@@ -91,7 +95,7 @@ impl Rdma {
     /// The same with choices.
     #[must_use]
     pub fn builder() -> RdmaBuilder {
-        RdmaBuilder::over(Arc::new(Nowhere))
+        RdmaBuilder::over(system())
     }
 
     /// The transport over devices in software.
@@ -257,14 +261,30 @@ pub(crate) fn failed(
     }
     let failure = TransportError::from_io(operation, endpoint, error);
     match error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) {
-        true => failure.with_detail("no RDMA device; run `ferromq rdma`"),
+        true if cfg!(feature = "verbs") => {
+            failure.with_detail("no RDMA device; run `ferromq rdma`")
+        }
+        true => failure.with_detail("built without verbs: see docs/RDMA.md"),
         false => failure,
     }
 }
 
+/// This system's devices.
+#[cfg(feature = "verbs")]
+fn system() -> Arc<dyn Provider> {
+    Arc::new(crate::verbs::sys::System)
+}
+
+#[cfg(not(feature = "verbs"))]
+fn system() -> Arc<dyn Provider> {
+    Arc::new(Nowhere)
+}
+
 /// Where this build knows of no verbs.
+#[cfg(not(feature = "verbs"))]
 struct Nowhere;
 
+#[cfg(not(feature = "verbs"))]
 impl Provider for Nowhere {
     fn listen(&self, _: SocketAddr, _: u32) -> io::Result<Box<dyn Listening>> {
         Err(Errno::NODEV.into())

@@ -1,138 +1,13 @@
-use std::os::fd::AsRawFd;
-
 use super::*;
-use crate::memory::{Pages, Slot};
+use crate::memory::Pages;
+use crate::verbs::testing::{End, SIZES, dial, done, sleep_on};
 use crate::verbs::{
-    Access, Completion, Event, Fetch, Incoming, Notify, Outgoing, Part, Piece, Queue, Region,
-    Registered, Remote, Signal, Sizes, Status,
+    Access, Completion, Event, Notify, Part, Region, Registered, Remote, Signal, Status,
 };
-
-const SIZES: Sizes = Sizes {
-    sends: 4,
-    receives: 4,
-    reads: 4,
-    inline: 64,
-};
-
-/// A queue with a page of memory.
-struct End {
-    queue: Box<dyn Queue>,
-    memory: Slot,
-    registered: Registered,
-}
-
-impl End {
-    fn new(mut queue: Box<dyn Queue>, access: Access) -> Self {
-        let memory = Slot::cut(4096, 1).unwrap().remove(0);
-        let registered = queue.register(memory.part(0..4096), access).unwrap();
-        Self {
-            queue,
-            memory,
-            registered,
-        }
-    }
-
-    fn piece(&self, offset: usize, len: usize) -> Piece {
-        let region = self.registered.region;
-        Piece {
-            region,
-            offset,
-            len,
-        }
-    }
-
-    fn send(&mut self, work: u64, len: usize, signal: Signal) -> io::Result<()> {
-        self.queue.post_sends(&[Outgoing {
-            work,
-            from: self.piece(0, len),
-            signal,
-            solicited: true,
-        }])
-    }
-
-    fn receive(&mut self, work: u64, len: usize) {
-        let into = self.piece(2048, len);
-        self.queue
-            .post_receives(&[Incoming { work, into }])
-            .unwrap();
-    }
-
-    fn fetch(&mut self, work: u64, from: Remote, len: usize) {
-        let into = self.piece(0, len);
-        self.queue.post_read(Fetch { work, into, from }).unwrap();
-    }
-
-    /// The next completion, slept for as an event loop does.
-    fn completion(&mut self) -> Completion {
-        let mut place = [Completion {
-            work: 0,
-            outcome: Ok(0),
-        }];
-        loop {
-            self.queue.arm(Notify::Any).unwrap();
-            if self.queue.poll(&mut place) == 1 {
-                return place[0];
-            }
-            sleep_on(self.queue.completion_fd());
-            assert!(self.queue.drain());
-        }
-    }
-
-    fn event(&mut self) -> Event {
-        loop {
-            if let Some(event) = self.queue.poll_event() {
-                return event;
-            }
-            sleep_on(self.queue.connection_fd());
-        }
-    }
-}
-
-fn sleep_on(fd: BorrowedFd<'_>) {
-    use mio::unix::SourceFd;
-    use mio::{Events, Interest, Poll, Token};
-    let mut poll = Poll::new().unwrap();
-    let registry = poll.registry();
-    registry
-        .register(&mut SourceFd(&fd.as_raw_fd()), Token(0), Interest::READABLE)
-        .unwrap();
-    let mut events = Events::with_capacity(1);
-    let patience = std::time::Duration::from_secs(20);
-    poll.poll(&mut events, Some(patience)).unwrap();
-    assert!(!events.is_empty(), "nothing made the descriptor readable");
-}
-
-fn dial(fabric: &Fabric, to: SocketAddr) -> Box<dyn Queue> {
-    let mut dialling = fabric.dial(to, None).unwrap();
-    loop {
-        if let Some(queue) = dialling.poll_routed(SIZES).unwrap() {
-            return queue;
-        }
-        sleep_on(dialling.fd());
-    }
-}
 
 /// Two ends of a connection: who dialled, who accepted.
 fn pair(fabric: &Fabric) -> (End, End) {
-    let at = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-    let mut listening = fabric.listen(at, 4).unwrap();
-    let mut dialled = End::new(dial(fabric, listening.local()), Access::Local);
-    dialled.queue.establish(b"hello").unwrap();
-    sleep_on(listening.fd());
-    let request = listening.next().unwrap();
-    assert_eq!(&request.private_data()[..6], b"hello\0");
-    let mut accepted = End::new(request.queue(SIZES).unwrap(), Access::Local);
-    accepted.queue.establish(b"welcome").unwrap();
-    let Event::Established { private_data } = dialled.event() else {
-        panic!("the connection failed");
-    };
-    assert_eq!(&private_data[..8], b"welcome\0");
-    assert!(matches!(accepted.event(), Event::Established { .. }));
-    (dialled, accepted)
-}
-
-fn done(work: u64, outcome: Result<u32, Status>) -> Completion {
-    Completion { work, outcome }
+    crate::verbs::testing::pair(fabric, None, Ipv4Addr::LOCALHOST.into())
 }
 
 #[test]
@@ -274,7 +149,7 @@ fn a_queue_that_goes_tells_its_peer_and_flushes() {
 fn who_finds_nobody_is_told_so() {
     let fabric = Fabric::new().unwrap();
     let nowhere: SocketAddr = "127.0.0.1:9".parse().unwrap();
-    let mut alone = End::new(dial(&fabric, nowhere), Access::Local);
+    let mut alone = End::new(dial(&fabric, nowhere, None), Access::Local);
     alone.queue.establish(b"").unwrap();
     assert!(matches!(alone.event(), Event::Rejected { status: 8, .. }));
     let mut unroutable = fabric.dial("10.0.0.1:9".parse().unwrap(), None).unwrap();

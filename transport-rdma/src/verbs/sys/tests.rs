@@ -12,20 +12,17 @@ use crate::memory::Slot;
 use crate::verbs::testing::{End, SIZES, dial, done, next, pair, sleep_on};
 use crate::verbs::{Access, Event, Notify, Piece, Region, Registered, Remote, Signal, Status};
 
-/// Two addresses, each of a device. Without, a test says so and is over: `cargo xtask test
-/// --rdma` has them.
-fn bed() -> Option<(IpAddr, IpAddr)> {
-    let Ok(addresses) = std::env::var("FERROMQ_RDMA_BED") else {
-        eprintln!("no devices here: run this by `cargo xtask test --rdma`");
-        return None;
-    };
+/// Two addresses, each of a device.
+fn bed() -> (IpAddr, IpAddr) {
+    let addresses = std::env::var("FERROMQ_RDMA_BED");
+    let addresses = addresses.expect("FERROMQ_RDMA_BED is set: cargo xtask test --rdma sets it");
     let mut addresses = addresses.split(' ').map(|address| address.parse().unwrap());
-    Some((addresses.next().unwrap(), addresses.next().unwrap()))
+    (addresses.next().unwrap(), addresses.next().unwrap())
 }
 
-fn connected() -> Option<(End, End)> {
-    let (from, at) = bed()?;
-    Some(pair(&System, Some(from), at))
+fn connected() -> (End, End) {
+    let (from, at) = bed();
+    pair(&System, Some(from), at)
 }
 
 /// Something that is undone at the end of a test, passed or failed.
@@ -54,9 +51,7 @@ impl Drop for Disturbance {
 
 #[test]
 fn messages_arrive_and_those_unsignalled_are_told_of_with_the_next() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     a.memory.bytes_mut()[..100].fill(7);
     for work in [10, 11] {
         b.receive(work, 1024);
@@ -72,9 +67,7 @@ fn messages_arrive_and_those_unsignalled_are_told_of_with_the_next() {
 
 #[test]
 fn both_know_where_they_are() {
-    let Some((from, at)) = bed() else {
-        return;
-    };
+    let (from, at) = bed();
     let (a, b) = pair(&System, Some(from), at);
     let (local, peer) = a.queue.addresses();
     assert_eq!((local.ip(), peer.ip()), (from, at));
@@ -89,22 +82,18 @@ fn both_know_where_they_are() {
 
 #[test]
 fn more_sends_than_there_is_room_for_are_refused() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     b.receive(5, 16);
     // A device may make room for more than was asked for. Nothing is told of, or taken.
     let refused = (0..4096).find_map(|work| a.send(work, 1, Signal::OnFailure).err());
     assert_eq!(refused.unwrap().raw_os_error(), Some(libc::ENOMEM));
-    let (a, b) = connected().unwrap();
+    let (a, b) = connected();
     drop((a, b));
 }
 
 #[test]
 fn a_peer_without_a_receive_fails_the_sender() {
-    let Some((mut a, _b)) = connected() else {
-        return;
-    };
+    let (mut a, _b) = connected();
     a.send(1, 8, Signal::OnFailure).unwrap();
     assert_eq!(a.completion(), done(1, Err(Status::ReceiverNotReady)));
     a.send(2, 8, Signal::OnFailure).unwrap();
@@ -113,9 +102,7 @@ fn a_peer_without_a_receive_fails_the_sender() {
 
 #[test]
 fn a_message_beyond_its_room_fails_both() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     b.receive(5, 16);
     b.receive(6, 16);
     a.send(1, 17, Signal::OnFailure).unwrap();
@@ -136,8 +123,8 @@ fn a_message_beyond_its_room_fails_both() {
 }
 
 /// What a read of `len` bytes gives, with `access`, of a page whose key is changed.
-fn fetched(access: Access, len: usize, change: u32) -> Option<Result<(), Status>> {
-    let (mut a, mut b) = connected()?;
+fn fetched(access: Access, len: usize, change: u32) -> Result<(), Status> {
+    let (mut a, mut b) = connected();
     b.memory.bytes_mut().fill(9);
     let part = b.memory.part(1000..2000);
     let Registered { remote, .. } = b.queue.register(part, access).unwrap();
@@ -151,16 +138,13 @@ fn fetched(access: Access, len: usize, change: u32) -> Option<Result<(), Status>
     if completion.outcome.is_ok() {
         assert_eq!(a.memory.bytes()[..len], vec![9; len]);
     }
-    Some(completion.outcome.map(drop))
+    completion.outcome.map(drop)
 }
 
 #[test]
 fn a_read_gets_what_it_may_and_nothing_else() {
-    if bed().is_none() {
-        return;
-    }
-    assert_eq!(fetched(Access::RemoteRead, 1000, 0), Some(Ok(())));
-    let refused = Some(Err(Status::RemoteAccess));
+    assert_eq!(fetched(Access::RemoteRead, 1000, 0), Ok(()));
+    let refused = Err(Status::RemoteAccess);
     assert_eq!(fetched(Access::RemoteRead, 1001, 0), refused);
     // The key has its index in the upper bits; the lower ones are what is renewed.
     assert_eq!(fetched(Access::RemoteRead, 8, 1), refused);
@@ -170,9 +154,7 @@ fn a_read_gets_what_it_may_and_nothing_else() {
 
 #[test]
 fn memory_that_was_taken_back_is_not_read() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     let part = b.memory.part(0..64);
     let first = b.queue.register(part.clone(), Access::RemoteRead).unwrap();
     b.queue.deregister(first.region);
@@ -185,10 +167,8 @@ fn memory_that_was_taken_back_is_not_read() {
 
 #[test]
 fn a_key_of_one_connection_opens_nothing_over_another() {
-    let Some((mut a, _b)) = connected() else {
-        return;
-    };
-    let (_c, mut d) = connected().unwrap();
+    let (mut a, _b) = connected();
+    let (_c, mut d) = connected();
     let part = d.memory.part(0..64);
     let of_another = d.queue.register(part, Access::RemoteRead).unwrap();
     a.fetch(1, of_another.remote, 8);
@@ -197,9 +177,7 @@ fn a_key_of_one_connection_opens_nothing_over_another() {
 
 #[test]
 fn long_messages_and_reads_are_whole() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     const LEN: usize = 4 << 20;
     let mut source = Slot::cut(LEN, 1).unwrap().remove(0);
     for (at, word) in source.bytes_mut().chunks_exact_mut(8).enumerate() {
@@ -237,9 +215,7 @@ fn long_messages_and_reads_are_whole() {
 
 #[test]
 fn loss_is_repaired() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     let _loss = Disturbance::new(
         &[
             "tc", "qdisc", "add", "dev", "v0", "root", "netem", "loss", "2%",
@@ -259,9 +235,7 @@ fn loss_is_repaired() {
 
 #[test]
 fn a_link_that_is_down_fails_what_was_sent() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     b.receive(5, 16);
     let _down = Disturbance::new(
         &[
@@ -275,9 +249,7 @@ fn a_link_that_is_down_fails_what_was_sent() {
 
 #[test]
 fn who_arms_for_solicited_ones_sleeps_through_its_own() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     for work in 0..2 {
         b.receive(work, 16);
         a.receive(work, 16);
@@ -293,9 +265,7 @@ fn who_arms_for_solicited_ones_sleeps_through_its_own() {
 
 #[test]
 fn a_queue_that_goes_tells_its_peer_and_flushes() {
-    let Some((mut a, b)) = connected() else {
-        return;
-    };
+    let (mut a, b) = connected();
     a.receive(3, 16);
     drop(b);
     assert_eq!(a.event(), Event::Disconnected);
@@ -305,9 +275,7 @@ fn a_queue_that_goes_tells_its_peer_and_flushes() {
 #[test]
 fn a_process_that_is_killed_is_told_of() {
     const LISTENER: &str = "FERROMQ_RDMA_LISTENER";
-    let Some((from, at)) = bed() else {
-        return;
-    };
+    let (from, at) = bed();
     if let Ok(listener) = std::env::var(LISTENER) {
         // This is the process that is killed.
         let queue = dial(&System, listener.parse().unwrap(), Some(from));
@@ -344,9 +312,7 @@ fn a_process_that_is_killed_is_told_of() {
 
 #[test]
 fn who_is_refused_reads_why() {
-    let Some((from, at)) = bed() else {
-        return;
-    };
+    let (from, at) = bed();
     let mut listening = System.listen(SocketAddr::new(at, 0), 4).unwrap();
     let mut refused = dial(&System, listening.local(), Some(from));
     refused.establish(b"hello").unwrap();
@@ -366,9 +332,7 @@ fn who_is_refused_reads_why() {
 
 #[test]
 fn who_finds_nobody_is_told_so() {
-    let Some((from, at)) = bed() else {
-        return;
-    };
+    let (from, at) = bed();
     let mut alone = dial(&System, SocketAddr::new(at, 9), Some(from));
     alone.establish(b"").unwrap();
     let mut alone = End::new(alone, Access::Local);
@@ -382,9 +346,7 @@ fn who_finds_nobody_is_told_so() {
 
 #[test]
 fn a_backlog_of_those_who_left_is_passed_over() {
-    let Some((from, at)) = bed() else {
-        return;
-    };
+    let (from, at) = bed();
     let mut listening = System.listen(SocketAddr::new(at, 0), 4).unwrap();
     for _ in 0..3 {
         let mut gone = dial(&System, listening.local(), Some(from));
@@ -410,9 +372,7 @@ fn a_backlog_of_those_who_left_is_passed_over() {
 
 #[test]
 fn beyond_the_limit_of_locked_memory_registering_fails_and_nothing_else() {
-    let Some((mut a, mut b)) = connected() else {
-        return;
-    };
+    let (mut a, mut b) = connected();
     let before = getrlimit(Resource::Memlock);
     let limit = Rlimit {
         current: Some(2 << 20),
