@@ -231,27 +231,40 @@ fn deregister(registry: &Registry, fd: RawFd) {
 
 /// The transports of a context, by scheme.
 #[derive(Default, Clone)]
-pub(crate) struct Transports(HashMap<&'static str, Arc<dyn Transport>>);
+pub(crate) struct Transports {
+    by_scheme: HashMap<&'static str, Arc<dyn Transport>>,
+    /// Those that have memory to lend, in the order in which they were added.
+    lenders: Vec<(&'static [&'static str], Arc<dyn Lender>)>,
+}
 
 impl Transports {
     pub(crate) fn add(&mut self, transport: Arc<dyn Transport>) {
-        for scheme in transport.schemes() {
-            self.0.insert(scheme, transport.clone());
+        let schemes = transport.schemes();
+        let taken_over = |(of, _): &(&[&str], _)| of.iter().any(|it| schemes.contains(it));
+        let place = self.lenders.iter().position(taken_over);
+        match (place, transport.lender()) {
+            (Some(place), Some(lender)) => self.lenders[place] = (schemes, lender),
+            (None, Some(lender)) => self.lenders.push((schemes, lender)),
+            (Some(place), None) => drop(self.lenders.remove(place)),
+            (None, None) => {}
+        }
+        for scheme in schemes {
+            self.by_scheme.insert(scheme, transport.clone());
         }
     }
 
     pub(crate) fn by_scheme(&self, scheme: &str) -> Option<&Arc<dyn Transport>> {
-        self.0.get(scheme)
+        self.by_scheme.get(scheme)
     }
 
-    /// Memory that peers of one of them read in place.
+    /// Memory that peers of one of them read in place: of the one that was added first.
     pub(crate) fn lender(&self) -> Option<Arc<dyn Lender>> {
-        self.0.values().find_map(|transport| transport.lender())
+        self.lenders.first().map(|(_, lender)| lender.clone())
     }
 
     pub(crate) fn of(&self, endpoint: &Endpoint) -> Result<&Arc<dyn Transport>, Error> {
-        self.0.get(endpoint.scheme()).ok_or_else(|| {
-            let mut known: Vec<_> = self.0.keys().copied().collect();
+        self.by_scheme.get(endpoint.scheme()).ok_or_else(|| {
+            let mut known: Vec<_> = self.by_scheme.keys().copied().collect();
             known.sort_unstable();
             Error::UnknownScheme {
                 endpoint: endpoint.to_string(),

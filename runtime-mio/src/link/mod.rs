@@ -27,6 +27,7 @@ use body::Body;
 pub(crate) use body::leave_frames;
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
+use references::Awaited;
 pub(crate) use references::{References, lender_of, shareable};
 pub(crate) use sealing::Sealing;
 use sealing::Unsealing;
@@ -107,6 +108,8 @@ pub(crate) struct Link {
     body: Option<Body>,
     /// A long body that came as a handle.
     handed_over: Option<Frame>,
+    /// A payload that is being fetched, and all that came behind it.
+    awaited: Option<Box<Awaited>>,
     assembly: Assembly,
     /// Payloads beside the stream, where both sides have them.
     pub(crate) references: Option<Box<References>>,
@@ -142,6 +145,7 @@ impl Link {
             unsealing: None,
             body: None,
             handed_over: None,
+            awaited: None,
             assembly: Assembly::default(),
             references: None,
             traffic: Traffic::default(),
@@ -228,7 +232,7 @@ impl Link {
         }
         loop {
             let Some(block) = self.block.as_mut() else {
-                return Ok(Decoded::Starved);
+                return self.decode_awaited(id, machine, pools);
             };
             if self.body.is_some() && self.receiver.body_missing() > 0 {
                 return Ok(Decoded::Starved);
@@ -300,8 +304,10 @@ impl Link {
                 let said = block.undecoded_mut().get(body).unwrap_or_default();
                 let reference = Reference::decode(said).ok_or(LinkError::Unreachable)?;
                 block.consume(consumed);
-                let frame = self.borrow(reference, pools)?;
-                Ok(self.assembly.add(id, machine, frame, more))
+                match self.borrow(reference, pools)? {
+                    Some(frame) => Ok(self.assembly.add(id, machine, frame, more)),
+                    None => Ok(self.await_payload(reference, more)),
+                }
             }
             Some(Event::Release { token }) => {
                 block.consume(consumed);
@@ -396,13 +402,14 @@ impl Link {
 
     /// Whether bytes were read that are not decoded.
     pub(crate) fn holds_input(&self) -> bool {
-        self.block.as_ref().is_some_and(|block| !block.is_empty())
+        self.awaited.is_some() || self.block.as_ref().is_some_and(|block| !block.is_empty())
     }
 
     /// Bytes that were read and are no message yet.
     pub(crate) fn unreceived(&self) -> usize {
-        let block = self.block.as_ref().map_or(0, ReceiveBlock::undecoded_len);
-        block
+        let awaited = self.awaited.as_ref().map(|awaited| &awaited.block);
+        let block = self.block.as_ref().or(awaited);
+        block.map_or(0, ReceiveBlock::undecoded_len)
             + self
                 .body
                 .as_ref()

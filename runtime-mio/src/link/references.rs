@@ -8,8 +8,12 @@
 //!  receive  a reference becomes a frame that reads the peer's memory; when its last
 //!           handle is dropped, on whatever thread, the token goes back by `Returns`
 //! ```
+//!
+//! Where the carrier has to fetch a payload first, the link waits with it ([`Awaited`]):
+//! nothing that came behind is decoded, or read, before it is there.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use ferromq_patterns::PeerId;
@@ -17,8 +21,9 @@ use ferromq_transport::{self as transport, Bytes, Lender, Place};
 use ferromq_wire::Reference;
 use slab::Slab;
 
-use super::{Link, LinkError, Parts, Pools};
-use crate::memory::LandingBuffer;
+use super::{Decoded, Link, LinkError, Parts, Pools};
+use crate::machine::Machine;
+use crate::memory::{LandingBuffer, ReceiveBlock};
 use crate::socket::{GivenBack, Returns};
 use crate::statistics::Traffic;
 use crate::{Frame, Message};
@@ -71,6 +76,11 @@ impl References {
     /// Messages of which the peer has a part, as far as limits go, and their bytes.
     pub(crate) fn out(&self) -> (usize, usize) {
         (self.lent.len(), self.bytes)
+    }
+
+    /// Where memory comes from that this peer reads.
+    pub(crate) fn lender(&self) -> Arc<dyn Lender> {
+        self.lender.clone()
     }
 
     /// The link that tokens name.
@@ -163,6 +173,14 @@ impl Drop for Borrowed {
     }
 }
 
+/// A payload that is on its way from the peer's memory.
+pub(super) struct Awaited {
+    reference: Reference,
+    more: bool,
+    /// What came behind it, kept from the decoder.
+    pub(super) block: ReceiveBlock,
+}
+
 impl Link {
     /// Appends one whole message: `envelope` frames first, then the parts of
     /// `message` from `skip` on; by reference where that is on and worth it.
@@ -223,12 +241,58 @@ impl Link {
         Some(references.put(frame, place?))
     }
 
-    /// The frame that a reference of the peer's stands for.
+    /// Decodes nothing more before this payload is there.
+    pub(super) fn await_payload(&mut self, reference: Reference, more: bool) -> Option<Decoded> {
+        let block = self.block.take()?;
+        self.awaited = Some(Box::new(Awaited {
+            reference,
+            more,
+            block,
+        }));
+        // An event tells when it is worth another look: nothing is read until then.
+        self.drained = true;
+        Some(Decoded::Starved)
+    }
+
+    /// Whether a payload is being fetched that came before anything that is there.
+    pub(crate) fn awaits_payload(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// Goes on with what is awaited, if it is there, and with what came behind it.
+    #[cold]
+    pub(super) fn decode_awaited(
+        &mut self,
+        id: PeerId,
+        machine: &mut Machine,
+        pools: &Pools,
+    ) -> Result<Decoded, LinkError> {
+        let Some(awaited) = self.awaited.take() else {
+            return Ok(Decoded::Starved);
+        };
+        let Awaited {
+            reference,
+            more,
+            block,
+        } = *awaited;
+        self.block = Some(block);
+        let Some(frame) = self.borrow(reference, pools)? else {
+            self.await_payload(reference, more);
+            return Ok(Decoded::Starved);
+        };
+        self.heard = true;
+        match self.assembly.add(id, machine, frame, more) {
+            Some(decoded) => Ok(decoded),
+            None => self.decode(id, machine, pools),
+        }
+    }
+
+    /// The frame that a reference of the peer's stands for. `None`: it is being fetched.
     pub(super) fn borrow(
         &mut self,
         reference: Reference,
         pools: &Pools,
-    ) -> Result<Frame, LinkError> {
+    ) -> Result<Option<Frame>, LinkError> {
         let (Some(references), Some(memory)) = (&self.references, self.transport.memory()) else {
             return Err(LinkError::Unreachable);
         };
@@ -237,8 +301,12 @@ impl Link {
             offset: reference.offset,
             key: reference.key,
         };
+        let bytes = match memory.import(place, reference.len) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            bytes => bytes?,
+        };
         let borrowed = Borrowed {
-            bytes: memory.import(place, reference.len)?,
+            bytes,
             returns: references.returns.clone(),
             token: GivenBack {
                 peer: references.peer,
@@ -254,18 +322,22 @@ impl Link {
             false => pools.offer.take(reference.len, &self.assembly.frames),
         };
         let origin = Some(self.peer.clone());
-        Ok(match landing {
+        Ok(Some(match landing {
             Some(landing) => landed(landing, borrowed.as_ref()).received_from(origin),
             None => Frame::received(borrowed, origin),
-        })
+        }))
     }
 
     /// The payload that the peer gives back.
     pub(super) fn given_back(&mut self, token: u64) -> Result<Frame, LinkError> {
         let references = self.references.as_deref_mut();
-        references
+        let frame = references
             .and_then(|references| references.take(token))
-            .ok_or(LinkError::UnknownToken { token })
+            .ok_or(LinkError::UnknownToken { token })?;
+        if let Some(memory) = self.transport.memory() {
+            memory.returned(&frame);
+        }
+        Ok(frame)
     }
 
     /// Whether the peer has payloads to give back.

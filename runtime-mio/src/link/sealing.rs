@@ -83,6 +83,9 @@ impl Link {
         machine: &mut Machine,
         pools: &Pools,
     ) -> Result<Decoded, LinkError> {
+        if self.awaits_payload() {
+            return self.decode_awaited(id, machine, pools);
+        }
         loop {
             let decoded = match self.body {
                 Some(_) => self.open_body(id, machine)?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ferromq_wire::{Command as WireCommand, HeartbeatAction, Instant as WireInstant};
 
 use super::core::Core;
+use super::reading::Step;
 use super::state::{Phase, State};
 use crate::Message;
 use crate::clock::Ticks;
@@ -24,6 +25,8 @@ const HEARTBEAT_PAUSE: (Duration, Duration) =
 const LOOKS_AN_INTERVAL: u32 = 16;
 /// Batches of events that one turn takes from a socket's epoll.
 const ROUNDS: usize = 8;
+/// Steps a turn in which a closed socket reads what a peer gives back.
+const LAST_TURNS: usize = 64;
 /// Peers that are read in one turn when a socket is taken over.
 const FIRST_LOOK: usize = 1024;
 
@@ -138,7 +141,9 @@ impl Core {
         }
         for id in guard.ids() {
             // Unread input would make the close a reset.
-            guard.drain_input(id);
+            if !guard.take_last_returns(self, id) {
+                guard.drain_input(id);
+            }
         }
         let done: Vec<_> = guard
             .pipes
@@ -227,6 +232,27 @@ impl State {
             self.flush(core, id);
         }
         due
+    }
+
+    /// Takes what a peer gives back that has yet to fetch it: its payloads go with us.
+    /// Whatever else it sends is nobody's any more. False: it has all it was sent.
+    fn take_last_returns(&mut self, core: &Core, id: ferromq_patterns::PeerId) -> bool {
+        for turn in 0..LAST_TURNS {
+            let Some(pipe) = self.pipe(id).filter(|pipe| pipe.unsent() > 0) else {
+                return turn > 0;
+            };
+            let Some(link) = pipe.link.as_deref_mut().filter(|link| link.lends()) else {
+                return turn > 0;
+            };
+            // No event is waited for here.
+            link.drained &= turn > 0;
+            match self.step(core, id) {
+                Step::Message(message) => self.finished.extend(message.into_frames()),
+                Step::Again(_) => {}
+                Step::Empty => return true,
+            }
+        }
+        true
     }
 
     /// Reads and throws away what has come, for a descriptor that is closed

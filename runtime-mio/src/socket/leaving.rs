@@ -30,7 +30,11 @@ impl State {
         }
         self.machine.peer_full(id);
         self.pump_to_the_end(core, id);
-        let read = |pipe: &mut Pipe| pipe.link.is_some() && !pipe.is_inbound_full(&core.settings);
+        // What is still being fetched was sent before.
+        let read = |pipe: &mut Pipe| {
+            let link = pipe.link.as_deref();
+            link.is_some_and(|link| !link.awaits_payload()) && !pipe.is_inbound_full(&core.settings)
+        };
         if self.pipe(id).is_some_and(read) {
             self.link_lost(core, id, cause);
         }

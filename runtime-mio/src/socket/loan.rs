@@ -23,9 +23,9 @@ enum Memory {
 }
 
 impl AnySocket {
-    /// Lends `len` bytes to write a payload into: memory that peers on this machine
-    /// read in place, if the context has a transport with such (`shm://`), else memory
-    /// of this process's. Sent as a frame, none of it is copied on its way to a peer
+    /// Lends `len` bytes to write a payload into: memory that peers read without a copy of
+    /// ours, of the transport of one that is connected, else of the first transport of the
+    /// context that has such (`shm://`, `rdma://`), else memory of this process's. Sent as a frame, none of it is copied on its way to a peer
     /// that reaches it; over `tcp://` it goes like any other.
     ///
     /// What is in the memory is unspecified, and initialised. A payload that a peer
@@ -55,7 +55,9 @@ impl AnySocket {
         if len == 0 {
             return Ok(Loan(Memory::Empty));
         }
-        let lender = self.handle.context.transports().lender();
+        // That of a peer who reads in place, if there is one: others' is of no use to it.
+        let lender = self.core().enter().lender();
+        let lender = lender.or_else(|| self.handle.context.transports().lender());
         let loan = lender.and_then(|lender| {
             lender.loan(len).ok().or_else(|| {
                 // What peers have given back may lie unread.
@@ -76,7 +78,7 @@ impl AnySocket {
 }
 
 impl Loan {
-    /// Whether peers on this machine can read it in place.
+    /// Whether peers of some transport can read it in place.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.0, Memory::Shared(_))

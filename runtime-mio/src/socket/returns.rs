@@ -7,14 +7,16 @@
 //!
 //! No token is left behind: `hand_over/left.rs` says why, and its models prove it.
 
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use ferromq_patterns::PeerId;
+use ferromq_transport::Lender;
 
 use super::core::Core;
 use super::state::State;
 use crate::Frame;
 use crate::hand_over::{Leaving, Left};
+use crate::link::References;
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::sync::lock_unpoisoned;
@@ -154,6 +156,22 @@ impl State {
             link.drained = false;
             self.pump(core, id);
         }
+    }
+
+    /// Where memory comes from that a peer reads in place, if one of them does.
+    pub(super) fn lender(&self) -> Option<Arc<dyn Lender>> {
+        if self.by_reference == 0 {
+            return None;
+        }
+        let links = self
+            .pipes
+            .iter()
+            .flatten()
+            .filter_map(|pipe| pipe.link.as_deref());
+        links
+            .filter_map(|link| link.references.as_deref())
+            .map(References::lender)
+            .next()
     }
 
     /// Reads what peers have sent that were lent something: they may have given it

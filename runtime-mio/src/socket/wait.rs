@@ -230,6 +230,12 @@ impl State {
         if hangup {
             link.transport.handle_hangup();
         }
+        if link.write_interest && link.transport.room_makes_readable() {
+            self.peer_writable(core, id);
+        }
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_mut()) else {
+            return;
+        };
         let hangup = hangup || link.has_ended();
         link.drained = false;
         link.hangup |= hangup;

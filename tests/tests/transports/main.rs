@@ -6,6 +6,8 @@ mod by_reference;
 mod inproc;
 mod planted_faults;
 #[cfg(target_os = "linux")]
+mod rdma;
+#[cfg(target_os = "linux")]
 mod switching;
 
 // The transports' own tests have the same subjects, and the same faults.
