@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::time::{
@@ -13,7 +14,7 @@ use super::{Faults, Random};
 use crate::endpoint::Endpoint;
 use crate::joined::Joined;
 use crate::link::{Link, PeerAddress, Wait};
-use crate::memory::Memory;
+use crate::memory::{Bytes, Lender, Loan, Memory, NoMemory, Place};
 
 pub(super) struct FaultyLink {
     inner: Box<dyn Link>,
@@ -22,14 +23,17 @@ pub(super) struct FaultyLink {
     faults: Faults,
     reading: Stall,
     writing: Stall,
+    fetching: Stall,
     /// Bytes until it breaks.
     left: Option<u64>,
+    /// The inner link's.
+    lender: Option<Arc<dyn Lender>>,
     /// The inner link ended: that is told without delay from now on.
     over: bool,
 }
 
 impl FaultyLink {
-    pub(super) fn new(inner: Box<dyn Link>, faults: &Faults, number: u64) -> io::Result<Self> {
+    pub(super) fn new(mut inner: Box<dyn Link>, faults: &Faults, number: u64) -> io::Result<Self> {
         let mut random = Random::new(Random::new(faults.seed).number() ^ number);
         let joined = Joined::new()?;
         joined.watch(inner.fd())?;
@@ -40,6 +44,8 @@ impl FaultyLink {
         Ok(Self {
             reading: Stall::new(&joined)?,
             writing: Stall::new(&joined)?,
+            fetching: Stall::new(&joined)?,
+            lender: inner.memory().map(|memory| memory.lender()),
             inner,
             joined,
             random,
@@ -192,7 +198,10 @@ impl Link for FaultyLink {
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {
-        self.inner.memory()
+        match self.inner.memory() {
+            Some(_) => Some(self),
+            None => None,
+        }
     }
 
     fn unsent(&self) -> usize {
@@ -202,6 +211,53 @@ impl Link for FaultyLink {
     fn shutdown(&mut self) {
         self.inner.shutdown();
     }
+}
+
+/// What is imported may take its time, over a carrier that has it at once too.
+impl Memory for FaultyLink {
+    fn lender(&self) -> Arc<dyn Lender> {
+        self.lender.clone().unwrap_or_else(|| Arc::new(Nothing))
+    }
+
+    fn export(&mut self, bytes: &[u8]) -> Option<Place> {
+        self.inner.memory()?.export(bytes)
+    }
+
+    fn returned(&mut self, bytes: &[u8]) {
+        if let Some(memory) = self.inner.memory() {
+            memory.returned(bytes);
+        }
+    }
+
+    fn import(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>> {
+        if !self.over && self.fetching.holds(&mut self.random, &self.faults)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match self.inner.memory() {
+            Some(memory) => memory.import(place, len),
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+/// Of a link that has no memory.
+struct Nothing;
+
+impl Lender for Nothing {
+    fn loan(&self, len: usize) -> Result<Loan, NoMemory> {
+        let (lent, limit) = (0, 0);
+        Err(NoMemory::Limit {
+            wanted: len,
+            lent,
+            limit,
+        })
+    }
+
+    fn lends(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn abandon(&self, _: &[u8]) {}
 }
 
 #[derive(Clone, Copy)]
