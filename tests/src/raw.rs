@@ -1,6 +1,7 @@
 //! A ZMTP peer whose every byte a test decides.
 
 mod frame;
+mod link;
 mod shared;
 mod stream;
 
@@ -11,7 +12,9 @@ pub use frame::{COMMAND, Greeting, LONG, MORE, RawFrame, command_body, metadata}
 pub use shared::{SharedStream, Sharing, is_mapped};
 pub use stream::RawListener;
 
+use ferromq_transport::Link;
 use frame::header;
+use link::LinkStream;
 use stream::Stream;
 
 use crate::PATIENCE;
@@ -45,6 +48,25 @@ impl RawPeer {
     pub fn connect(endpoint: &str) -> Self {
         Self {
             stream: Stream::connect(endpoint),
+        }
+    }
+
+    /// Over this link.
+    #[must_use]
+    pub fn over(link: Box<dyn Link>) -> Self {
+        Self {
+            stream: Stream::Link(Box::new(LinkStream::new(link))),
+        }
+    }
+
+    /// The link that it was made over.
+    ///
+    /// # Panics
+    /// Over tcp, ipc or shared memory.
+    pub fn link(&mut self) -> &mut dyn Link {
+        match &mut self.stream {
+            Stream::Link(stream) => &mut *stream.link,
+            other => panic!("{other:?} is no link"),
         }
     }
 

@@ -6,15 +6,17 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use super::link::LinkStream;
 use super::shared::SharedStream;
 use crate::{PATIENCE, Place, RawPeer, Via};
 
-/// A connection over tcp, ipc or shared memory.
+/// A connection over tcp, ipc or shared memory, or a link of another transport's.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Ipc(UnixStream),
     Shm(Box<SharedStream>),
+    Link(Box<LinkStream>),
 }
 
 impl From<TcpStream> for Stream {
@@ -48,7 +50,7 @@ impl Stream {
                 .set_read_timeout(Some(PATIENCE))
                 .and_then(|()| stream.set_write_timeout(Some(PATIENCE))),
             // Patient from the beginning.
-            Self::Shm(_) => Ok(()),
+            Self::Shm(_) | Self::Link(_) => Ok(()),
         };
         set.expect("socket options");
         self
@@ -60,6 +62,10 @@ impl Stream {
             Self::Ipc(stream) => stream.set_read_timeout(Some(time)),
             Self::Shm(stream) => {
                 stream.set_read_timeout(time);
+                Ok(())
+            }
+            Self::Link(stream) => {
+                stream.read_timeout = time;
                 Ok(())
             }
         };
@@ -74,6 +80,10 @@ impl Stream {
                 stream.set_write_timeout(time);
                 Ok(())
             }
+            Self::Link(stream) => {
+                stream.write_timeout = time;
+                Ok(())
+            }
         };
         set.expect("a socket option");
     }
@@ -83,6 +93,7 @@ impl Stream {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Ipc(stream) => stream.write(bytes),
             Self::Shm(stream) => stream.write(bytes),
+            Self::Link(stream) => stream.write(bytes),
         }
     }
 
@@ -91,6 +102,7 @@ impl Stream {
             Self::Tcp(stream) => stream.write_all(bytes),
             Self::Ipc(stream) => stream.write_all(bytes),
             Self::Shm(stream) => stream.write_all(bytes),
+            Self::Link(stream) => stream.write_all(bytes),
         }
     }
 
@@ -99,6 +111,7 @@ impl Stream {
             Self::Tcp(stream) => stream.read_exact(bytes),
             Self::Ipc(stream) => stream.read_exact(bytes),
             Self::Shm(stream) => stream.read_exact(bytes),
+            Self::Link(stream) => stream.read_exact(bytes),
         }
     }
 
@@ -107,16 +120,21 @@ impl Stream {
             Self::Tcp(stream) => stream.read_to_end(bytes),
             Self::Ipc(stream) => stream.read_to_end(bytes),
             Self::Shm(stream) => stream.read_to_end(bytes),
+            Self::Link(stream) => stream.read_to_end(bytes),
         }
     }
 
-    pub(crate) fn shutdown_write(&self) {
+    pub(crate) fn shutdown_write(&mut self) {
         let done = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Ipc(stream) => stream.shutdown(Shutdown::Write),
             // It has no half.
             Self::Shm(stream) => {
                 stream.close();
+                Ok(())
+            }
+            Self::Link(stream) => {
+                stream.link.shutdown();
                 Ok(())
             }
         };

@@ -16,11 +16,8 @@ const WRITE: &str = "FERROMQ_WRITE_LISTS";
 /// The rows of hostile input that there are.
 const HOSTILE: u32 = 79;
 
-/// Those that no peer over tcp, ipc or shm can reach, and why.
-const UNREACHABLE: [(u32, &str); 6] = [
-    (67, "a guessed key of remote memory: with `rdma://`"),
-    (68, "a stale region of remote memory: with `rdma://`"),
-    (69, "a queue of verbs that overruns: with `rdma://`"),
+/// Those that no peer can reach, and why.
+const UNREACHABLE: [(u32, &str); 3] = [
     (71, "a torn write of a journal: no journal is built"),
     (72, "a full disk: no journal is built"),
     (73, "a coordinator of an old term: no cluster is built"),
@@ -42,7 +39,9 @@ const SECTIONS: [(char, &str); 8] = [
 fn hostile_tests() -> BTreeMap<u32, Vec<String>> {
     let mut rows: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     let of_lists: BTreeSet<String> = tests_in(include_str!("lists.rs")).into_iter().collect();
-    for test in tests_of("tests/tests/hostile").difference(&of_lists) {
+    let of_queues = tests_in(include_str!("../../../transport-rdma/src/tests/hostile.rs"));
+    let sockets = tests_of("tests/tests/hostile");
+    for test in sockets.difference(&of_lists).chain(&of_queues) {
         let number = test
             .strip_prefix("row_")
             .and_then(|rest| rest.split('_').next());

@@ -23,6 +23,7 @@ mod lists;
 mod local;
 mod memory;
 mod names;
+mod remote;
 mod secured;
 mod security;
 mod shared;
