@@ -15,7 +15,17 @@ pub(crate) struct StreamLink {
     socket: Socket,
     peer: PeerAddress,
     kind: Kind,
+    /// The send buffer is the system's, and short: it grows before a long write.
+    grows: bool,
 }
+
+/// Writes from this length are worth a longer send buffer.
+const LONG_WRITE: usize = 256 << 10;
+/// What a Unix socket's send buffer grows to (the kernel doubles it, and lowers what
+/// exceeds `wmem_max`). A writer that waits is woken when a quarter is left to read:
+/// that has to last its peer until it writes, and an idle core wakes in 33 us or more.
+/// The 208 KiB that are usual are read in 30; twice this falls out of the caches.
+const LONG_SEND_BUFFER: usize = 512 << 10;
 
 /// What the socket is, where that matters.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,7 +40,44 @@ pub(crate) enum Kind {
 
 impl StreamLink {
     pub(crate) fn new(socket: Socket, peer: PeerAddress, kind: Kind) -> Self {
-        Self { socket, peer, kind }
+        Self {
+            socket,
+            peer,
+            kind,
+            grows: false,
+        }
+    }
+
+    /// The link over a Unix socket, with the send buffer that its user chose.
+    pub(crate) fn local(
+        socket: Socket,
+        peer: PeerAddress,
+        kind: Kind,
+        send_buffer: Option<usize>,
+    ) -> Self {
+        Self {
+            grows: send_buffer.is_none(),
+            ..Self::new(socket, peer, kind)
+        }
+    }
+
+    /// Before a write of `len` bytes. Not before short ones, nor at once for every
+    /// link: short messages are faster through what stays in the caches.
+    #[inline]
+    fn make_room_for(&mut self, len: usize) {
+        if self.grows && len >= LONG_WRITE {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.grows = false;
+        let short = |bytes| bytes < LONG_SEND_BUFFER;
+        if self.socket.send_buffer_size().is_ok_and(short) {
+            // A refusal leaves what there was, which works too.
+            let _ = self.socket.set_send_buffer_size(LONG_SEND_BUFFER);
+        }
     }
 }
 
@@ -54,10 +101,14 @@ impl Link for StreamLink {
 
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.make_room_for(buf.len());
         retry(|| Ok(rustix::net::send(&self.socket, buf, sys::SEND_FLAGS)?))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.grows {
+            self.make_room_for(bufs.iter().map(|buf| buf.len()).sum());
+        }
         let bufs = &bufs[..bufs.len().min(sys::IOV_MAX)];
         let mut control = SendAncillaryBuffer::default();
         retry(|| {

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::io::IoSlice;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
 
@@ -67,6 +68,49 @@ fn tcp_options_are_set_on_both_sides() {
         assert_eq!(look_at(fd, |s| s.recv_buffer_size()), 128 * 1024);
     }
 }
+
+fn local_pair_with(options: &LinkOptions) -> [Box<dyn Link>; 2] {
+    let mut listener = Ipc.bind(&endpoint("ipc://*"), options).ok().unwrap();
+    let client = try_connect(&Ipc, listener.local_endpoint(), options)
+        .ok()
+        .unwrap();
+    [client, accept(&mut *listener)]
+}
+
+#[test]
+fn buffers_are_set_on_both_sides_of_a_unix_socket() {
+    let mut options = LinkOptions::default();
+    options.send_buffer = Some(32 * 1024);
+    options.receive_buffer = Some(64 * 1024);
+    for link in &mut local_pair_with(&options) {
+        // Nor does a long write change them.
+        assert!(link.write(&vec![0; 1 << 20]).unwrap() > 0);
+        assert_eq!(look_at(link.fd(), |s| s.send_buffer_size()), 64 * 1024);
+        assert_eq!(look_at(link.fd(), |s| s.recv_buffer_size()), 128 * 1024);
+    }
+}
+
+#[test]
+fn a_unix_sockets_send_buffer_grows_before_a_long_write_and_for_nothing_else() {
+    let body = vec![0; LONG];
+    for (length, vectored) in [(body.len(), false), (body.len(), true), (64 << 10, false)] {
+        for link in &mut local_pair_with(&LinkOptions::default()) {
+            let before = look_at(link.fd(), |s| s.send_buffer_size());
+            let written = match vectored {
+                true => link.write_vectored(&[IoSlice::new(b"head"), IoSlice::new(&body)]),
+                false => link.write(&body[..length]),
+            };
+            assert!(written.unwrap() > 0);
+            let after = look_at(link.fd(), |s| s.send_buffer_size());
+            match length {
+                LONG.. if before < 512 << 10 => assert!(after > before, "{before}, {after}"),
+                _ => assert_eq!(after, before),
+            }
+        }
+    }
+}
+
+const LONG: usize = 256 << 10;
 
 #[test]
 fn every_descriptor_neither_blocks_nor_survives_exec() {

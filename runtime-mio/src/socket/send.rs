@@ -99,7 +99,10 @@ impl Core {
             now = Ticks::now();
         }
         if guard.blocked == 1 && guard.linked == 1 && !matches!(patience, Patience::None) {
-            guard = self.let_drain(guard)?;
+            let lent = message.count() == 1
+                && message.len() >= WRITE_THROUGH
+                && message.frame(0).is_none();
+            guard = self.let_drain(guard, if lent { 1 } else { BACKLOG })?;
             now = Ticks::now();
         }
         let mut serviced = false;
@@ -135,19 +138,21 @@ impl Core {
         }
     }
 
-    /// Before a blocking send adds to a long backlog of the only peer, gives it
-    /// the time that it should take to drain: what is queued deep leaves the
-    /// caches, and is read back from memory when it is written.
+    /// Before a blocking send adds to a backlog of the only peer that is as long as
+    /// `bytes`, gives it the time that it should take to drain: what is queued deep
+    /// leaves the caches, and is read back from memory when it is written. And a
+    /// body that is written from its sender's memory is copied behind anything at
+    /// all, which then makes a backlog for the next.
     ///
     /// Only a pace, no limit. And whoever was waited for in vain has none: until
     /// it takes something, its queue grows as fast as it is filled.
-    fn let_drain<'a>(&'a self, mut guard: Entered<'a>) -> Result<Entered<'a>, Error> {
+    fn let_drain<'a>(&'a self, mut guard: Entered<'a>, bytes: usize) -> Result<Entered<'a>, Error> {
         let (backlog, taken) = guard.backlog();
         if guard.pace.is_waited_for_in_vain(taken) {
             return Ok(guard);
         }
         let deadline = drain_deadline(backlog);
-        while guard.blocked == 1 && guard.linked == 1 && guard.backlog().0 >= BACKLOG {
+        while guard.blocked == 1 && guard.linked == 1 && guard.backlog().0 >= bytes {
             guard = match self.wait(guard, Patience::Until(deadline)) {
                 Ok(guard) => guard,
                 Err(Error::TimedOut) => {

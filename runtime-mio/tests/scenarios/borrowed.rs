@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferromq_mio::{AnySocket, DropCause, Options, SocketType};
+use ferromq_mio::{AnySocket, DropCause, LinkOptions, Options, SocketType};
 
 use crate::common::raw::RawPeer;
 use crate::common::*;
@@ -20,13 +20,12 @@ fn body(message: u8, len: usize) -> Vec<u8> {
 }
 
 fn push(endpoint: &str) -> (AnySocket, AnySocket) {
+    push_with(endpoint, Options::new())
+}
+
+fn push_with(endpoint: &str, options: Options) -> (AnySocket, AnySocket) {
     let pull = (SocketType::Pull, Options::new());
-    let (pull, push) = linked(
-        &context(),
-        endpoint,
-        pull,
-        (SocketType::Push, Options::new()),
-    );
+    let (pull, push) = linked(&context(), endpoint, pull, (SocketType::Push, options));
     (push, pull)
 }
 
@@ -65,6 +64,25 @@ over_tcp_and_ipc! {
             }
         }
         senders.into_iter().for_each(|sender| sender.join().unwrap());
+    }
+
+    fn a_backlog_is_over_when_it_was_read_and_makes_no_copies_of_what_follows(endpoint) {
+        let mut short = LinkOptions::default();
+        short.send_buffer = Some(64 << 10);
+        let (push, pull) = push_with(endpoint, Options::new().link(short));
+        // Nobody receives yet: most of it is copied, and waits.
+        push.send_bytes(&body(6, LONG)).unwrap();
+        let rounds = 40;
+        let receiver = std::thread::spawn(move || (0..=rounds).for_each(|_| drop(recv(&pull))));
+        let long = body(7, 4 << 20);
+        let in_place = (0..rounds).filter(|_| {
+            push.send_bytes(&long).unwrap();
+            push.statistics().peers[0].queued_bytes == 0
+        });
+        // Each, where nobody else uses the machine.
+        let in_place = in_place.count();
+        assert!(in_place >= 10, "{in_place} of {rounds}");
+        receiver.join().unwrap();
     }
 
     fn a_close_meanwhile_sends_it_whole(endpoint) {

@@ -19,6 +19,7 @@ pub(crate) struct IpcConnecting {
     socket: Option<Socket>,
     endpoint: Endpoint,
     users: LocalUsers,
+    send_buffer: Option<usize>,
 }
 
 impl IpcConnecting {
@@ -39,6 +40,7 @@ impl IpcConnecting {
             socket: Some(socket),
             endpoint: endpoint.clone(),
             users: options.local_users,
+            send_buffer: options.send_buffer,
         })
     }
 }
@@ -58,7 +60,7 @@ impl Connecting for IpcConnecting {
             ));
         };
         let peer = users::admit(&socket, &self.endpoint, self.users, Operation::Connect)?;
-        let link = StreamLink::new(socket, peer, Kind::IpcConnected);
+        let link = StreamLink::local(socket, peer, Kind::IpcConnected, self.send_buffer);
         Ok(Some(Box::new(link)))
     }
 

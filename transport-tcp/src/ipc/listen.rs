@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use ferromq_transport::{
-    Endpoint, IpcAddress, Link, LinkOptions, Listener, LocalUsers, Operation, TransportError,
+    Endpoint, IpcAddress, Link, LinkOptions, Listener, Operation, TransportError,
 };
 use socket2::{Domain, Socket};
 
@@ -21,7 +21,7 @@ pub(crate) struct IpcListener {
     _file: Option<SocketFile>,
     socket: Socket,
     endpoint: Endpoint,
-    users: LocalUsers,
+    options: LinkOptions,
 }
 
 impl IpcListener {
@@ -58,7 +58,7 @@ impl IpcListener {
             _file: file,
             socket,
             endpoint,
-            users: options.local_users,
+            options: options.clone(),
         })
     }
 }
@@ -76,8 +76,13 @@ impl Listener for IpcListener {
         let Some((socket, _unnamed)) = accept(&self.socket, &self.endpoint)? else {
             return Ok(None);
         };
-        let peer = users::admit(&socket, &self.endpoint, self.users, Operation::Accept)?;
-        let link = StreamLink::new(socket, peer, Kind::IpcAccepted);
+        let users = self.options.local_users;
+        let peer = users::admit(&socket, &self.endpoint, users, Operation::Accept)?;
+        // A TCP connection has its listener's buffers, a Unix socket the system's.
+        options::set_buffers(&socket, &self.options)
+            .map_err(|error| TransportError::from_io(Operation::Accept, &self.endpoint, &error))?;
+        let send_buffer = self.options.send_buffer;
+        let link = StreamLink::local(socket, peer, Kind::IpcAccepted, send_buffer);
         Ok(Some(Box::new(link)))
     }
 }
