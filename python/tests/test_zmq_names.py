@@ -112,6 +112,28 @@ def test_a_part_that_is_no_bytes_is_refused_at_once(pair: Any) -> None:
     assert b.recv_multipart() == [b"whole"]
 
 
+def test_what_could_not_be_sent_leaves_nothing_in_front_of_the_next() -> None:
+    context = zmq.Context()
+    push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    with pytest.raises(zmq.Again):
+        push.send(b"refused", zmq.NOBLOCK, routing_id=7)
+    port = pull.bind_to_random_port("tcp://127.0.0.1")
+    push.connect(f"tcp://127.0.0.1:{port}")
+    push.send(b"whole")
+    assert pull.recv_multipart() == [b"whole"]
+    context.destroy(linger=0)
+
+
+def test_a_message_goes_on_whatever_is_called(pair: Any) -> None:
+    a, b = pair
+    a.send(b"1", zmq.SNDMORE)
+    a.send(b"2", flags=zmq.SNDMORE)
+    a.send(b"3")
+    a.send(b"next", 0)
+    assert [b.recv(), b.recv(0), bytes(b.recv(copy=False)), b.recv()] == [b"1", b"2", b"3", b"next"]
+    assert not b.rcvmore
+
+
 def test_mixed_receives_keep_the_rest(pair: Any) -> None:
     a, b = pair
     a.send_multipart([b"1", b"2", b"3"])

@@ -1,5 +1,6 @@
 //! Sockets: what Python calls.
 
+mod habits;
 mod landing;
 mod receiving;
 mod sending;
@@ -44,6 +45,9 @@ pub(crate) struct Socket {
     /// one wants it. Who waits for each message gives it away at once instead,
     /// also while sending, for the answer may be a thread's of this process.
     brisk: AtomicBool,
+    /// `ferromq.zmq` has frames of a message that is not whole yet, or was not received
+    /// whole: its calls are Python's until it has none.
+    partial: AtomicBool,
     /// Memory that a call offered for what it receives.
     offered: Mutex<Option<landing::Offered>>,
     /// Its address, until the call has it back; 0 otherwise.
@@ -85,6 +89,7 @@ impl Socket {
             kept: Mutex::default(),
             keeps: AtomicBool::new(false),
             brisk: AtomicBool::new(true),
+            partial: AtomicBool::new(false),
             offered: Mutex::default(),
             offered_at: AtomicUsize::new(0),
         })
@@ -296,8 +301,18 @@ impl Socket {
         lock(&self.places).connected.push(endpoint.to_owned());
     }
 
-    pub(crate) fn is_brisk(&self) -> bool {
+    fn is_brisk(&self) -> bool {
         self.brisk.load(Ordering::Relaxed)
+    }
+
+    /// A call that does not wait, with the GIL held and without another handle of the
+    /// socket, if messages come without waiting and it is open and this process's.
+    #[inline]
+    fn at_once<T>(&self, call: impl FnOnce(&AnySocket) -> Option<T>) -> Option<T> {
+        match self.is_brisk() && self.generation.is_current() {
+            true => self.slot.with(call).flatten(),
+            false => None,
+        }
     }
 
     /// Whether a message waits here rather than in the runtime.

@@ -120,17 +120,6 @@ impl Socket {
         Ok(list)
     }
 
-    /// Receives a message as bytes if it is one frame, else as a list: what needs no
-    /// list costs none.
-    #[pyo3(signature = (*, timeout = None))]
-    fn _recv_any<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-        let message = self.receive(py, timeout)?;
-        match message.parts() {
-            [frame] => Ok(PyBytes::new(py, frame).into_any()),
-            _ => Ok(as_bytes_list(py, &message)?.into_any()),
-        }
-    }
-
     /// Puts a message back, to be the next that is received. For who looked at a
     /// message and found that it is somebody else's.
     fn _keep(&self, parts: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -148,7 +137,7 @@ impl Socket {
 }
 
 impl Socket {
-    fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
+    pub(super) fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
         let message = self.receive_wherever(py, timeout)?;
         Ok(self.apart(message))
     }
@@ -163,10 +152,10 @@ impl Socket {
         if let Some(message) = self.take_kept() {
             return Ok(message);
         }
-        let socket = self.open(py)?;
-        if let Some(message) = self.receive_briskly(&socket) {
+        if let Some(message) = self.receive_briskly() {
             return Ok(message);
         }
+        let socket = self.open(py)?;
         let wait = self.receive_wait(timeout)?;
         let mut waited = Duration::ZERO;
         let message = in_slices(py, wait, || {
@@ -182,11 +171,8 @@ impl Socket {
     /// A message that is there, without giving the GIL away. What goes wrong is
     /// told by the call that follows.
     #[inline]
-    fn receive_briskly(&self, socket: &AnySocket) -> Option<Message> {
-        if !self.is_brisk() {
-            return None;
-        }
-        let message = socket.try_recv().ok()?;
+    fn receive_briskly(&self) -> Option<Message> {
+        let message = self.at_once(|socket| socket.try_recv().ok())?;
         self.received(&message, Duration::ZERO);
         Some(message)
     }
@@ -304,7 +290,10 @@ fn several_frames(py: Python<'_>) -> PyErr {
     errors::raise_text(py, "WrongParts", text)
 }
 
-fn as_bytes_list<'py>(py: Python<'py>, message: &Message) -> PyResult<Bound<'py, PyList>> {
+pub(super) fn as_bytes_list<'py>(
+    py: Python<'py>,
+    message: &Message,
+) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, message.iter().map(|frame| PyBytes::new(py, frame)))
 }
 

@@ -25,16 +25,24 @@ impl Socket {
     /// Sends bytes as a message of one frame. The memory may be changed when this
     /// returns; long messages are written from where they are meanwhile.
     #[pyo3(signature = (data, *, timeout = None))]
-    fn send(&self, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+    pub(super) fn send(&self, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let py = data.py();
-        let wait = self.send_wait(timeout)?;
-        let socket = self.open(py)?;
-        let brisk = self.is_brisk();
         if let Ok(bytes) = data.cast_exact::<PyBytes>() {
-            return send_one(py, &socket, bytes.as_bytes(), wait, brisk);
+            if timeout.is_none() && self.send_briskly(bytes.as_bytes()) {
+                return Ok(());
+            }
+            let wait = self.send_wait(timeout)?;
+            return send_one(py, &self.open(py)?, bytes.as_bytes(), wait);
         }
+        let wait = self.send_wait(timeout)?;
         let bytes = Bytes::of(data)?;
-        let result = send_one(py, &socket, bytes.as_ref(), wait, brisk);
+        let sent = self.send_briskly(bytes.as_ref());
+        let result = match sent {
+            true => Ok(()),
+            false => self
+                .open(py)
+                .and_then(|socket| send_one(py, &socket, bytes.as_ref(), wait)),
+        };
         bytes.release(py);
         result
     }
@@ -121,6 +129,17 @@ impl Socket {
 }
 
 impl Socket {
+    /// Whether a short message was sent with the GIL held: it is not worth giving the
+    /// GIL away for, as long as there is room. What goes wrong is told by the call
+    /// that follows.
+    #[inline]
+    pub(super) fn send_briskly(&self, bytes: &[u8]) -> bool {
+        bytes.len() <= SHORT
+            && self
+                .at_once(|socket| socket.try_send_bytes(bytes).ok())
+                .is_some()
+    }
+
     fn send_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {
         match timeout {
             Some(seconds) => Wait::of_seconds(seconds),
@@ -152,24 +171,11 @@ fn accepted(py: Python<'_>, result: Result<(), SendError>) -> PyResult<bool> {
     }
 }
 
-fn send_one(
-    py: Python<'_>,
-    socket: &AnySocket,
-    bytes: &[u8],
-    wait: Wait,
-    brisk: bool,
-) -> PyResult<()> {
-    if brisk && bytes.len() <= SHORT {
-        // Not worth giving the GIL away for, as long as there is room. What goes
-        // wrong is told by the call that follows.
-        if socket.try_send(bytes).is_ok() {
-            return Ok(());
-        }
-    }
+fn send_one(py: Python<'_>, socket: &AnySocket, bytes: &[u8], wait: Wait) -> PyResult<()> {
     match wait {
         Wait::Not => {
-            let result = py.detach(|| socket.try_send(bytes));
-            result.map_err(|refused| errors::raise(py, &refused.error))
+            let result = py.detach(|| socket.try_send_bytes(bytes));
+            result.map_err(|error| errors::raise(py, &error))
         }
         // The runtime's own time-out is a slice.
         Wait::Endless => in_slices(py, wait, || socket.send_bytes(bytes)),

@@ -29,6 +29,16 @@ impl Slot {
         }
     }
 
+    /// Calls it where it is, if it is open: another handle costs as much as a short
+    /// call. Nobody can close it meanwhile, so the call must not wait.
+    #[inline]
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&AnySocket) -> T) -> Option<T> {
+        match &*lock(&self.0) {
+            Place::Open(socket) => Some(call(socket)),
+            Place::Closed | Place::Terminated => None,
+        }
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         matches!(&*lock(&self.0), Place::Open(_))
     }

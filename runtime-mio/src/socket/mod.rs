@@ -270,6 +270,16 @@ impl AnySocket {
             .send(body, Patience::of(self.core().settings.send_timeout()))
     }
 
+    /// The same if that needs no waiting. What the link does not take at once is
+    /// copied, however long.
+    ///
+    /// # Errors
+    /// As [`send_bytes`](Self::send_bytes), and [`Error::WouldBlock`].
+    #[inline]
+    pub fn try_send_bytes(&self, body: &[u8]) -> Result<(), Error> {
+        self.core().send(body, Patience::None)
+    }
+
     /// Sends a message of several frames from borrowed memory.
     ///
     /// # Errors

@@ -202,6 +202,8 @@ impl<K: CanSend> Socket<K> {
         fn send_deadline<M: Into<Message>>(&self, message: M, deadline: Instant) -> Result<(), SendError>;
         /// See [`AnySocket::send_bytes`].
         fn send_bytes(&self, body: &[u8]) -> Result<(), Error>;
+        /// See [`AnySocket::try_send_bytes`].
+        fn try_send_bytes(&self, body: &[u8]) -> Result<(), Error>;
         /// See [`AnySocket::send_parts`].
         fn send_parts(&self, parts: &[&[u8]]) -> Result<(), Error>;
         /// See [`AnySocket::send_batch`].

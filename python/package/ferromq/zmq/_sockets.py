@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections import deque
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .. import _native, _socket
 from .._native import Frame, Tracker
@@ -96,7 +96,27 @@ class Socket(_socket.Socket):
 
     # Sending.
 
-    def send(  # type: ignore[override]
+    if TYPE_CHECKING:
+
+        def send(  # type: ignore[override]
+            self,
+            data: Any,
+            flags: int = 0,
+            copy: bool = True,
+            track: bool = False,
+            routing_id: int | None = None,
+            group: str | None = None,
+        ) -> Tracker | None: ...
+
+        def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any: ...  # type: ignore[override]
+
+    else:
+        # Compiled: what is not usual comes back to the two calls below. A frame of
+        # Python's around each message cost as much as sending it.
+        send = _native.Socket._zmq_send
+        recv = _native.Socket._zmq_recv
+
+    def _send_unusual(
         self,
         data: Any,
         flags: int = 0,
@@ -105,22 +125,21 @@ class Socket(_socket.Socket):
         routing_id: int | None = None,
         group: str | None = None,
     ) -> Tracker | None:
-        """Sends a frame; with SNDMORE the message goes on."""
         if not flags and copy and not self._parts and routing_id is None and group is None:
             _native_send(self, data)
             return None
+        parts = [*self._parts]
         if routing_id is not None:
-            self._parts.append(routing_id.to_bytes(4, "big"))
+            parts.append(routing_id.to_bytes(4, "big"))
         if group is not None:
-            self._parts.append(group.encode())
+            parts.append(group.encode())
         part = data if isinstance(data, bytes | Frame) or not copy else bytes(memoryview(data))
         if flags & c.SNDMORE:
             memoryview(part)
-            self._parts.append(part)
+            self._parts_left([*parts, part])
             return None
-        parts = [*self._parts, part]
-        tracker = self._send_parts(parts, flags, copy, track)
-        self._parts.clear()
+        tracker = self._send_parts([*parts, part], flags, copy, track)
+        self._parts_left([])
         return tracker
 
     def send_multipart(  # type: ignore[override]
@@ -129,11 +148,16 @@ class Socket(_socket.Socket):
         """Sends a message of several frames."""
         parts = [*self._parts, *msg_parts]
         if flags & c.SNDMORE:
-            self._parts.extend(msg_parts)
+            self._parts_left(parts)
             return None
         tracker = self._send_parts(parts, flags, copy, track)
-        self._parts.clear()
+        if self._parts:
+            self._parts_left([])
         return tracker
+
+    def _parts_left(self, parts: list[Any]) -> None:
+        self._parts[:] = parts
+        self._set_partial(bool(parts or self._rest))
 
     def _send_parts(self, parts: list[Any], flags: int, copy: bool, track: bool) -> Tracker | None:
         timeout = 0 if flags & c.NOBLOCK else None
@@ -162,27 +186,23 @@ class Socket(_socket.Socket):
 
     # Receiving.
 
-    def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:  # type: ignore[override]
-        """Receives a frame; RCVMORE tells whether the message goes on."""
-        if copy and not flags and not self._rest:
-            # The commonest case, without a keyword: those cost as much as the call.
-            found: Any = _native_recv_any(self)
-            if type(found) is bytes:
-                return found
-            self._rest.extend(found)
-        elif not self._rest:
+    def _recv_unusual(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
+        if not self._rest:
             timeout = 0 if flags & c.NOBLOCK else None
             if copy:
-                found = _native_recv_any(self, timeout=timeout)
-                if type(found) is bytes:
-                    return found
-            else:
-                found = self.recv_frames(timeout=timeout)
-                if len(found) == 1:
-                    return found[0]
-            self._rest.extend(found)
+                return self._recv_first(_native_recv_multipart(self, timeout=timeout))
+            return self._recv_first(self.recv_frames(timeout=timeout))
         frame = self._rest.popleft()
+        if not self._rest:
+            self._set_partial(bool(self._parts))
         return bytes(frame) if copy else frame if isinstance(frame, Frame) else Frame(frame)
+
+    def _recv_first(self, frames: list[Any]) -> Any:
+        """The first of these frames; the rest is kept."""
+        if len(frames) > 1:
+            self._rest.extend(frames[1:])
+            self._set_partial(True)
+        return frames[0]
 
     def recv_multipart(  # type: ignore[override]
         self, flags: int = 0, copy: bool = True, track: bool = False
@@ -366,7 +386,6 @@ class Poller(_Poller):
 _native_send = _native.Socket.send
 _native_send_multipart = _native.Socket.send_multipart
 _native_recv_multipart = _native.Socket.recv_multipart
-_native_recv_any = _native.Socket._recv_any
 _NAMES = {
     **{name.lower(): int(option) for name, option in SocketOption.__members__.items()},
     "identity": int(SocketOption.ROUTING_ID),
