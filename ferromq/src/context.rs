@@ -3,6 +3,8 @@
 use std::ops::Deref;
 
 use ferromq_transport::Transport;
+#[cfg(all(feature = "rdma", target_os = "linux"))]
+use ferromq_transport_rdma::Rdma;
 #[cfg(target_os = "linux")]
 use ferromq_transport_shm::Shm;
 use ferromq_transport_tcp::{Ipc, Tcp};
@@ -12,7 +14,7 @@ use crate::status::{StatusError, StatusPlace};
 use crate::{Error, Switching};
 
 /// Where sockets come from: a [`ferromq_mio::Context`] that knows `tcp://`, `ipc://` and
-/// `shm://`, with all of its calls. Connections between two of these on one machine take
+/// `shm://`, and `rdma://` with the feature of this name, with all of its calls. Connections between two of these on one machine take
 /// shared memory by themselves ([`Options::switch`](crate::Options::switch)).
 ///
 /// Clones are the same context. When the last of them and the last socket are
@@ -21,7 +23,8 @@ use crate::{Error, Switching};
 #[derive(Debug, Clone)]
 pub struct Context(ferromq_mio::Context);
 
-/// Puts a [`Context`] together. It starts with `tcp://`, `ipc://` and `shm://`.
+/// Puts a [`Context`] together. It starts with `tcp://`, `ipc://` and `shm://`, and with the
+/// feature `rdma` with `rdma://`.
 #[derive(Debug)]
 pub struct ContextBuilder {
     builder: ferromq_mio::ContextBuilder,
@@ -48,6 +51,8 @@ impl Context {
         let builder = builder
             .transport(Shm::new())
             .switching(Switching::new(&["tcp", "ipc"], "shm"));
+        #[cfg(all(feature = "rdma", target_os = "linux"))]
+        let builder = builder.transport(Rdma::new());
         ContextBuilder {
             builder,
             #[cfg(feature = "status")]

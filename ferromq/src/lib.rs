@@ -57,9 +57,12 @@
 //!   who gets which         ZMTP 3.1:           what a transport is,
 //!   message                bytes, frames       endpoints
 //!   no_std, no alloc       no_std, no alloc           │
-//!                                      ferromq-transport-tcp, -shm
-//!                                      tcp://  ipc://  shm://
+//!                                      ferromq-transport-tcp, -shm, -rdma
+//!                                      tcp://  ipc://  shm://  rdma://
 //! ```
+//!
+//! `rdma://` comes with the feature `rdma`, and finds devices with the feature `verbs`,
+//! which takes the system's libraries to build.
 //!
 //! # Other transports
 //! A crate that implements [`ferromq_transport::Transport`] brings a scheme of

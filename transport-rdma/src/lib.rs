@@ -1,44 +1,72 @@
 //! `rdma://` for FerroMQ: queue pairs, credits, and payloads that the receiver fetches.
-//! Under construction: the seam to the verbs is here, the transport is not.
 //!
 //! ```text
-//!      runtime ── Transport, Listener, Connecting, Link ──► ferromq-transport
-//!                                  ▲
-//!                     ┌────────────┴─────────────┐
-//!                     │ rdma:// (this crate)     │
-//!                     │                          │   rdma_cm: addresses, connection
-//!                     │  Connecting, Listener ───┼── requests, private data
-//!                     │                          │
-//!                     │  Link: one ring a        │   a queue pair: SEND and RECV
-//!                     │  direction in registered ┼── out of and into the rings,
-//!                     │  memory, with credits    │   credits for room in the peer's
-//!                     │                          │
-//!                     │  fd, prepare_wait,       │   the completion channel: armed
-//!                     │  after_wake, wait_direct ┼── before sleeping, drained after;
-//!                     │                          │   or spinning on the queue
-//!                     │                          │
-//!                     │  Memory: register,       │   ibv_reg_mr, remote keys,
-//!                     │  export, read, write ────┼── RDMA READ and WRITE
-//!                     └──────────────────────────┘
+//!   process A                                              process B
+//!  ┌──────────────────────┐       rdma_cm: requests,     ┌──────────────────────┐
+//!  │ Rdma: connect, listen│══════ answers, greetings ════│ Rdma                 │
+//!  │                      │                              │                      │
+//!  │ link                 │      SEND ─────▶ RECV        │ link                 │
+//!  │  ├ channel (stream)  │  slots ▓▓░ ────▶ ▓▓░ slots   │  channel             │
+//!  │  │   credits ◀───────│── on the next message back ──│                      │
+//!  │  ├ lending           │                              │  lending             │
+//!  │  │   payload ▓▓▓▓▓ ──│──────────── RDMA READ ───────│─▶ ▓▓▓▓▓ its own copy │
+//!  │  └ epoll ◀───────────│─ completions │ events ───────│  epoll               │
+//!  └──────────────────────┘                              └──────────────────────┘
 //! ```
 //!
-//! - **A link is a byte stream.** Writing copies into the send ring and posts it;
-//!   reading copies out of the receive ring and returns the room as credits. So
-//!   ZMTP runs over verbs unchanged. What is to cross without copies goes through
-//!   the `Memory` of the link: a descriptor in the stream, one-sided operations
-//!   beside it.
-//! - **Connecting.** `rdma_cm` events arrive on a descriptor, which is what
-//!   `Connecting` and `Listener` wait for; the rings' addresses and keys travel as
-//!   private data. Names are resolved as for TCP.
-//! - **Waiting.** Arm the completion channel, look at the queue once more, sleep:
-//!   `prepare_wait`. Events that are there although the look found their
-//!   completions are drained by `after_wake`.
-//! - **Trust.** A peer holds the keys of one region of its own, in a protection
-//!   domain of its own; what it may reach is as small as that. A queue that
-//!   overruns is the end of its link alone.
-//! - **Building.** The verbs library is a system library, so it will sit behind a
-//!   cargo feature that is off by default, with a software stand-in behind the
-//!   same internal trait, so that the link's state machine is tested everywhere.
+//! - **A link is a byte stream** over one queue pair. Writing copies into registered slots
+//!   and posts them, all of a call with one request to the device; each costs a credit, so
+//!   that a receive is always posted (`credit`, where it is said why nobody waits for
+//!   ever). One send in several is signalled. `hello` has the bytes.
+//! - **Long payloads go by reference** (`lending`): the sender registers the payload, and
+//!   it alone, to be read; the receiver reads it into memory of its own, in pieces of
+//!   4 MiB, four at a time.
+//! - **Waiting** (`gather`, `link`): an epoll over the channel of completions and that of
+//!   the connection's events. Whatever finds nothing arms, looks once more, and only then
+//!   says so; events that were not needed are drained. Nothing spins.
+//! - **Ends** (`closing`): the last message says so, and the queue stays until the peer's
+//!   device has it. A connection that goes without a word was lost.
+//! - **Verbs** (`verbs`) sit behind one small trait. Its provider for the system's
+//!   libraries comes with the feature `verbs`, for which their headers are needed; the
+//!   other one, in software, has threads and faults instead of a network, and every
+//!   test runs over it (`software`).
+//!
+//! # READ, not WRITE
+//! The sender could write the payload into the receiver's memory as well, and tell it with
+//! the last packet (RDMA WRITE with immediate data), which saves a round trip. But then the
+//! receiver must have set memory aside for each peer before it knows what comes, of the
+//! longest payload's length, and let the peer write there: while it looks at one payload,
+//! nothing but the peer's good will keeps the next one from overwriting it. With READ the
+//! receiver chooses where, when and how much, its memory is never anybody else's to write,
+//! and what it has looked at stays as it is. The round trip is a few microseconds, once a
+//! payload of 64 KiB or more.
+//!
+//! # Trust
+//! Each link has a protection domain of its own: a key opens nothing of another link's. It
+//! opens the bytes of one payload, to be read, until the peer has said that it is done with
+//! them ([`Keys`]). Whatever a peer sends is checked against what it was granted, and ends
+//! its link alone, with a [`LinkError`].
+//!
+//! # The run loop
+//! As with every transport: see [`ferromq_transport`]. Here is a byte from one link to
+//! another. It needs a device, or says that there is none:
+//!
+//! ```
+//! use ferromq_transport::{LinkOptions, Transport};
+//! use ferromq_transport_rdma::Rdma;
+//!
+//! let refused = Rdma::new().bind(&"rdma://127.0.0.1:*".parse()?, &LinkOptions::default());
+//! if let Err(error) = refused {
+//!     println!("{error}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//! Linux. A link costs three descriptors and, unless the options say otherwise, 560 KiB of
+//! locked memory. Payloads are fetched one at a time a link, in the order in which they
+//! were sent. A sender that goes before its payloads are fetched waits for that: as long as
+//! its socket lingers, and 10 s where nothing does.
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]

@@ -295,3 +295,14 @@ fn loss_that_the_devices_repair_is_seen_by_nobody() {
     }
     assert!(two.fabric.repeated() > 0);
 }
+
+#[test]
+fn without_verbs_the_scheme_is_known_and_says_what_is_missing() {
+    let context = Context::new().unwrap();
+    let pull = context.socket::<Pull>().unwrap();
+    let error = pull.bind("rdma://127.0.0.1:*").unwrap_err().to_string();
+    assert!(
+        error.contains("docs/RDMA.md") || error.contains("ferromq rdma"),
+        "{error}"
+    );
+}
