@@ -211,40 +211,36 @@ impl Pipe {
     /// any size.
     #[inline]
     pub(crate) fn over(&self, settings: &Settings) -> bool {
-        let (messages, bytes) = self.held();
-        let limit = settings.send_high_water_mark();
-        (messages > 0 || bytes > 0)
-            && ((limit > 0 && messages >= limit) || bytes >= settings.send_bytes_limit())
+        let (kept, kept_bytes) = self.kept();
+        let (messages, bytes) = (self.waiting_messages(), self.waiting_bytes() + kept_bytes);
+        (messages > 0 || kept > 0) && reaches(settings, messages, bytes)
     }
 
     /// Of a full pipe, what its peer was lent and keeps, if it is full for that: how
     /// many payloads, and their bytes.
     pub(crate) fn full_of_kept(&self, settings: &Settings) -> Option<(usize, usize)> {
-        let limit = settings.send_high_water_mark();
-        let waiting = (limit > 0 && self.waiting_messages() >= limit)
-            || self.waiting_bytes() >= settings.send_bytes_limit();
-        let references = self.link.as_ref()?.references.as_ref()?;
-        Some(references.out()).filter(|(payloads, _)| *payloads > 0 && !waiting)
+        let kept = Some(self.kept()).filter(|(payloads, _)| *payloads > 0)?;
+        let waiting = reaches(settings, self.waiting_messages(), self.waiting_bytes());
+        (!waiting).then_some(kept)
     }
 
     /// Whether a full pipe has emptied enough to be offered again: below half,
     /// so that a sender wakes for a batch and not for each message.
     pub(crate) fn recovered(&self, settings: &Settings) -> bool {
-        let (messages, bytes) = self.held();
+        let (kept, kept_bytes) = self.kept();
+        let (messages, bytes) = (self.waiting_messages(), self.waiting_bytes() + kept_bytes);
         let limit = settings.send_high_water_mark();
-        (messages == 0 && bytes == 0)
+        (messages == 0 && kept == 0)
             || ((limit == 0 || messages <= limit / 2) && bytes <= settings.send_bytes_limit() / 2)
     }
 
-    /// What counts towards the limits: messages that wait, and bytes that wait or that
-    /// the peer was lent and keeps. Those are no messages: what one that keeps pace has
+    /// Payloads that the peer was lent and keeps, and their bytes. The bytes count
+    /// towards the limit; the payloads are no messages: what a peer that keeps pace has
     /// is on its way back, and a publisher would drop for it what it has room for.
     #[inline]
-    fn held(&self) -> (usize, usize) {
-        let (messages, bytes) = (self.waiting_messages(), self.waiting_bytes());
-        let references = self.link.as_ref().and_then(|link| link.references.as_ref());
-        let (_, lent) = references.map_or((0, 0), |references| references.out());
-        (messages, bytes + lent)
+    fn kept(&self) -> (usize, usize) {
+        let link = self.link.as_ref();
+        link.map_or((0, 0), |link| link.lent())
     }
 
     /// Bytes that were written and that the peer has not taken.
@@ -261,6 +257,12 @@ impl Pipe {
             bytes_in: self.inbound_bytes + self.link.as_ref().map_or(0, |link| link.unreceived()),
         }
     }
+}
+
+/// Whether that many messages, or their bytes, are all that a pipe may have.
+fn reaches(settings: &Settings, messages: usize, bytes: usize) -> bool {
+    let limit = settings.send_high_water_mark();
+    (limit > 0 && messages >= limit) || bytes >= settings.send_bytes_limit()
 }
 
 /// What an envelope holds: its frames, and the list of them.

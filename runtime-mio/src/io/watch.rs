@@ -10,12 +10,13 @@ use crate::clock::{Ticks, ticks};
 use crate::hand_over::{Attendance, Presence, level};
 use crate::socket::Core;
 
-/// A caller that has not been seen for this long is away.
+/// A caller that has not been seen for this long is away: so that is noticed two looks
+/// after its last call, and the death of a peer within 10 ms also where nobody calls.
 const AWAY: Duration = Duration::from_millis(4);
 /// Deferred output that nothing was added to for this long leaves.
 const QUIET: Duration = Duration::from_micros(50);
 /// How often a parked thread's sockets are looked at before it parks.
-const COARSE: Duration = Duration::from_millis(5);
+const COARSE: Duration = Duration::from_millis(4);
 /// Looks without news before the thread parks.
 const QUIET_TICKS: u32 = 20;
 /// Shortest and longest time between two looks at deferred output.

@@ -35,7 +35,7 @@ use sealing::Unsealing;
 use crate::inproc::End;
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool, Offer, OutOfMemory, ReceiveBlock};
-use crate::statistics::{DropCause, Traffic};
+use crate::statistics::DropCause;
 use crate::{Frame, Message, PeerInfo};
 
 /// Frames up to this length are decoded from the receive block, longer ones
@@ -113,8 +113,6 @@ pub(crate) struct Link {
     assembly: Assembly,
     /// Payloads beside the stream, where both sides have them.
     pub(crate) references: Option<Box<References>>,
-    /// What of its traffic went beside the stream.
-    pub(crate) traffic: Traffic,
     /// The last read found less than it asked for: wait before the next.
     pub(crate) drained: bool,
     /// The peer closed its side: a short read does not mean "drained".
@@ -148,7 +146,6 @@ impl Link {
             awaited: None,
             assembly: Assembly::default(),
             references: None,
-            traffic: Traffic::default(),
             drained: false,
             hangup: false,
             heard: false,

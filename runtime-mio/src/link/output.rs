@@ -170,7 +170,7 @@ impl Output {
 
     /// Appends one whole message: `envelope` frames first, then the parts of
     /// `message` from `skip` on.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn append<M: Parts + ?Sized>(
         &mut self,
         transmitter: &mut Transmitter,

@@ -101,7 +101,7 @@ fn of(pipe: &Pipe) -> PeerLook {
     };
     let mut traffic = pipe.traffic;
     if let Some(link) = link {
-        traffic.add(&link.traffic);
+        traffic.add(&link.traffic());
     }
     PeerLook {
         id: pipe.id.to_bits(),

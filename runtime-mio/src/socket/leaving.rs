@@ -64,7 +64,7 @@ impl State {
         };
         core.deregister(link.transport.fd());
         let payloads = link.shut_down();
-        pipe.traffic.add(&link.traffic);
+        pipe.traffic.add(&link.traffic());
         self.by_reference -= usize::from(link.references.is_some());
         let (messages, cut, mut lent) = link.recover();
         pipe.requeue(messages);
@@ -139,7 +139,7 @@ impl State {
         };
         let waiting = pipe.waiting_messages() as u64;
         if let Some(mut link) = pipe.link.take() {
-            pipe.traffic.add(&link.traffic);
+            pipe.traffic.add(&link.traffic());
             self.by_reference -= usize::from(link.references.is_some());
             core.deregister(link.transport.fd());
             self.finished.append(&mut link.shut_down());

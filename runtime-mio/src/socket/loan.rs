@@ -69,9 +69,9 @@ impl AnySocket {
             return Ok(Loan(Memory::Shared(loan)));
         }
         let pool = self.core().enter().pools.buffers.clone();
-        let none = |_| Error::System {
+        let none = |none| Error::System {
             what: "lend memory",
-            cause: std::io::ErrorKind::OutOfMemory.into(),
+            cause: std::io::Error::new(std::io::ErrorKind::OutOfMemory, none),
         };
         Ok(Loan(Memory::Own(pool.whole(len).map_err(none)?)))
     }

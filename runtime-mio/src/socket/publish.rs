@@ -35,7 +35,7 @@ impl State {
     #[cold]
     fn make_room(&mut self, core: &Core) {
         if self.machine.any_subscriber_is_full() {
-            self.read_returns(core);
+            self.look_for_returns(core, |pipe| pipe.full);
         }
     }
 

@@ -81,7 +81,7 @@ impl Core {
     pub(super) fn look_for_returns(&self) {
         let mut guard = self.enter();
         self.service(&mut guard);
-        guard.look_for_returns(self);
+        guard.look_for_returns(self, |_| true);
     }
 }
 
@@ -142,11 +142,13 @@ impl State {
         }
     }
 
-    /// Looks at each full peer that was lent something, whether or not an event tells
-    /// of it: what it gave back is room.
-    pub(super) fn read_returns(&mut self, core: &Core) {
+    /// Reads what those of the peers have sent that were lent something, whether or not
+    /// an event told of it: what they gave back is room.
+    #[cold]
+    pub(super) fn look_for_returns(&mut self, core: &Core, whose: impl Fn(&Pipe) -> bool) {
         for index in 0..self.pipes.len() {
-            let Some(pipe) = self.pipes[index].as_deref_mut().filter(|pipe| pipe.full) else {
+            let pipe = self.pipes[index].as_deref_mut();
+            let Some(pipe) = pipe.filter(|pipe| whose(pipe)) else {
                 continue;
             };
             let id = pipe.id;
@@ -172,23 +174,5 @@ impl State {
             .filter_map(|link| link.references.as_deref())
             .map(References::lender)
             .next()
-    }
-
-    /// Reads what peers have sent that were lent something: they may have given it
-    /// back, of which an event has told already.
-    #[cold]
-    pub(super) fn look_for_returns(&mut self, core: &Core) {
-        for index in 0..self.pipes.len() {
-            let link = |pipe: &Pipe| {
-                pipe.link
-                    .as_deref()
-                    .map(|link| link.lends() && !link.drained)
-            };
-            let pipe = self.pipes[index].as_deref();
-            let pipe = pipe.filter(|pipe| link(pipe) == Some(true));
-            if let Some(id) = pipe.map(|pipe| pipe.id) {
-                self.pump(core, id);
-            }
-        }
     }
 }

@@ -120,7 +120,7 @@ impl Core {
                 // What has come meanwhile, or what leaves now, may make room.
                 Err(Error::WouldBlock) if !std::mem::replace(&mut serviced, true) => {
                     self.service(&mut guard);
-                    guard.look_for_returns(self);
+                    guard.look_for_returns(self, |_| true);
                 }
                 Err(Error::WouldBlock) if !guard.deferred.is_empty() => {
                     guard.flush_deferred(self);
