@@ -223,6 +223,9 @@ pub(crate) enum Contender {
     /// Sockets that are asked again and again and never waited for: the limit
     /// of a round trip that may burn a core on each side.
     RawBusy,
+    /// One copy of a long body between buffers of one process: the limit of what is
+    /// copied into shared memory.
+    Memcpy,
     /// libzmq, copying each body into a message.
     Libzmq,
     /// libzmq, sending the caller's buffer (`zmq_msg_init_data`).
@@ -255,7 +258,7 @@ impl Contender {
     pub(crate) fn is_peer(self) -> bool {
         !matches!(
             self,
-            Self::Raw | Self::RawBusy | Self::Ferromq | Self::FerromqZeroCopy
+            Self::Raw | Self::RawBusy | Self::Memcpy | Self::Ferromq | Self::FerromqZeroCopy
         )
     }
 

@@ -10,6 +10,7 @@ mod ferromq;
 mod iceoryx2;
 mod keys;
 mod libzmq;
+mod memcpy;
 mod nng;
 #[cfg(feature = "peers")]
 mod omq;
@@ -151,6 +152,7 @@ pub(crate) trait Peer: Sized {
 pub(crate) fn run(job: &Job, role: Role, channel: &mut Channel) -> Result<(), Failure> {
     match job.contender {
         Contender::Raw | Contender::RawBusy => worker::run::<raw::Raw>(job, role, channel),
+        Contender::Memcpy => worker::run::<memcpy::Memcpy>(job, role, channel),
         Contender::Libzmq | Contender::LibzmqSystem => {
             worker::run::<libzmq::Libzmq<libzmq::Copying>>(job, role, channel)
         }
@@ -222,7 +224,7 @@ pub(crate) fn absence(contender: Contender) -> Option<String> {
 /// Why `contender` has no row in `cell`, if it has none; `None` also of those
 /// that cannot be measured at all.
 pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static str> {
-    use Contender::{Iceoryx2, LibzmqZeroCopy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
+    use Contender::{Iceoryx2, LibzmqZeroCopy, Memcpy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
     use Workload::{Backlog, Clients, DealerRouter, Proxy, PubSub, PushPull, ReqRep, Topics};
     if cell.mechanism == Mechanism::Curve && !speaks_curve(contender) {
         return Some("not measured with CURVE, or it has none");
@@ -231,6 +233,8 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         (Raw | RawBusy | Nng | Zeromq, _) if cell.via == Via::Inproc => {
             Some("it has no inproc, or none between two sockets")
         }
+        (Memcpy, PushPull) if cell.via == Via::Shm && cell.shape.size >= 64 << 10 => None,
+        (Memcpy, _) => Some("only for long bodies through shared memory"),
         (RawBusy, ReqRep) if cell.placement != Placement::OneCore => None,
         (RawBusy, _) => Some("only for round trips, and only with a core to burn"),
         (other, _) if cell.via == Via::TcpSwitched && other != Contender::Ferromq => {

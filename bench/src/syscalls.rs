@@ -81,7 +81,12 @@ pub(crate) fn plan(contenders: &[Contender], vias: &[Via]) -> Vec<(Via, Contende
     let mut planned = Vec::new();
     for via in vias.iter().copied().filter(|via| *via != Via::Inproc) {
         // On one core nobody can poll for what the other one has to do.
-        let polls = |who: &&Contender| matches!(who, Contender::RawBusy | Contender::Iceoryx2);
+        let polls = |who: &&Contender| {
+            matches!(
+                who,
+                Contender::RawBusy | Contender::Iceoryx2 | Contender::Memcpy
+            )
+        };
         let counted = |who: &&Contender| !who.is_zero_copy() && !polls(who);
         let counted = contenders.iter().filter(counted);
         planned.extend(counted.map(|contender| (via, *contender)));

@@ -17,6 +17,9 @@ const IDLE_CONNECTION_BYTES: f64 = 4096.0;
 /// Bytes that either side may hold at messages of 10 MiB.
 const LONG_MESSAGES_MIB: f64 = 64.0;
 
+/// Our ways to hand a body over.
+const OURS: [Contender; 2] = [Contender::Ferromq, Contender::FerromqZeroCopy];
+
 const PLACEMENTS: [Placement; 3] = [Placement::OneCore, Placement::CoreEach, Placement::Unpinned];
 
 /// The goals whose figures were measured.
@@ -154,7 +157,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Its time when both sides spin, when they share a core, and its rate. What peers
+    /// Its time when both sides spin, when they share a core, its rate, and what is left
+    /// of memcpy's where a body is copied. What peers
     /// without shared memory are measured over instead says little.
     fn shared_memory(&mut self) {
         let shape = Shape::of_size(64);
@@ -167,6 +171,18 @@ impl Judge<'_> {
         self.figure(stream, "M messages/s", Some(AtLeast(20.0)), |row| {
             row.spread(|figure| figure.rate / 1e6)
         });
+        for placement in PLACEMENTS {
+            let shape = Shape::of_size(10 * MIB);
+            let copied = Cell::new(Workload::PushPull, shape, Via::Shm, placement);
+            let ours = [Contender::Ferromq];
+            self.compare(
+                copied,
+                &ours,
+                Contender::Memcpy,
+                "x memcpy",
+                Some(AtLeast(0.9)),
+            );
+        }
         self.loans();
     }
 
@@ -307,25 +323,30 @@ impl Judge<'_> {
     /// Ours to the best of the other libraries.
     fn best(&mut self, cell: Cell, bound: Option<Bound>) {
         if let Some(best) = self.find(&cell).and_then(CellResults::best_peer) {
-            self.compare(cell, best, "x the best peer", bound);
+            self.compare(cell, &OURS, best, "x the best peer", bound);
         }
     }
 
     fn versus(&mut self, cell: Cell, other: Contender, bound: Option<Bound>) {
-        self.compare(cell, other, &format!("x {other}"), bound);
+        self.compare(cell, &OURS, other, &format!("x {other}"), bound);
     }
 
-    /// Ours to another: the better of our two ways to hand a long body over.
-    fn compare(&mut self, cell: Cell, other: Contender, unit: &str, bound: Option<Bound>) {
+    /// Ours to another: the better of some of our ways to hand a long body over.
+    fn compare(
+        &mut self,
+        cell: Cell,
+        ours: &[Contender],
+        other: Contender,
+        unit: &str,
+        bound: Option<Bound>,
+    ) {
         let Some(results) = self.find(&cell) else {
             return;
         };
-        let ratio = |ours: Contender| Some((ours, results.ratio(ours, other)?));
-        let copied = ratio(Contender::Ferromq);
-        let shared = ratio(Contender::FerromqZeroCopy);
-        let best = [copied, shared].into_iter().flatten();
+        let ratio = |ours: &Contender| Some((*ours, results.ratio(*ours, other)?));
+        let ratios = ours.iter().filter_map(ratio);
         let Some((ours, measured)) =
-            best.reduce(|copied, shared| match shared.1.median > copied.1.median {
+            ratios.reduce(|copied, shared| match shared.1.median > copied.1.median {
                 true => shared,
                 false => copied,
             })

@@ -57,6 +57,7 @@ impl fmt::Display for Contender {
         f.pad(match self {
             Self::Raw => "raw",
             Self::RawBusy => "raw, busy",
+            Self::Memcpy => "memcpy",
             Self::Libzmq => "libzmq",
             Self::LibzmqZeroCopy => "libzmq 0-copy",
             Self::LibzmqSystem => "libzmq, Debian",
