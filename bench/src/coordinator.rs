@@ -32,7 +32,10 @@ pub(crate) fn run_under(
 ) -> Result<Reports, Failure> {
     let encoded = serde_json::to_string(job)?;
     let mut pair = Pair::new(
-        match job.cell.is_heavy() || job.cell.workload == Workload::Backlog {
+        match job.cell.is_heavy()
+            || job.cell.has_loans_only()
+            || job.cell.workload == Workload::Backlog
+        {
             true => PATIENCE_HEAVY,
             false => PATIENCE,
         },

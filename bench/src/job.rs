@@ -93,11 +93,19 @@ impl Cell {
     /// most of what is measured.
     pub(crate) fn fixed_count(&self) -> u64 {
         let pilots = match self.workload {
+            _ if self.has_loans_only() => return LOANS,
             _ if !self.is_heavy() => 1,
             Workload::PubSub => 40,
             _ => 10,
         };
         self.pilot_count() * pilots
+    }
+
+    /// Whether bodies are so long that only who copies none of them is measured. The
+    /// first ones take most of a second each, to make their memory, and all others
+    /// microseconds: a pilot would tell nothing.
+    pub(crate) fn has_loans_only(&self) -> bool {
+        self.via == Via::Shm && self.shape.size >= 1 << 30
     }
 
     /// Whether copying a body costs enough for a zero-copy row of its own.
@@ -143,6 +151,9 @@ impl Cell {
         self.workload == Workload::ReqRep
     }
 }
+
+/// Messages of a job whose bodies are loans.
+const LOANS: u64 = 20_000;
 
 /// Subscribers that are the contender's own, each with a thread.
 const MOST_SUBSCRIBERS: usize = 16;

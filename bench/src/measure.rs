@@ -105,7 +105,7 @@ pub(crate) fn measure(
 
 /// Whether the number of messages is the same for all, however fast they are.
 fn has_no_pilot(cell: &Cell) -> bool {
-    cell.is_heavy() || cell.workload == Workload::Backlog
+    cell.is_heavy() || cell.has_loans_only() || cell.workload == Workload::Backlog
 }
 
 fn rounds(cell: &Cell, effort: Effort) -> usize {

@@ -233,6 +233,9 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         (Raw | RawBusy | Nng | Zeromq, _) if cell.via == Via::Inproc => {
             Some("it has no inproc, or none between two sockets")
         }
+        (other, _) if cell.has_loans_only() && other != Contender::FerromqZeroCopy => {
+            Some("it copies them")
+        }
         (Memcpy, PushPull) if cell.via == Via::Shm && cell.shape.size >= 64 << 10 => None,
         (Memcpy, _) => Some("only for long bodies through shared memory"),
         (RawBusy, ReqRep) if cell.placement != Placement::OneCore => None,

@@ -133,7 +133,6 @@ impl Plan {
     /// Whether a contender takes part in a cell, unless it was named.
     pub(crate) fn asks(self, contender: Contender, cell: &Cell) -> bool {
         match contender {
-            _ if cell.shape.size >= GIB => contender == Contender::FerromqZeroCopy,
             // They are seldom the best, and no goal is about them.
             Contender::LibzmqSystem | Contender::Nng => {
                 self == Self::Full && cell.placement == Placement::CoreEach
@@ -155,7 +154,7 @@ impl Cell {
             true => 150e-6 * self.shape.peers as f64 + 3e-6 * subscriptions as f64,
             false => 0.0,
         };
-        let measured = match self.is_heavy() {
+        let measured = match self.is_heavy() || self.has_loans_only() {
             true => 1.5,
             false => 1.2 * effort.seconds,
         };

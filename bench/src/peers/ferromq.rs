@@ -1,14 +1,21 @@
 //! FerroMQ, with its default options but for `switch`: what an application gets.
 //!
 //! One message a call, as the others do it; there is no batch call here. PUB
-//! waits for subscribers instead of dropping, as everybody's does here.
+//! waits for subscribers instead of dropping, as everybody's does here. Who sends
+//! messages of a GiB raises the limits that hold one.
 
 use std::marker::PhantomData;
 
 use ferromq::{AnySocket, Context, CurveClients, Error, Frame, Options, Proxy, SocketType};
+use ferromq_transport_shm::Shm;
 
 use super::{End, Failure, Kind, Peer, keys};
 use crate::job::{Job, Mechanism, Via, Workload};
+
+/// Messages from this length are as long as all that is lent, or all that may wait.
+const HUGE: usize = 1 << 30;
+/// As many of them may be under way.
+const HUGE_UNDER_WAY: usize = 4;
 
 /// A socket, which takes bodies in the way `H`.
 pub(crate) struct Ferromq<H> {
@@ -65,7 +72,12 @@ impl HandOver for Loaning {
 impl<H: HandOver> Peer for Ferromq<H> {
     type Context = Context;
 
-    fn context(_: &Job) -> Result<Context, Failure> {
+    fn context(job: &Job) -> Result<Context, Failure> {
+        if job.cell.via == Via::Shm && job.cell.shape.size >= HUGE {
+            // The one of the usual 1 GiB would be waited for each time.
+            let memory = Shm::with_limit(HUGE_UNDER_WAY * job.cell.shape.size);
+            return Ok(Context::builder().transport(memory).build()?);
+        }
         Ok(Context::new()?)
     }
 
@@ -126,6 +138,9 @@ impl<H> Ferromq<H> {
         }
         if kind == Kind::Pub {
             options = options.pub_no_drop(true);
+        }
+        if job.cell.shape.size >= HUGE {
+            options = options.send_bytes_limit(HUGE_UNDER_WAY * job.cell.shape.size);
         }
         if job.cell.workload == Workload::Backlog {
             options = options.send_high_water_mark(0).send_bytes_limit(usize::MAX);

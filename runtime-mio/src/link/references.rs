@@ -31,7 +31,7 @@ use crate::{Frame, Message};
 /// Payloads from this length are put into memory that the peer reads, if they are
 /// not there: shorter ones go through the stream, in which they are copied twice, but
 /// need no answer.
-const LEND_FROM: usize = 64 << 10;
+pub(crate) const LEND_FROM: usize = 64 << 10;
 
 /// Payloads up to this length are put there for one peer: memory for longer ones is
 /// seldom warm, and 1 GiB of fresh shared memory costs 0.7 s (to make it 0.28, the faults

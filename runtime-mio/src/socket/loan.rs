@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use ferromq_transport as transport;
 
 use super::AnySocket;
+use crate::link::LEND_FROM;
 use crate::memory::PayloadBuffer;
 use crate::{Error, Frame, Message};
 
@@ -56,7 +57,13 @@ impl AnySocket {
             return Ok(Loan(Memory::Empty));
         }
         // That of a peer who reads in place, if there is one: others' is of no use to it.
-        let lender = self.core().enter().lender();
+        let lender = {
+            let mut guard = self.core().enter();
+            if len >= LEND_FROM {
+                guard.look_for_warm_memory(self.core());
+            }
+            guard.lender()
+        };
         let lender = lender.or_else(|| self.handle.context.transports().lender());
         let loan = lender.and_then(|lender| {
             lender.loan(len).ok().or_else(|| {

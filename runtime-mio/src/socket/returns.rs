@@ -77,7 +77,7 @@ impl Returns {
 }
 
 impl Core {
-    /// Takes back what peers are done with.
+    /// Takes back what peers are done with, of what events tell.
     pub(super) fn look_for_returns(&self) {
         let mut guard = self.enter();
         self.service(&mut guard);
@@ -139,6 +139,15 @@ impl State {
             pipe.full = false;
             self.news = true;
             self.machine.peer_has_room(id);
+        }
+    }
+
+    /// Takes back what peers are done with, for a payload that is put into such memory
+    /// next: what came back last is in the caches, the next block is not. A copy of
+    /// 10 MiB into six in turn takes a third longer than into the same two.
+    pub(super) fn look_for_warm_memory(&mut self, core: &Core) {
+        if self.by_reference > 0 {
+            self.look_for_returns(core, |_| true);
         }
     }
 

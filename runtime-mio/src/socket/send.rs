@@ -10,7 +10,7 @@ use super::lending::Loan;
 use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::Ticks;
-use crate::link::{BY_HANDLE, Parts};
+use crate::link::{BY_HANDLE, LEND_FROM, Parts};
 use crate::machine::Route;
 use crate::statistics::DropCause;
 use crate::{Error, Frame, Message};
@@ -104,6 +104,9 @@ impl Core {
                 && message.frame(0).is_none();
             guard = self.let_drain(guard, if lent { 1 } else { BACKLOG })?;
             now = Ticks::now();
+        }
+        if guard.by_reference > 0 && message.len() >= LEND_FROM {
+            guard.look_for_warm_memory(self);
         }
         let mut serviced = false;
         loop {
