@@ -26,7 +26,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Closer {
     state: Mutex<State>,
-    /// One of them is gone.
+    /// Something of one of them has arrived.
     fewer: Condvar,
     arena: Arc<Arena>,
     this: std::sync::Weak<Self>,
@@ -36,8 +36,8 @@ pub(crate) struct Closer {
 struct State {
     /// Those that the thread has not seen yet.
     new: Vec<Closing>,
-    /// All that there are.
-    count: usize,
+    /// Those of which something has not arrived.
+    unsettled: usize,
     /// Wakes the thread, if it runs.
     bell: Option<Arc<std::os::fd::OwnedFd>>,
 }
@@ -77,11 +77,12 @@ impl Closer {
         }
     }
 
-    /// Waits until no closed link is left, or nobody can be expected to wait longer.
+    /// Waits until what all of them had written has arrived, or nobody can be expected to
+    /// wait longer. Who may still fetch payloads is not waited for.
     pub(crate) fn finish(&self) {
         let until = Instant::now() + LAST_PATIENCE;
         let mut state = self.lock();
-        while state.count > 0 {
+        while state.unsettled > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -102,7 +103,7 @@ impl Closer {
             return;
         }
         state.new.push(closing);
-        state.count += 1;
+        state.unsettled += 1;
         if let Some(bell) = &state.bell {
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
         }
@@ -126,10 +127,10 @@ impl Closer {
         loop {
             let _ = rustix::io::read(bell, &mut [0_u8; 8]);
             all.append(&mut self.lock().new);
-            let before = all.len();
             all.retain_mut(|closing| !closing.go_on());
+            let unsettled = all.iter().filter(|closing| !closing.is_settled());
             let mut state = self.lock();
-            state.count -= before - all.len();
+            state.unsettled = unsettled.count() + state.new.len();
             if all.is_empty() && state.new.is_empty() {
                 state.bell = None;
                 self.fewer.notify_all();
@@ -164,11 +165,15 @@ impl Closing {
         done
     }
 
+    fn is_settled(&self) -> bool {
+        self.open.channel.is_settled()
+    }
+
     /// Whether the peer's device has all of it, or nobody is left to have it. A peer that
     /// may still fetch payloads is waited for until it goes as well.
     fn is_done(&self) -> bool {
         let Open { channel, lending } = &*self.open;
-        channel.is_settled() && (lending.exported() == 0 || channel.over().is_some())
+        self.is_settled() && (lending.exported() == 0 || channel.over().is_some())
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) struct RdmaConnecting {
 /// One address.
 struct Attempt {
     phase: Phase,
-    gathered: Gathered,
+    /// `None` once the link has it.
+    gathered: Option<Gathered>,
 }
 
 enum Phase {
@@ -93,18 +94,23 @@ impl Attempt {
         let from = source.or(chosen.map(|address| SocketAddr::new(address, 0)));
         let dialling = inner.provider.dial(to, from)?;
         let gathered = Gathered::new(dialling.fd())?;
-        let phase = Phase::Routing(dialling);
-        Ok(Self { phase, gathered })
+        Ok(Self {
+            phase: Phase::Routing(dialling),
+            gathered: Some(gathered),
+        })
     }
 
-    /// The open channel, once it stands. `None`: not yet.
-    fn go_on(&mut self, inner: &Inner, room: Room) -> io::Result<Option<Channel>> {
+    /// The open channel, once it stands, and its descriptor. `None`: not yet.
+    fn go_on(&mut self, inner: &Inner, room: Room) -> io::Result<Option<(Channel, Gathered)>> {
+        let Some(gathered) = &self.gathered else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
         if let Phase::Routing(dialling) = &mut self.phase {
             let Some(queue) = dialling.poll_routed(room.sizes())? else {
                 return Ok(None);
             };
             let tally = inner.tally.clone();
-            let mut channel = Channel::new(queue, &self.gathered, room, tally)?;
+            let mut channel = Channel::new(queue, gathered, room, tally)?;
             channel.establish()?;
             self.phase = Phase::Greeting(Box::new(channel));
         }
@@ -117,10 +123,13 @@ impl Attempt {
         }
         let Some(word) = word else { return Ok(None) };
         let theirs = Hello::decode(&word)?;
-        match std::mem::replace(&mut self.phase, Phase::Gone) {
-            Phase::Greeting(mut channel) => {
+        match (
+            std::mem::replace(&mut self.phase, Phase::Gone),
+            self.gathered.take(),
+        ) {
+            (Phase::Greeting(mut channel), Some(gathered)) => {
                 channel.meet(theirs);
-                Ok(Some(*channel))
+                Ok(Some((*channel, gathered)))
             }
             _ => Ok(None),
         }
@@ -129,23 +138,19 @@ impl Attempt {
 
 impl Connecting for RdmaConnecting {
     fn fd(&self) -> RawFd {
-        self.attempt.gathered.fd()
+        self.attempt.gathered.as_ref().map_or(-1, Gathered::fd)
     }
 
     fn poll_connected(&mut self) -> Result<Option<Box<dyn Link>>, TransportError> {
-        let channel = match self.attempt.go_on(&self.inner, self.room) {
+        let (channel, gathered) = match self.attempt.go_on(&self.inner, self.room) {
             Ok(None) => return Ok(None),
-            Ok(Some(channel)) => channel,
+            Ok(Some(open)) => open,
             Err(error) => {
                 let failure = failed(Operation::Connect, &self.endpoint, &error);
                 self.try_next(failure)?;
                 return Ok(None);
             }
         };
-        let (_, events) = channel.descriptors();
-        let fail = |error| failed(Operation::Connect, &self.endpoint, &error);
-        let spare = Gathered::new(events).map_err(fail)?;
-        let gathered = std::mem::replace(&mut self.attempt.gathered, spare);
         let lending = Lending::new(self.inner.arena.clone(), self.inner.keys);
         let open = Open { channel, lending };
         let closer = self.inner.closer.clone();
