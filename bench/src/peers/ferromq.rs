@@ -74,8 +74,9 @@ impl<H: HandOver> Peer for Ferromq<H> {
 
     fn context(job: &Job) -> Result<Context, Failure> {
         if job.cell.via == Via::Shm && job.cell.shape.size >= HUGE {
-            // The one of the usual 1 GiB would be waited for each time.
-            let memory = Shm::with_limit(HUGE_UNDER_WAY * job.cell.shape.size);
+            // The one of the usual 1 GiB would be waited for each time. One more than may
+            // be under way, so that nobody asks for memory in vain.
+            let memory = Shm::with_limit((HUGE_UNDER_WAY + 1) * job.cell.shape.size);
             return Ok(Context::builder().transport(memory).build()?);
         }
         Ok(Context::new()?)
