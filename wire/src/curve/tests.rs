@@ -13,8 +13,8 @@ use zerocopy::FromBytes;
 use super::layout::Initiate;
 use super::*;
 use crate::{
-    Config, Connection, Decision, Event, FrameFlags, HandshakeError, Instant, Limits, Mechanism,
-    ProtocolError, Receiver, Scratch, Security, SocketType, Status, Transmitter,
+    Config, Connection, Decision, Event, Features, FrameFlags, HandshakeError, Instant, Limits,
+    Mechanism, Offer, ProtocolError, Receiver, Scratch, Security, SocketType, Status, Transmitter,
 };
 
 /// NaCl by RustCrypto, with randomness that repeats.
@@ -74,13 +74,17 @@ struct Side<M> {
 
 impl<M: Mechanism> Side<M> {
     fn new(socket_type: SocketType, identity: &[u8], mechanism: M) -> Self {
-        let mut scratch = Scratch::new();
         let config = Config {
             identity,
             ..Config::new(socket_type)
         };
+        Self::of(&config, mechanism)
+    }
+
+    fn of(config: &Config<'_>, mechanism: M) -> Self {
+        let mut scratch = Scratch::new();
         let now = Instant::from_nanos(0);
-        let connection = Connection::new(&config, mechanism, &mut scratch, now).unwrap();
+        let connection = Connection::new(config, mechanism, &mut scratch, now).unwrap();
         Self {
             connection,
             scratch,
@@ -254,6 +258,38 @@ fn a_handshake_authenticates_both_sides_and_carries_traffic_both_ways() {
                 assert!(payload == body, "{len}");
             }
         }
+    }
+}
+
+#[test]
+fn of_the_extensions_only_the_switch_goes_with_sealed_frames() {
+    let others = Features::CRC | Features::BY_REFERENCE;
+    for (features, on) in [
+        (others, Features::NONE),
+        (others | Features::SWITCH, Features::SWITCH),
+    ] {
+        let mut keys = TestCrypto(1);
+        let [(server, secret), (ours, our_secret)] = [(); 2].map(|()| keys.key_pair());
+        let config = |socket_type| Config {
+            offer: Some(Offer::new(features)),
+            ..Config::new(socket_type)
+        };
+        let client = CurveClient::new(TestCrypto(2), server, ours, our_secret);
+        let server = CurveServer::new(TestCrypto(3), server, secret);
+        let mut pair = Pair {
+            client: Side::of(&config(SocketType::Push), client),
+            server: Side::of(&config(SocketType::Pull), server),
+            client_key: ours,
+        };
+        pair.run().unwrap();
+        let server = &mut pair.server;
+        let decided = server
+            .connection
+            .authenticate(Decision::Allow, &mut server.scratch);
+        decided.unwrap();
+        pair.run().unwrap();
+        assert_eq!(pair.client.connection.features(), on);
+        assert_eq!(pair.server.connection.features(), on);
     }
 }
 

@@ -193,6 +193,99 @@ fn the_last_word_is_said_once() {
 }
 
 #[test]
+fn who_cannot_do_its_part_says_so() {
+    for side in [0, CONNECTED] {
+        let mut pair = met();
+        let one = if side == CONNECTED {
+            &mut pair.1
+        } else {
+            &mut pair.0
+        };
+        one.failed(SwitchReason::Exhausted);
+        assert!(one.is_over());
+        let (mut a, mut c) = pair;
+        tell(&mut a, &mut c);
+        tell(&mut c, &mut a);
+        tell(&mut a, &mut c);
+        let stay = SwitchOutcome::Stay(SwitchReason::Exhausted);
+        assert_eq!((a.outcome(), c.outcome()), (stay, stay));
+    }
+}
+
+/// What a caller tells too early, too late, or on the wrong side.
+#[test]
+fn what_does_not_belong_here_changes_nothing() {
+    let (mut a, mut c) = (accepted(), connected());
+    let theirs = [output(&mut a), output(&mut c)];
+    c.handle_input(&theirs[0], at(0)).unwrap();
+    a.handle_input(&theirs[1], at(0)).unwrap();
+    // Nobody is at the place: not yet, or not of ours.
+    c.connected();
+    assert_eq!(c.poll_proof(), None);
+    c.bound();
+    assert_eq!(output(&mut c), []);
+    a.handle_proof(&[0xA1; SWITCH_PROOF]);
+    a.proof_written();
+    assert_eq!((a.poll_proof(), output(&mut a)), (None, Vec::new()));
+    a.bound();
+    a.connected();
+    assert_eq!(a.poll_proof(), None);
+    assert_eq!(output(&mut a).len(), 2 + 7 + 8, "that it is ready");
+    a.bound();
+    assert_eq!(output(&mut a), [], "once");
+    // We stay where we are.
+    a.failed(SwitchReason::Other);
+    let stay = output(&mut a);
+    assert_eq!(stay[9..11], [3, 0]);
+    a.handle_proof(&[0xA1; SWITCH_PROOF]);
+    assert_eq!((a.poll_proof(), output(&mut a)), (None, Vec::new()));
+    let (mut late, mut gone) = (accepted(), connected());
+    tell(&mut gone, &mut late);
+    tell(&mut late, &mut gone);
+    late.failed(SwitchReason::NoPlace);
+    late.bound();
+    assert_eq!(output(&mut late)[9..], [3, 1, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn nothing_is_decided_before_it_is_written() {
+    let mut a = accepted();
+    let elsewhere = introduction([8; 16], 9);
+    let mut c = Switch::new(SwitchSide::Connected, elsewhere, Features::SWITCH, PATIENCE);
+    a.handle_input(&output(&mut c), at(0)).unwrap();
+    assert_eq!(a.outcome(), SwitchOutcome::Undecided);
+    output(&mut a);
+    assert_eq!(a.outcome(), SwitchOutcome::Apart);
+}
+
+#[test]
+fn who_says_a_part_of_what_we_say_is_not_met() {
+    let echo = introduction(HOST, 0xA1);
+    let label = Introduction {
+        secret: [9; SWITCH_PROOF],
+        ..echo
+    };
+    let secret = Introduction {
+        label: [9; 16],
+        ..echo
+    };
+    for theirs in [label, secret] {
+        let mut c = Switch::new(SwitchSide::Connected, theirs, Features::SWITCH, PATIENCE);
+        let mut a = accepted();
+        tell(&mut c, &mut a);
+        assert!(a.is_over());
+    }
+}
+
+#[test]
+fn the_longest_frame_is_an_introduction_with_its_checksum() {
+    let features = Features::SWITCH | Features::CRC;
+    let ours = introduction(HOST, 1);
+    let mut a = Switch::new(SwitchSide::Accepted, ours, features, PATIENCE);
+    assert_eq!(output(&mut a).len(), Switch::FRAME_MAX);
+}
+
+#[test]
 fn words_out_of_turn_end_the_connection() {
     let frame = |word: Word| {
         let mut out = [0; FRAME_MAX];

@@ -9,6 +9,8 @@ use crate::common::*;
 use crate::fuzzing::{fuzz_curve, fuzz_heartbeats, fuzz_switch, fuzz_tensor};
 use ferromq_wire::Reference;
 use ferromq_wire::fuzzing::{fuzz_frames, fuzz_greeting, fuzz_handshake};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +59,22 @@ fn curve() {
 #[test]
 fn switches() {
     replay("switch", fuzz_switch);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..Default::default() })]
+
+    /// Steps from the middle of what works: what goes wrong at the start ends a run.
+    #[test]
+    fn switches_in_any_order(
+        settings in 0u8..4,
+        begun in 0usize..12,
+        steps in vec(prop_oneof![8 => 0u8..12, 1 => any::<u8>()], 0..40),
+    ) {
+        let begin = if settings & 1 == 0 { ACCEPTED } else { CONNECTED };
+        let begun = begin.get(..begun).unwrap_or(begin);
+        fuzz_switch(&[&[settings], begun, &steps].concat());
+    }
 }
 
 #[test]
@@ -138,16 +156,17 @@ fn seed_references() {
     );
 }
 
+/// Both introduce themselves, meet, prove to be the same, and go.
+const ACCEPTED: &[u8] = &[5, 1, 0, 40, 6, 7, 0, 5, 9, 255, 8, 5, 3, 3];
+const CONNECTED: &[u8] = &[5, 1, 0, 40, 2, 9, 6, 7, 1, 8, 9, 255, 3, 1, 5];
+
 /// Steps of a peer that does it right, on either side, with checksums or without, and of
 /// some that do not.
 fn seed_switch() {
-    const HEARD: [u8; 3] = [1, 0, 40];
-    let accepted = [&[5], &HEARD[..], &[6, 7, 0, 5, 9, 255, 8, 5, 3, 3]].concat();
-    let connected = [&[5], &HEARD[..], &[2, 9, 6, 7, 1, 8, 9, 255, 3, 1, 5]].concat();
     for (name, crc) in [("", 0), ("-crc", 2)] {
         let with = |settings: u8, steps: &[u8]| [&[settings | crc], steps].concat();
-        write("switch", &format!("accepted{name}"), &with(0, &accepted));
-        write("switch", &format!("connected{name}"), &with(1, &connected));
+        write("switch", &format!("accepted{name}"), &with(0, ACCEPTED));
+        write("switch", &format!("connected{name}"), &with(1, CONNECTED));
     }
     write("switch", "elsewhere", &[0, 5, 1, 8, 0, 5]);
     write("switch", "echo", &[1, 1, 3, 0, 5]);

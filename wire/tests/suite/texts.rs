@@ -2,7 +2,8 @@
 
 use ferromq_wire::{
     ConfigError, FRAME_OVERHEAD, Features, FrameFlags, HandshakeError, KeyError, MechanismName,
-    ProtocolError, PublicKey, SecretKey, SharedKey, SocketType, TensorError, Version,
+    ProtocolError, PublicKey, SecretKey, SharedKey, SocketType, SwitchError, SwitchReason,
+    TensorError, Version,
 };
 
 #[test]
@@ -283,4 +284,35 @@ fn extensions_are_a_set() {
 fn a_frame_gets_13_bytes_more_at_most() {
     // A flag byte, eight of size, four of checksum.
     assert_eq!(FRAME_OVERHEAD, 1 + 8 + 4);
+}
+
+#[test]
+fn why_a_connection_stays_where_it_is_can_be_read() {
+    use SwitchReason::{
+        Broken, Exhausted, NoPlace, Other, OtherUser, TimedOut, Unreachable, WrongProof,
+    };
+    let texts = [
+        (Other, "the short path was refused"),
+        (NoPlace, "no place to meet could be made"),
+        (Unreachable, "nobody was found at the place to meet"),
+        (OtherUser, "another user was met"),
+        (WrongProof, "who was met is not the same peer"),
+        (TimedOut, "the short path took too long"),
+        (Broken, "the short path broke"),
+        (
+            Exhausted,
+            "memory or descriptors for the short path are not to be had",
+        ),
+    ];
+    for (reason, text) in texts {
+        assert_eq!(reason.to_string(), text);
+    }
+    let stray = SwitchError::Stray { flags: 4, len: 7 };
+    let text = "frame of 7 bytes with flags 0x04 while the switch is undecided";
+    assert_eq!(stray.to_string(), text);
+    let out_of_turn = SwitchError::OutOfTurn.to_string();
+    assert_eq!(out_of_turn, "XFERRO or SWITCH out of turn");
+    let cause = ProtocolError::FrameTooLarge { len: 9, limit: 8 };
+    let error = SwitchError::from(cause);
+    assert_eq!(error.to_string(), cause.to_string());
 }
