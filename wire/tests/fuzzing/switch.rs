@@ -227,7 +227,7 @@ impl Run {
             let word = read(&out[..len], self.crc).expect("what we say is a word");
             match word {
                 Word::Introduction(said) => assert_eq!((said, self.said.len()), (OURS, 0)),
-                Word::Ready => assert!(self.bound && self.said.len() == 1),
+                Word::Ready => assert!(self.bound && self.tries() && self.said.len() == 1),
                 last => assert_eq!(Some(last), self.decided),
             }
             assert!(!self.said.contains(&word), "{word:?} twice");
