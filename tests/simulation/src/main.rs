@@ -34,6 +34,9 @@ struct Arguments {
     /// Seconds to run at most.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Seconds of one core's work to run at most, however long that takes.
+    #[arg(long)]
+    core_seconds: Option<u64>,
     /// Threads.
     #[arg(long)]
     jobs: Option<usize>,
@@ -176,8 +179,11 @@ fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn
     let mut looks = vec![Look::default(); shared.current.len()];
     while !over() {
         std::thread::sleep(Duration::from_millis(20));
-        let limit = arguments.seconds.map(Duration::from_secs);
-        if limit.is_some_and(|limit| started.elapsed() >= limit) {
+        let is_past = |limit: Option<u64>, spent: Duration| {
+            limit.is_some_and(|limit| spent >= Duration::from_secs(limit))
+        };
+        let time_is_over = is_past(arguments.seconds, started.elapsed());
+        if time_is_over || is_past(arguments.core_seconds, work_so_far()) {
             shared.stop.store(true, Ordering::Relaxed);
         }
         if let Some((scenario, seed)) = stuck(shared, &mut looks) {
@@ -197,6 +203,12 @@ fn watch(arguments: &Arguments, shared: &Shared, started: Instant, over: impl Fn
             eprintln!("simulation: {done} schedules, {rate:.0} a second");
         }
     }
+}
+
+/// What all threads took of the processor.
+fn work_so_far() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
 /// What a thread was at when it was looked at, and how often it was at that.

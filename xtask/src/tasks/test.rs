@@ -8,6 +8,7 @@ use crate::cli::GroupName;
 use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
+use crate::tasks::simulation::Beside;
 use crate::tasks::{examples, freestanding, guard, interop, loom, manual, python, simulation};
 use crate::workspace;
 
@@ -24,12 +25,22 @@ const OUTSIDERS: [&str; 6] = [
 pub(crate) fn run(only: &[GroupName]) -> ExitCode {
     setup::debian_packages();
     let mut tally = Tally::default();
-    for group in GroupName::value_variants() {
-        if only.is_empty() || only.contains(group) {
-            let value = group.to_possible_value();
-            let name = value.as_ref().map_or("group", |value| value.get_name());
-            tally.run(name, || check(*group));
+    let mut beside = None;
+    let wanted = |group: &&GroupName| only.is_empty() || only.contains(group);
+    let mut groups = GroupName::value_variants().iter().filter(wanted).peekable();
+    while let Some(group) = groups.next() {
+        let value = group.to_possible_value();
+        let name = value.as_ref().map_or("group", |value| value.get_name());
+        // Those that follow leave cores idle: they wait for peers, or have one thread.
+        if *group == GroupName::Simulation && groups.peek().is_some() {
+            println!("{name:<11} goes on beside what follows");
+            beside = Some(Beside::begun());
+            continue;
         }
+        tally.run(name, || check(*group));
+    }
+    if let Some(simulation) = beside {
+        tally.run("simulation", || simulation.finish());
     }
     tally.finish()
 }
