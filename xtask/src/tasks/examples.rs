@@ -6,14 +6,14 @@ use std::process::Command;
 use crate::group::Outcome;
 use crate::process;
 use crate::setup;
-use crate::tasks::{firmware, freestanding};
+use crate::tasks::{firmware, freestanding, programs};
 use crate::workspace;
 
 /// The folders below `examples/` with programs and a `check.py`, and how they
 /// are built. (The firmware is a group of its own: it needs more.)
 const EXAMPLES: [(&str, Build); 4] = [
     ("own-loop", || member("example-own-loop")),
-    ("programs", programs),
+    ("programs", programs::built),
     ("tokio", || member("example-tokio")),
     ("freestanding", || {
         freestanding::build("examples/freestanding", "example-freestanding")
@@ -63,22 +63,7 @@ fn converse(example: &str, program: &Path) -> Outcome {
 
 /// A program of the workspace that is called as its package is.
 fn member(package: &str) -> Result<PathBuf, Outcome> {
-    Ok(built(package)?.join(package))
-}
-
-/// The folder with a package's many programs.
-fn programs() -> Result<PathBuf, Outcome> {
-    built("example-programs")
-}
-
-/// Builds a package of the workspace; answers where its programs are.
-fn built(package: &str) -> Result<PathBuf, Outcome> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["build", "--locked", "--package", package]);
-    match process::run(&mut cargo) {
-        Ok(finished) if finished.succeeded => Ok(workspace::target_dir().join("debug")),
-        failed => Err(failed.into()),
-    }
+    Ok(programs::built()?.join(package))
 }
 
 #[cfg(test)]

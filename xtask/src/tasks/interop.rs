@@ -1,8 +1,9 @@
 //! Real ZeroMQ on the other end: the tests that need pyzmq.
 
 use crate::group::Outcome;
-use crate::process::{self, Finished};
+use crate::process;
 use crate::setup;
+use crate::tasks::programs;
 use crate::workspace;
 
 /// The interpreter that the tests start their peers with.
@@ -15,26 +16,16 @@ pub(crate) fn check(filter: Option<&str>) -> Outcome {
         Ok(python) => python,
         Err(missing) => return Outcome::skipped(missing.why, missing.enable),
     };
-    let mut build = workspace::cargo();
-    build.args([
-        "build",
-        "--locked",
-        "--package",
-        "ferromq",
-        "--bin",
-        "ferromq",
-    ]);
-    match process::run(&mut build) {
-        Ok(Finished {
-            succeeded: true, ..
-        }) => {}
-        failed => return failed.into(),
-    }
+    let programs = match programs::built() {
+        Ok(folder) => folder,
+        Err(failed) => return failed,
+    };
+    // Of the whole workspace, as the group `tests` builds them.
     let mut test = workspace::cargo();
-    test.args(["test", "--locked", "--package", "ferromq-tests"]);
+    test.args(["test", "--locked", "--workspace"]);
     test.args(["--test", "interop", "--test", "program"]);
     test.args(filter);
     test.env(PYTHON, python);
-    test.env(PROGRAM, workspace::target_dir().join("debug/ferromq"));
+    test.env(PROGRAM, programs.join("ferromq"));
     process::run(&mut test).into()
 }

@@ -12,6 +12,7 @@ mod interop;
 mod loom;
 mod manual;
 mod mutants;
+mod programs;
 mod python;
 mod simulation;
 mod test;
