@@ -274,11 +274,12 @@ impl Link {
             block,
         } = *awaited;
         self.block = Some(block);
+        // A link that fails would say so: a long fetch is a sign of life.
+        self.heard = true;
         let Some(frame) = self.borrow(reference, pools)? else {
             self.await_payload(reference, more);
             return Ok(Decoded::Starved);
         };
-        self.heard = true;
         match self.assembly.add(id, machine, frame, more) {
             Some(decoded) => Ok(decoded),
             None => self.decode(id, machine, pools),

@@ -14,6 +14,7 @@
 
 mod connect;
 mod faults;
+mod meeting;
 mod pair;
 mod queue;
 mod state;
