@@ -19,6 +19,7 @@ use super::keygen::{self, KeygenArgs};
 use super::man::{self, ManArgs};
 use super::output::Format;
 use super::proxy::ProxyArgs;
+use super::rdma::{self, RdmaArgs};
 use super::security::SecurityArgs;
 use super::text;
 use crate::demo::{DemoArgs, PeerArgs};
@@ -105,6 +106,9 @@ pub(crate) enum Verb {
     /// Show the sockets of a running process, their peers, queues and drops
     #[command(after_help = inspect::HELP)]
     Inspect(InspectArgs),
+    /// List the devices that rdma:// could use, their ports and addresses, and what is wrong
+    #[command(after_help = rdma::HELP)]
+    Rdma(RdmaArgs),
     /// Make a pair of keys for encrypted connections (CURVE)
     #[command(after_help = keygen::HELP)]
     Keygen(KeygenArgs),

@@ -12,6 +12,7 @@ mod keygen;
 mod man;
 mod output;
 mod proxy;
+mod rdma;
 mod security;
 mod session;
 mod text;
@@ -59,6 +60,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Receive(args) => files::receive(args),
         Verb::Proxy(args) => proxy::run(args),
         Verb::Inspect(args) => inspect::run(args),
+        Verb::Rdma(args) => rdma::run(args),
         Verb::Keygen(args) => keygen::run(args),
         Verb::Completion(args) => completion::print(args),
         Verb::Man(args) => man::print(args),
