@@ -1,5 +1,6 @@
 """What `cargo build --features verbs` takes: headers, pkg-config, an old libclang."""
 
+import os
 import pathlib
 import shlex
 import shutil
@@ -47,23 +48,36 @@ def fetch_wheel():
             packed.extractall(folder)
 
 
+def become(program, arguments):
+    """Runs a program with the variables, in our place."""
+    environment = {**os.environ, **variables()}
+    try:
+        os.execvpe(program, [program, *arguments], environment)
+    except OSError as error:
+        raise Trouble(f"{program} cannot be run: {error}") from error
+
+
 def exports():
     """The variables as lines for a shell."""
+    lines = (f"export {name}={shlex.quote(value)}" for name, value in variables().items())
+    return "\n".join(lines)
+
+
+def variables():
+    """What cargo needs, to build the feature and to run its tests."""
     include = debian.query("cc", "-print-file-name=include").strip()
     folders = [str(folder) for folder in LIBRARIES]
-    variables = {
-        "LIBCLANG_PATH": libclang(),
+    return {
+        "LIBCLANG_PATH": str(libclang()),
         # stddef.h and its like are the compiler's, and libclang comes without.
         "BINDGEN_EXTRA_CLANG_ARGS": f"-isystem {include}",
-        "PKG_CONFIG": shutil.which("pkg-config") or wrapped_pkg_config(),
+        "PKG_CONFIG": shutil.which("pkg-config") or str(wrapped_pkg_config()),
         "PKG_CONFIG_PATH": ":".join(f"{folder}/pkgconfig" for folder in folders),
-        "PKG_CONFIG_SYSROOT_DIR": ROOT,
+        "PKG_CONFIG_SYSROOT_DIR": str(ROOT),
         # For linkers that want the libraries of libraries; lld does not.
         "LD_RUN_PATH": ":".join(folders),
         "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER": f"{runner()} run",
     }
-    lines = (f"export {name}={shlex.quote(str(value))}" for name, value in variables.items())
-    return "\n".join(lines)
 
 
 def wrapped_pkg_config():

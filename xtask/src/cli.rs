@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask test                      everything, as CI runs it
   cargo xtask test --only clippy        one group
+  cargo xtask test --rdma               real verbs, on soft-RoCE in a virtual machine
   cargo xtask interop reconnect         the pyzmq tests with `reconnect` in their names
   cargo xtask examples tokio            one example, against its peer
   cargo xtask manual                    make a site of docs/, without links to nowhere
@@ -40,12 +41,20 @@ Examples:
   cargo xtask test
   cargo xtask test --only format --only clippy
   CI=true cargo xtask test              a skipped group is a failure
+  cargo xtask test --rdma               all that runs on soft-RoCE: some minutes
 
 The last line is `N passed, N failed, N skipped`, counting groups.")]
     Test {
         /// Run this group only; may be given several times.
         #[arg(long, value_enum)]
         only: Vec<GroupName>,
+        /// Fail the run if this group is skipped; may be given several times.
+        #[arg(long, value_enum, value_name = "GROUP")]
+        require: Vec<GroupName>,
+        /// Run only what is for real RDMA devices, in its long form: a machine with
+        /// soft-RoCE is made of Debian's kernel and QEMU, in ~/.cache/ferromq-rdma-vm.
+        #[arg(long, conflicts_with_all = ["only", "require"])]
+        rdma: bool,
     },
     /// Run the long checks, which take minutes to hours.
     Verify(Verify),
@@ -395,6 +404,8 @@ pub(crate) enum GroupName {
     Guard,
     /// The Python package: built, tested against pyzmq, its types checked.
     Python,
+    /// Verbs, on soft-RoCE in a virtual machine; `--rdma` has the long form.
+    Rdma,
 }
 
 #[cfg(test)]

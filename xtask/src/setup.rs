@@ -80,6 +80,18 @@ pub(crate) fn install(packages: &[&str]) {
     }
 }
 
+/// Fills apt's index of packages, where we may.
+pub(crate) fn update_index() {
+    let Some(prefix) = privileges() else {
+        return;
+    };
+    println!("setup: apt-get update");
+    let mut update = as_root(prefix, &["apt-get", "update", "--quiet"]);
+    if let Err(error) = process::run(&mut update) {
+        println!("setup: {error}");
+    }
+}
+
 /// The interpreter of the virtual environment with pyzmq in it, made on first
 /// use.
 pub(crate) fn python() -> Result<PathBuf, Missing> {

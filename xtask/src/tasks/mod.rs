@@ -14,6 +14,7 @@ mod manual;
 mod mutants;
 mod programs;
 mod python;
+mod rdma;
 mod simulation;
 mod test;
 mod verify;
@@ -27,7 +28,8 @@ use crate::group::Tally;
 /// Does what the command line asks for.
 pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
     match task {
-        Task::Test { only } => Ok(test::run(&only)),
+        Task::Test { rdma: true, .. } => Ok(test::run_rdma()),
+        Task::Test { only, require, .. } => Ok(test::run(&only, &require)),
         Task::Verify(verify) => Ok(verify::run(&verify)),
         Task::Manual => {
             let mut tally = Tally::default();

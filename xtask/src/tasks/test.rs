@@ -9,7 +9,9 @@ use crate::group::{Outcome, Tally};
 use crate::process;
 use crate::setup;
 use crate::tasks::simulation::Beside;
-use crate::tasks::{examples, freestanding, guard, interop, loom, manual, python, simulation};
+use crate::tasks::{
+    examples, freestanding, guard, interop, loom, manual, python, rdma, simulation,
+};
 use crate::workspace;
 
 /// Packages with a manifest of their own, outside the workspace.
@@ -22,7 +24,7 @@ const OUTSIDERS: [&str; 6] = [
     "examples/cortex-m4",
 ];
 
-pub(crate) fn run(only: &[GroupName]) -> ExitCode {
+pub(crate) fn run(only: &[GroupName], require: &[GroupName]) -> ExitCode {
     setup::debian_packages();
     let mut tally = Tally::default();
     let mut beside = None;
@@ -37,10 +39,24 @@ pub(crate) fn run(only: &[GroupName]) -> ExitCode {
             beside = Some(Beside::begun());
             continue;
         }
-        tally.run(name, || check(*group));
+        tally.run(name, || match check(*group) {
+            Outcome::Skipped { why, enable } if require.contains(group) => {
+                Outcome::failed(format!("skipped: {why}; to enable it: {enable}"))
+            }
+            outcome => outcome,
+        });
     }
     if let Some(simulation) = beside {
         tally.run("simulation", || simulation.finish());
+    }
+    tally.finish()
+}
+
+/// All that is for real devices.
+pub(crate) fn run_rdma() -> ExitCode {
+    let mut tally = Tally::default();
+    for (name, suite) in rdma::SUITES {
+        tally.run(name, || rdma::check(suite));
     }
     tally.finish()
 }
@@ -61,6 +77,7 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Firmware => examples::check_firmware(),
         GroupName::Guard => guard::check(),
         GroupName::Python => python::check(),
+        GroupName::Rdma => rdma::check_short(),
     }
 }
 

@@ -1,0 +1,88 @@
+//! What is for real RDMA devices, run on soft-RoCE in a virtual machine.
+//!
+//! `tests/rdma-vm` makes the machine of Debian's packages, and brings the headers that
+//! the feature `verbs` is built with. Nothing is installed.
+
+use std::process::Command;
+
+use crate::group::Outcome;
+use crate::process;
+use crate::setup;
+use crate::workspace;
+
+/// Arguments of `cargo test`: each runs in machines of its own, one for each program.
+pub(crate) type Suite = &'static [&'static str];
+
+/// What every run of all tests has of it.
+const SHORT: [Suite; 2] = [PROVIDER, &["--test=verbs", "--", "--skip=with_faults"]];
+
+/// All of it, by name.
+pub(crate) const SUITES: [(&str, Suite); 2] =
+    [("provider", PROVIDER), ("transport", &["--test=verbs"])];
+
+const PROVIDER: Suite = &["--lib", "verbs::sys"];
+
+/// The short form.
+pub(crate) fn check_short() -> Outcome {
+    for suite in SHORT {
+        match check(suite) {
+            Outcome::Passed => {}
+            outcome => return outcome,
+        }
+    }
+    Outcome::Passed
+}
+
+/// Builds programs and runs them in the machine. Without what Debian has for it, they
+/// are skipped.
+pub(crate) fn check(suite: Suite) -> Outcome {
+    if let Some(absent) = prepare() {
+        return absent;
+    }
+    let mut command = machine();
+    command.args(["with", "cargo", "test", "--locked", "--features=verbs"]);
+    command.arg("--package=ferromq-transport-rdma");
+    process::run(command.args(suite)).into()
+}
+
+/// Makes the machine, on first use. `None`: it is there.
+fn prepare() -> Option<Outcome> {
+    let mut lines = match set_up() {
+        Ok(()) => return None,
+        Err(lines) => lines,
+    };
+    if lines.iter().any(|line| line.contains(UPDATE)) {
+        setup::update_index();
+        lines = match set_up() {
+            Ok(()) => return None,
+            Err(lines) => lines,
+        };
+    }
+    let why = lines.pop().unwrap_or_default();
+    Some(Outcome::skipped(
+        why,
+        "sudo apt-get update && tests/rdma-vm/rdma-vm setup --headers",
+    ))
+}
+
+/// What it said, if it failed.
+fn set_up() -> Result<(), Vec<String>> {
+    match process::run(machine().args(["setup", "--headers"])) {
+        Ok(finished) if finished.succeeded => Ok(()),
+        Ok(finished) => {
+            let said = finished.lines.into_iter();
+            Err(said.filter(|line| line.starts_with("rdma-vm:")).collect())
+        }
+        Err(error) => Err(vec![error.to_string()]),
+    }
+}
+
+fn machine() -> Command {
+    let mut command = Command::new("python3");
+    command.arg(workspace::root().join("tests/rdma-vm/rdma-vm"));
+    command.current_dir(workspace::root());
+    command
+}
+
+/// What it asks for when apt's index is empty or old.
+const UPDATE: &str = "apt-get update";
