@@ -10,17 +10,24 @@ use crate::process;
 use crate::setup;
 use crate::workspace;
 
-/// Arguments of `cargo test`: each runs in machines of its own, one for each program.
+/// Arguments of `cargo test`: its programs run in machines of their own.
 pub(crate) type Suite = &'static [&'static str];
 
-/// What every run of all tests has of it.
-const SHORT: [Suite; 2] = [PROVIDER, &["--test=verbs", "--", "--skip=with_faults"]];
-
 /// All of it, by name.
-pub(crate) const SUITES: [(&str, Suite); 2] =
-    [("provider", PROVIDER), ("transport", &["--test=verbs"])];
+pub(crate) const SUITES: [(&str, Suite); 3] = [
+    ("provider", PROVIDER),
+    ("transport", &[TRANSPORT, "--test=verbs"]),
+    ("sockets", &["--package=ferromq-tests", "--test=verbs"]),
+];
 
-const PROVIDER: Suite = &["--lib", "verbs::sys"];
+/// What every run of all tests has of it.
+const SHORT: [Suite; 2] = [
+    PROVIDER,
+    &[TRANSPORT, "--test=verbs", "--", "--skip=with_faults"],
+];
+
+const PROVIDER: Suite = &[TRANSPORT, "--lib", "verbs::sys"];
+const TRANSPORT: &str = "--package=ferromq-transport-rdma";
 
 /// The short form.
 pub(crate) fn check_short() -> Outcome {
@@ -41,7 +48,8 @@ pub(crate) fn check(suite: Suite) -> Outcome {
     }
     let mut command = machine();
     command.args(["with", "cargo", "test", "--locked", "--features=verbs"]);
-    command.arg("--package=ferromq-transport-rdma");
+    // The emulated machine's share of a busy one may be small.
+    command.env("FERROMQ_RDMA_VM_TIMEOUT", "900");
     process::run(command.args(suite)).into()
 }
 
