@@ -20,9 +20,9 @@ from typing import Any
 import ferromq
 import ferromq.asyncio
 import ferromq.zmq
+import numpy
 import zmq
 import zmq.asyncio
-
 
 
 def sockets(module: Any, kinds: tuple[int, int]) -> tuple[Any, Any, Any]:
@@ -72,6 +72,46 @@ def rate(ours: bool, size: int, count: int, batch: int = 0) -> float:
     else:
         for _ in range(count):
             pull.recv()
+    took = time.perf_counter() - started
+    child.join()
+    context.destroy(linger=0)
+    return count / took
+
+
+def feed_tensors(ours: bool, endpoint: str, size: int, count: int) -> None:
+    """The sending process."""
+    context = (ferromq.zmq if ours else zmq).Context()
+    push: Any = context.socket(zmq.PUSH)
+    push.connect(endpoint)
+    tensor = numpy.ones(size, "u1")
+    for _ in range(1 + count):
+        if ours:
+            push.send_tensor(tensor)
+        else:
+            push.send_multipart([b"u1", tensor], copy=False)
+    push.close()
+    context.term()
+
+
+def tensors(ours: bool, size: int, count: int) -> float:
+    """Tensors a second from a process to another, each an array in the end."""
+    context: Any = (ferromq.zmq if ours else zmq).Context()
+    pull = context.socket(zmq.PULL)
+
+    def receive() -> Any:
+        if ours:
+            return pull.recv_tensor().numpy()
+        kind, body = pull.recv_multipart(copy=False)
+        return numpy.frombuffer(body, bytes(kind).decode())
+
+    endpoint = f"tcp://127.0.0.1:{pull.bind_to_random_port('tcp://127.0.0.1')}"
+    spawn = multiprocessing.get_context("spawn")
+    child = spawn.Process(target=feed_tensors, args=(ours, endpoint, size, count))
+    child.start()
+    receive()
+    started = time.perf_counter()
+    for _ in range(count):
+        assert receive().nbytes == size
     took = time.perf_counter() - started
     child.join()
     context.destroy(linger=0)
@@ -146,6 +186,7 @@ CASES: dict[str, tuple[Callable[[bool], float], str]] = {
         "msg/s",
     ),
     "10 MiB": (lambda o: rate(o, 10 << 20, 100) * 10.485760, "MB/s"),
+    "10 MiB tensors": (lambda o: tensors(o, 10 << 20, 200) * 10.485760, "MB/s"),
     "round trip": (lambda o: round_trip(ferromq.zmq if o else zmq, 5_000, False), "us"),
     "round trip, time-outs": (lambda o: round_trip(ferromq.zmq if o else zmq, 5_000, True), "us"),
     "asyncio 64 B": (lambda o: awaited(o, 50_000 if o else 20_000, False), "msg/s"),

@@ -18,6 +18,19 @@ pub(crate) trait Parts {
         (0..self.count()).map(|index| self.bytes(index).len()).sum()
     }
 
+    /// The bytes of the last part.
+    fn last(&self) -> &[u8] {
+        self.bytes(self.count().saturating_sub(1))
+    }
+
+    /// Whether the last part lies in its sender's memory, with nobody to share it, and
+    /// is as long as `bytes`.
+    #[inline]
+    fn lies_with_sender(&self, bytes: usize) -> bool {
+        let last = self.count().saturating_sub(1);
+        self.bytes(last).len() >= bytes && self.frame(last).is_none()
+    }
+
     /// The message as an owned one, behind an envelope and without the first
     /// `skip` parts.
     fn to_message(&self, envelope: &[Frame], skip: usize) -> Message {

@@ -70,7 +70,7 @@ impl State {
     ) -> bool {
         match self.push(core, id, &[], message, 0, now) {
             After::Lent(loan) => {
-                self.keep_lent(core, loan, message.bytes(0));
+                self.keep_lent(core, loan, message.last());
                 false
             }
             After::Settled => false,
@@ -78,14 +78,15 @@ impl State {
         }
     }
 
-    /// Begins to write a long message from the caller's memory.
+    /// Begins to write a message whose last part is long from the caller's memory.
     #[cold]
-    pub(super) fn write_through(
+    pub(super) fn write_through<M: Parts + ?Sized>(
         &mut self,
         core: &Core,
         id: PeerId,
         envelope: &[Frame],
-        body: &[u8],
+        message: &M,
+        skip: usize,
     ) -> After {
         let Self { pipes, pools, .. } = self;
         let pipe = pipes.get_mut(id.index()).and_then(Option::as_deref_mut);
@@ -105,7 +106,8 @@ impl State {
             &mut *link.transport,
             &pools.buffers,
             envelope,
-            body,
+            message,
+            skip,
         );
         let lent = link.output.lent() > 0 && !was_lent;
         self.pace.ended(Ticks::now());

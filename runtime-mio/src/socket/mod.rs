@@ -280,7 +280,8 @@ impl AnySocket {
         self.core().send(body, Patience::None)
     }
 
-    /// Sends a message of several frames from borrowed memory.
+    /// Sends a message of several frames from borrowed memory; the last is treated as
+    /// [`send_bytes`](Self::send_bytes) does its only one.
     ///
     /// # Errors
     /// As [`send_bytes`](Self::send_bytes).

@@ -15,8 +15,8 @@ use crate::machine::Route;
 use crate::statistics::DropCause;
 use crate::{Error, Frame, Message};
 
-/// Single parts from this length are written from the caller's memory; shorter
-/// ones are worth the copy, for they leave together with their neighbours.
+/// Last parts from this length are written from the caller's memory; shorter ones
+/// are worth the copy, for they leave together with their neighbours.
 const WRITE_THROUGH: usize = 256 << 10;
 
 /// In front of a plain request (28/REQREP).
@@ -99,9 +99,7 @@ impl Core {
             now = Ticks::now();
         }
         if guard.blocked == 1 && guard.linked == 1 && !matches!(patience, Patience::None) {
-            let lent = message.count() == 1
-                && message.len() >= WRITE_THROUGH
-                && message.frame(0).is_none();
+            let lent = message.lies_with_sender(WRITE_THROUGH);
             guard = self.let_drain(guard, if lent { 1 } else { BACKLOG })?;
             now = Ticks::now();
         }
@@ -112,7 +110,7 @@ impl Core {
         loop {
             match guard.send(self, message, now) {
                 Ok(After::Lent(loan)) => {
-                    self.repay(guard, loan, message.bytes(0), patience);
+                    self.repay(guard, loan, message.last(), patience);
                     return Ok(());
                 }
                 Ok(after) => {
@@ -296,13 +294,12 @@ impl State {
         if link.references.is_some() {
             return self.push_by_reference(core, id, envelope, message, skip, now);
         }
-        if message.count() == 1
-            && message.bytes(0).len() >= WRITE_THROUGH
-            && message.frame(0).is_none()
+        if message.lies_with_sender(WRITE_THROUGH)
+            && message.count() > skip
             && !link.output.hands_over
             && !link.output.seals()
         {
-            return self.write_through(core, id, envelope, message.bytes(0));
+            return self.write_through(core, id, envelope, message, skip);
         }
         let waits = link.output.blocked || link.output.hands_over;
         if waits && message.len() >= BY_HANDLE && message.frame(skip).is_none() {

@@ -85,6 +85,28 @@ over_tcp_and_ipc! {
         receiver.join().unwrap();
     }
 
+    fn behind_other_parts_it_is_written_from_where_it_is_too(endpoint) {
+        let (push, pull) = push(endpoint);
+        let rounds = 40;
+        let long = body(8, 8 << 20);
+        let expected = long.clone();
+        let receiver = std::thread::spawn(move || {
+            for _ in 0..rounds {
+                let message = recv(&pull);
+                assert_eq!(message.len(), 3);
+                assert_eq!(&message.frame(1).unwrap()[..], b"header");
+                assert!(message.frame(2).unwrap() == &expected[..]);
+            }
+        });
+        let in_place = (0..rounds).filter(|_| {
+            push.send_parts(&[b"", b"header", &long]).unwrap();
+            push.statistics().peers[0].queued_bytes == 0
+        });
+        let in_place = in_place.count();
+        assert!(in_place >= 10, "{in_place} of {rounds}");
+        receiver.join().unwrap();
+    }
+
     fn a_close_meanwhile_sends_it_whole(endpoint) {
         let (push, pull) = push(endpoint);
         let sent = Arc::new(body(3, 4 * LONG));

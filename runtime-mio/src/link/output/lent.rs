@@ -8,24 +8,31 @@ use ferromq_wire::Transmitter;
 
 use super::{End, Flushed, Output, Segment, WRITE_MAX, refused};
 use crate::Frame;
+use crate::link::Parts;
 use crate::memory::BufferPool;
 
 impl Output {
-    /// Writes one long part straight from the caller's memory. What the
-    /// transport refused of it stays there: [`lent`](Self::lent) says how much,
-    /// and the caller goes on with [`write_lent`](Self::write_lent), or gives up
-    /// with [`keep_lent`](Self::keep_lent). Behind other output it is copied.
-    pub(crate) fn write_through(
+    /// Writes a message's last part, which is long, straight from the caller's
+    /// memory, behind copies of the parts before it. What the transport refused of
+    /// it stays there: [`lent`](Self::lent) says how much, and the caller goes on
+    /// with [`write_lent`](Self::write_lent), or gives up with
+    /// [`keep_lent`](Self::keep_lent). Behind other output it is copied.
+    pub(crate) fn write_through<M: Parts + ?Sized>(
         &mut self,
         tx: &mut Transmitter,
         link: &mut dyn transport::Link,
         pool: &Arc<BufferPool>,
         envelope: &[Frame],
-        body: &[u8],
+        message: &M,
+        skip: usize,
     ) -> Flushed {
         for frame in envelope {
             self.append_part(tx, true, frame, Some(frame));
         }
+        for index in skip..message.count().saturating_sub(1) {
+            self.append_part(tx, true, message.bytes(index), message.frame(index));
+        }
+        let body = message.last();
         let header = tx.header(false, body.len() as u64);
         let trailer = tx.trailer(&header, body);
         self.append_bytes(header.as_ref());

@@ -90,7 +90,7 @@ fn messages(mut stream: &[u8]) -> (Vec<Vec<Vec<u8>>>, usize) {
 #[derive(Debug, Clone)]
 enum Act {
     Send(Vec<usize>),
-    SendThrough(usize),
+    SendThrough(Vec<usize>),
     WriteLent(usize),
     KeepLent,
     Command,
@@ -101,7 +101,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let len = prop_oneof![5 => 0..300_usize, 1 => 8_000..9_000_usize, 1 => 130_000..140_000_usize];
     let act = prop_oneof![
         4 => prop::collection::vec(len, 1..4).prop_map(Act::Send),
-        1 => (0..300_000_usize).prop_map(Act::SendThrough),
+        1 => (prop::collection::vec(0..2_000_usize, 0..3), 0..300_000_usize)
+            .prop_map(|(mut lens, last)| { lens.push(last); Act::SendThrough(lens) }),
         2 => (0..300_000_usize).prop_map(Act::WriteLent),
         1 => Just(Act::KeepLent),
         1 => Just(Act::Command),
@@ -137,13 +138,15 @@ proptest! {
                     output.append(&mut tx, &[], &message, 0);
                     sent.push(parts);
                 }
-                Act::SendThrough(len) => {
-                    let body = part(sent.len(), 0, len);
-                    output.write_through(&mut tx, &mut sink, &pool, &[], &body);
+                Act::SendThrough(lens) => {
+                    let parts: Vec<_> = lens.iter().enumerate()
+                        .map(|(index, &len)| part(sent.len(), index, len)).collect();
+                    let borrowed: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
+                    output.write_through(&mut tx, &mut sink, &pool, &[], &borrowed[..], 0);
                     if lender.is_none() && output.lent() > 0 {
-                        lender = Some(body.clone());
+                        lender = parts.last().cloned();
                     }
-                    sent.push(vec![body]);
+                    sent.push(parts);
                 }
                 Act::WriteLent(room) => if let Some(body) = &lender {
                     sink.room = room;
