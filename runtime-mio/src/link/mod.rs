@@ -229,7 +229,10 @@ impl Link {
         }
         loop {
             let Some(block) = self.block.as_mut() else {
-                return self.decode_awaited(id, machine, pools);
+                return match self.awaited {
+                    None => Ok(Decoded::Starved),
+                    Some(_) => self.decode_awaited(id, machine, pools),
+                };
             };
             if self.body.is_some() && self.receiver.body_missing() > 0 {
                 return Ok(Decoded::Starved);
