@@ -15,30 +15,26 @@ pub(crate) type Suite = &'static [&'static str];
 
 /// All of it, by name.
 pub(crate) const SUITES: [(&str, Suite); 3] = [
-    ("provider", PROVIDER),
-    ("transport", &[TRANSPORT, "--test=verbs"]),
-    ("sockets", &["--package=ferromq-tests", "--test=verbs"]),
+    ("provider", &[VERBS, TRANSPORT, "--lib", "verbs::sys"]),
+    ("transport", &[VERBS, TRANSPORT, "--test=verbs"]),
+    (
+        "sockets",
+        &[VERBS, "--package=ferromq-tests", "--test=rdma"],
+    ),
 ];
 
-/// What every run of all tests has of it.
-const SHORT: [Suite; 2] = [
-    PROVIDER,
-    &[TRANSPORT, "--test=verbs", "--", "--skip=with_faults"],
+/// What every run of all tests has of it. Of the whole workspace, so that what the other
+/// tests were built with serves here too.
+pub(crate) const SHORT: Suite = &[
+    "--workspace",
+    "--features=ferromq-transport-rdma/verbs",
+    "--test=verbs",
+    "--",
+    "--skip=with_faults",
 ];
 
-const PROVIDER: Suite = &[TRANSPORT, "--lib", "verbs::sys"];
+const VERBS: &str = "--features=verbs";
 const TRANSPORT: &str = "--package=ferromq-transport-rdma";
-
-/// The short form.
-pub(crate) fn check_short() -> Outcome {
-    for suite in SHORT {
-        match check(suite) {
-            Outcome::Passed => {}
-            outcome => return outcome,
-        }
-    }
-    Outcome::Passed
-}
 
 /// Builds programs and runs them in the machine. Without what Debian has for it, they
 /// are skipped.
@@ -47,7 +43,7 @@ pub(crate) fn check(suite: Suite) -> Outcome {
         return absent;
     }
     let mut command = machine();
-    command.args(["with", "cargo", "test", "--locked", "--features=verbs"]);
+    command.args(["with", "cargo", "test", "--locked"]);
     // The emulated machine's share of a busy one may be small.
     command.env("FERROMQ_RDMA_VM_TIMEOUT", "900");
     process::run(command.args(suite)).into()

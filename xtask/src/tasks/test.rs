@@ -77,7 +77,7 @@ fn check(group: GroupName) -> Outcome {
         GroupName::Firmware => examples::check_firmware(),
         GroupName::Guard => guard::check(),
         GroupName::Python => python::check(),
-        GroupName::Rdma => rdma::check_short(),
+        GroupName::Rdma => rdma::check(rdma::SHORT),
     }
 }
 
