@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
 use crate::process::{self, Finished};
 use crate::reliability::{self, Figures};
@@ -48,18 +49,36 @@ pub(crate) fn run(
             false => ExitCode::FAILURE,
         });
     }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut code = ExitCode::SUCCESS;
-    for name in chosen {
-        match watch(&mut search(name, minutes)?)? {
-            Some(counts) => store(name, minutes, counts, &targets)?,
-            None => {
-                println!("fuzz {name}: FAILED; to see that again:");
-                println!("  cargo xtask fuzz {name} --input <the file that is named above>");
-                code = ExitCode::FAILURE;
+    // A target is one thread.
+    for several in chosen.chunks(cores) {
+        for (name, counts) in several.iter().zip(watch_all(several, minutes)) {
+            match counts? {
+                Some(counts) => store(name, minutes, counts, &targets)?,
+                None => {
+                    println!("fuzz {name}: FAILED; to see that again:");
+                    println!("  cargo xtask fuzz {name} --input <the file that is named above>");
+                    code = ExitCode::FAILURE;
+                }
             }
         }
     }
     Ok(code)
+}
+
+/// Runs searches at the same time, a core each, and gives what each counted.
+fn watch_all(names: &[&str], minutes: u64) -> Vec<io::Result<Option<Counts>>> {
+    thread::scope(|scope| {
+        let watch = |name: &&str| {
+            let name = (*name).to_owned();
+            scope.spawn(move || watch(&name, &mut search(&name, minutes)?))
+        };
+        let searches: Vec<_> = names.iter().map(watch).collect();
+        let ended = searches.into_iter().map(|search| search.join());
+        let panicked = |_| Err(io::Error::other("nobody watched a target"));
+        ended.map(|it| it.unwrap_or_else(panicked)).collect()
+    })
 }
 
 /// What libFuzzer counted.
@@ -88,13 +107,13 @@ impl Counts {
 
 /// Runs a search, shows what it says, and gives what it counted; `None` if it found
 /// a failure.
-fn watch(fuzz: &mut Command) -> io::Result<Option<Counts>> {
+fn watch(name: &str, fuzz: &mut Command) -> io::Result<Option<Counts>> {
     let mut child = fuzz.stderr(Stdio::piped()).spawn()?;
     let mut counts = Counts::default();
     if let Some(stderr) = child.stderr.take() {
         for line in BufReader::new(stderr).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
-            eprintln!("{line}");
+            eprintln!("{name}: {line}");
             counts.read(&line);
         }
     }
