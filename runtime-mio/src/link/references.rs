@@ -33,10 +33,10 @@ use crate::{Frame, Message};
 /// need no answer.
 pub(crate) const LEND_FROM: usize = 64 << 10;
 
-/// Payloads up to this length are put there for one peer: memory for longer ones is
-/// seldom warm, and 1 GiB of fresh shared memory costs 0.7 s (to make it 0.28, the faults
-/// of both sides 0.4), where the stream takes 0.25.
-const LEND_TO: usize = 64 << 20;
+/// Of payloads from this length the first one goes through the stream, as there may be
+/// no second: 1 GiB of fresh shared memory costs 0.7 s (to make it 0.28, the faults of
+/// both sides 0.4) and is kept, where the stream takes 0.25. Warm, it costs 0.05.
+const HUGE: usize = 64 << 20;
 
 /// Loans from this length go by reference.
 const LOAN_FROM: usize = 4 << 10;
@@ -53,6 +53,8 @@ pub(crate) struct References {
     /// The link, as tokens that come back name it.
     peer: PeerId,
     link: u64,
+    /// Whether there was a payload of [`HUGE`] bytes.
+    huge: bool,
     /// What of the link's traffic went beside the stream.
     traffic: Traffic,
 }
@@ -77,6 +79,7 @@ impl References {
             returns,
             peer,
             link,
+            huge: false,
             traffic: Traffic::default(),
         }
     }
@@ -98,7 +101,8 @@ impl References {
         {
             return Some(frame.clone());
         }
-        if !(LEND_FROM..=LEND_TO).contains(&bytes.len()) {
+        let first_huge = bytes.len() >= HUGE && !std::mem::replace(&mut self.huge, true);
+        if bytes.len() < LEND_FROM || first_huge {
             return None;
         }
         let copy = lend_copy(&*self.lender, bytes);

@@ -83,6 +83,22 @@ fn sent(context: &Context) -> (u64, u64) {
 }
 
 #[test]
+fn the_first_payload_of_many_mib_makes_no_memory_for_a_second_one() {
+    const HUGE: usize = 64 << 20;
+    let it = pair::<Push, Pull>(Options::new(), Options::new());
+    let body = content(HUGE, 3);
+    for (by_reference, round) in [false, true, true].into_iter().zip(1..) {
+        it.a.send(&body[..]).unwrap();
+        let message = it.b.recv().unwrap();
+        assert!(part(&message, 0) == &body[..], "round {round}");
+        let lies_there = file_of(part(&message, 0)).is_some();
+        assert_eq!(lies_there, by_reference, "round {round}");
+    }
+    // It was not for want of memory.
+    assert_eq!(sent(&it.sender), (2, 0));
+}
+
+#[test]
 fn a_long_payload_is_read_where_its_sender_put_it() {
     let it = pair::<Push, Pull>(Options::new(), Options::new());
     for (seed, len) in [LONG, 64 << 10, 10 << 20, 3, 70_001]
