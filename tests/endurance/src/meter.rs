@@ -17,6 +17,9 @@ pub(crate) struct Usage {
     pub(crate) resident: i64,
     /// Open descriptors.
     pub(crate) descriptors: i64,
+    /// Those of them that are memory to share: rings, and regions to lend from. A context
+    /// keeps the latter for the next payload of their length.
+    pub(crate) shared: i64,
 }
 
 impl Usage {
@@ -25,6 +28,7 @@ impl Usage {
             live: ferromq_tests::live(),
             resident: resident()?,
             descriptors: descriptors()?,
+            shared: shared()?,
         })
     }
 }
@@ -41,6 +45,14 @@ pub(crate) fn descriptors() -> Result<i64, Failure> {
     // One is the folder's own.
     let open = fs::read_dir("/proc/self/fd")?.count().saturating_sub(1);
     Ok(i64::try_from(open)?)
+}
+
+/// Open descriptors of memory that is shared.
+fn shared() -> Result<i64, Failure> {
+    let open = fs::read_dir("/proc/self/fd")?.filter_map(Result::ok);
+    let names = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let shared = names.filter(|name| name.to_string_lossy().starts_with("/memfd:"));
+    Ok(i64::try_from(shared.count())?)
 }
 
 /// CPU time that this process has used. Needs no descriptor.

@@ -23,6 +23,9 @@ const RESTS: u32 = 60;
 /// the process, whose allocator fragments.
 const GROWTH: (i64, i64) = (256 << 10, 8 << 20);
 
+/// Regions that may come from the first to the last rest: a few of each length that is sent.
+const REGIONS: i64 = 32;
+
 /// What clients and hub have done.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -92,9 +95,9 @@ fn watch(
             Ok(hub.is_alone() && pulled >= done.pushed.load(Ordering::Relaxed))
         })?;
         if let Some(first) = samples.first() {
-            let first = first.descriptors;
+            let first = links(first);
             until("their descriptors are back", || {
-                Ok(Usage::now()?.descriptors <= first)
+                Ok(links(&Usage::now()?) <= first)
             })?;
         }
         samples.push(Usage::now()?);
@@ -111,9 +114,19 @@ fn watch(
     Ok(samples)
 }
 
+/// Descriptors that a client's going gives back: no link keeps one for its memory alone.
+fn links(usage: &Usage) -> i64 {
+    usage.descriptors - usage.shared
+}
+
 fn report(time: Duration, samples: &[Usage], done: &Done) -> Result<Outcome, Failure> {
     let of = |what: fn(&Usage) -> i64| samples.iter().map(what).collect::<Vec<_>>();
-    flat::check("descriptors", &of(|usage| usage.descriptors), 0)?;
+    flat::check("descriptors", &of(links), 0)?;
+    flat::check(
+        "regions of shared memory",
+        &of(|usage| usage.shared),
+        REGIONS,
+    )?;
     let live = flat::check("bytes allocated", &of(|usage| usage.live), GROWTH.0)?;
     let resident = flat::check("bytes of memory", &of(|usage| usage.resident), GROWTH.1)?;
     let mut figures = Figures::default();
