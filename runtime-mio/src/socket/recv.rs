@@ -8,7 +8,7 @@ use super::state::State;
 use super::wait::Patience;
 use crate::hand_over::{Awaited, Looker};
 use crate::{Error, Message};
-use ferromq_patterns::Subscription;
+use ferromq_patterns::{PeerId, Subscription};
 use ferromq_transport::Wait;
 
 impl Core {
@@ -74,14 +74,17 @@ impl Core {
         if guard.seat.is_taken() {
             return guard;
         }
-        guard.begin_polling();
+        let Some(polled) = guard.begin_polling() else {
+            return guard;
+        };
         let found = loop {
-            if guard.look(self) {
+            if guard.look(self, polled) {
+                guard.end_polling_beside_others(polled);
                 break true;
             }
             let sleeper = guard.seat.is_taken();
             if sleeper || !guard.spin.goes_on(&mut turn) {
-                break guard.end_polling() || sleeper;
+                break guard.end_polling(polled) || sleeper;
             }
             drop(guard);
             for _ in 0..4 {
@@ -191,51 +194,44 @@ impl State {
         }
     }
 
-    /// Lets the peer of the only link off waking us.
-    fn begin_polling(&mut self) {
-        if let Some(link) = self
-            .pipes
-            .iter_mut()
-            .flatten()
-            .find_map(|pipe| pipe.link.as_mut())
-        {
-            link.transport.begin_polling();
-        }
+    /// Lets the peer of the only link off waking us. It is to be this one's also at the
+    /// end: others may come meanwhile, and be in front of it.
+    fn begin_polling(&mut self) -> Option<PeerId> {
+        let mut pipes = self.pipes.iter_mut().flatten();
+        pipes.find_map(|pipe| {
+            pipe.link.as_mut()?.transport.begin_polling();
+            Some(pipe.id)
+        })
     }
 
     /// Has us woken again. True: there is something already.
-    fn end_polling(&mut self) -> bool {
-        let mut pipes = self.pipes.iter_mut().flatten();
-        let Some(pipe) = pipes.find(|pipe| pipe.link.is_some()) else {
+    fn end_polling(&mut self, polled: PeerId) -> bool {
+        let Some(link) = self.pipe(polled).and_then(|pipe| pipe.link.as_mut()) else {
             return true;
         };
-        let id = pipe.id;
-        let ready = pipe.link.as_mut().is_some_and(|link| {
-            let ready = matches!(link.transport.prepare_wait(), Wait::Ready);
-            link.drained &= !ready;
-            ready
-        });
+        let ready = matches!(link.transport.prepare_wait(), Wait::Ready);
+        link.drained &= !ready;
         if ready {
-            self.machine.peer_readable(id);
+            self.machine.peer_readable(polled);
         }
         ready
     }
 
-    /// One read of the only link, without waiting for its readiness.
-    fn look(&mut self, core: &Core) -> bool {
-        let Some(pipe) = self
-            .pipes
-            .iter_mut()
-            .flatten()
-            .find(|pipe| pipe.link.is_some())
-        else {
+    /// The same once something was found. What came over the polled link ended that by
+    /// itself; what came from another peer did not.
+    fn end_polling_beside_others(&mut self, polled: PeerId) {
+        if self.pipes.iter().flatten().nth(1).is_some() {
+            self.end_polling(polled);
+        }
+    }
+
+    /// One read of the polled link, without waiting for its readiness.
+    fn look(&mut self, core: &Core, polled: PeerId) -> bool {
+        let Some(link) = self.pipe(polled).and_then(|pipe| pipe.link.as_mut()) else {
             return true;
         };
-        let id = pipe.id;
-        if let Some(link) = &mut pipe.link {
-            link.drained = false;
-        }
-        self.machine.peer_readable(id);
+        link.drained = false;
+        self.machine.peer_readable(polled);
         match self.pop(core) {
             Some(message) => {
                 self.inbound.peeked = Some(message);

@@ -6,12 +6,13 @@ use std::ops::RangeInclusive;
 use ferromq_tests::{project, quoted, rows_of, tests_in, tests_of};
 
 /// Where the tests of whole sockets and transports are.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "tests/tests/conformance",
     "tests/tests/hostile",
     "tests/tests/interop",
     "runtime-mio/tests",
     "transport-tcp/tests",
+    "transport-rdma/src/tests",
     "wire/src/curve",
     "runtime-mio/src/security",
 ];

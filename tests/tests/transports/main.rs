@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod by_reference;
+mod comers;
 mod inproc;
 mod planted_faults;
 #[cfg(target_os = "linux")]
