@@ -43,6 +43,13 @@ struct PeerLook {
 }
 
 impl Core {
+    /// What the socket has counted. Who looks does the socket's work no more than who
+    /// looks from outside: it is no call, or a socket that is only looked at would wait
+    /// for one.
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.enter_foreign().observe().into_statistics()
+    }
+
     /// The socket as it is now, without its endpoints: those are the I/O
     /// thread's. For others than the socket's callers: as the I/O thread it
     /// neither takes the lock's bias nor counts as a call.

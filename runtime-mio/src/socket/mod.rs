@@ -423,9 +423,10 @@ impl AnySocket {
         self.core().monitor.subscribe()
     }
 
-    /// Counts of this moment. O(peers).
+    /// Counts of this moment. O(peers). It is no call of the socket: whoever only looks
+    /// leaves its work to the I/O thread.
     pub fn statistics(&self) -> Statistics {
-        self.core().enter().statistics()
+        self.core().statistics()
     }
 
     /// Waits until at least `count` peers are connected; false if `timeout`

@@ -15,7 +15,7 @@ use crate::link::Pools;
 use crate::machine::Machine;
 use crate::memory::{BlockPool, BufferPool};
 use crate::pipe::Pipe;
-use crate::statistics::{DropCause, Drops, Statistics, Traffic};
+use crate::statistics::{DropCause, Drops, Traffic};
 use crate::{Error, Frame};
 
 /// Whether calls still work.
@@ -146,9 +146,5 @@ impl State {
             Some(pipe) => pipe.drops.add(cause, messages),
             None => self.drops.add(cause, messages),
         }
-    }
-
-    pub(crate) fn statistics(&self) -> Statistics {
-        self.observe().into_statistics()
     }
 }
