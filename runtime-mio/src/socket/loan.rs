@@ -26,8 +26,9 @@ enum Memory {
 impl AnySocket {
     /// Lends `len` bytes to write a payload into: memory that peers read without a copy of
     /// ours, of the transport of one that is connected, else of the first transport of the
-    /// context that has such (`shm://`, `rdma://`), else memory of this process's. Sent as a frame, none of it is copied on its way to a peer
-    /// that reaches it; over `tcp://` it goes like any other.
+    /// context that has such (`shm://`, `rdma://`), else memory of this process's. Sent as a
+    /// frame, none of it is copied on its way to a peer that reaches it; over `tcp://` it
+    /// goes like any other.
     ///
     /// What is in the memory is unspecified, and initialised. A payload that a peer
     /// keeps is not lent again, and counts towards the limits of that peer's queue.
