@@ -1,5 +1,6 @@
 //! A context with the transports of this workspace.
 
+use std::num::NonZeroUsize;
 use std::ops::Deref;
 
 use ferromq_transport::Transport;
@@ -96,6 +97,14 @@ impl ContextBuilder {
     #[must_use]
     pub fn switching(mut self, switching: Switching) -> Self {
         self.builder = self.builder.switching(switching);
+        self
+    }
+
+    /// How many handshakes may be under way before no more connections are accepted; see
+    /// [`ferromq_mio::ContextBuilder::max_handshakes`]. Default 4,096.
+    #[must_use]
+    pub fn max_handshakes(mut self, count: NonZeroUsize) -> Self {
+        self.builder = self.builder.max_handshakes(count);
         self
     }
 

@@ -1,6 +1,7 @@
 //! A context: its transports, its sockets and its I/O thread.
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
@@ -33,6 +34,7 @@ pub struct ContextBuilder {
     transports: Transports,
     inproc: Inproc,
     switching: Option<Switching>,
+    max_handshakes: Option<NonZeroUsize>,
 }
 
 pub(crate) struct ContextInner {
@@ -189,6 +191,15 @@ impl ContextBuilder {
         self
     }
 
+    /// How many handshakes may be under way before no more connections are accepted:
+    /// whoever comes then waits in the system's queue until one is over. Each costs some
+    /// 10 KiB from its peer's first byte on. Default 4,096.
+    #[must_use]
+    pub fn max_handshakes(mut self, count: NonZeroUsize) -> Self {
+        self.max_handshakes = Some(count);
+        self
+    }
+
     /// Starts the I/O thread.
     ///
     /// # Errors
@@ -197,8 +208,11 @@ impl ContextBuilder {
         let (io, poll) = IoHandle::new()?;
         let authority = Authority::new(io.clone(), self.inproc);
         let plan = Plan::new(self.switching, &self.transports);
-        let reactor = Reactor::new(poll, io.clone(), authority.clone(), plan)
+        let mut reactor = Reactor::new(poll, io.clone(), authority.clone(), plan)
             .map_err(Error::system("clone the context's epoll"))?;
+        if let Some(count) = self.max_handshakes {
+            reactor.set_max_handshakes(count);
+        }
         // Measured once here, so that no call of a user's pays for it.
         crate::clock::ticks(std::time::Duration::from_micros(1));
         let thread = std::thread::Builder::new()

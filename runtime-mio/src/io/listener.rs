@@ -17,9 +17,9 @@ use crate::socket::Core;
 /// Connections accepted in one turn, so that a storm of them leaves the rest
 /// their time.
 const ACCEPTS: usize = 64;
-/// Handshakes under way beyond which nobody is let in: each costs 10 KiB
-/// from its first byte on.
-const HALF_OPEN: usize = 4096;
+/// Handshakes under way beyond which nobody is let in, unless the context says
+/// otherwise: each costs 10 KiB from its first byte on.
+pub(super) const HALF_OPEN: usize = 4096;
 /// Pause while there are that many.
 const CROWDED: Duration = Duration::from_millis(5);
 /// Pause after the process ran out of descriptors.
@@ -90,7 +90,7 @@ impl Reactor {
     /// Accepts what waits, a bounded number at a time.
     fn accept(&mut self, key: usize) {
         for _ in 0..ACCEPTS {
-            if self.half_open() >= HALF_OPEN {
+            if self.is_crowded() {
                 // The others wait in the listener's queue.
                 break;
             }
@@ -129,7 +129,7 @@ impl Reactor {
                 }
             }
         }
-        let pause = match self.half_open() >= HALF_OPEN {
+        let pause = match self.is_crowded() {
             true => CROWDED,
             false => Duration::ZERO,
         };

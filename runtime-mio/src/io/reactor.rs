@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::connector::{Connector, Stage};
 use super::handshake::Handshake;
-use super::listener::Listening;
+use super::listener::{HALF_OPEN, Listening};
 use super::resolver::Resolver;
 use super::timers::{Timer, TimerId, Timers};
 use super::watch::{Rhythm, Watch};
@@ -36,6 +36,8 @@ pub(crate) struct Reactor {
     pub(super) connectors: HashMap<ConnectorId, Connector>,
     pub(super) connecting: Slab<Attempt>,
     pub(super) handshakes: Slab<Handshake>,
+    /// So many of them, and nobody else is accepted.
+    pub(super) max_handshakes: usize,
     pub(super) resolver: Resolver,
     pub(super) authority: Arc<Authority>,
     pub(super) timers: Timers,
@@ -71,6 +73,7 @@ impl Reactor {
             connectors: HashMap::new(),
             connecting: Slab::new(),
             handshakes: Slab::new(),
+            max_handshakes: HALF_OPEN,
             resolver: Resolver::new(handle.clone()),
             authority,
             timers: Timers::default(),

@@ -1,5 +1,6 @@
 //! The reactor drives handshakes to their end.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,9 +76,14 @@ impl Reactor {
         self.drive_handshake(key);
     }
 
-    /// Handshakes under way.
-    pub(super) fn half_open(&self) -> usize {
-        self.handshakes.len()
+    /// Before it [runs](Self::run): how many handshakes may be under way.
+    pub(crate) fn set_max_handshakes(&mut self, count: NonZeroUsize) {
+        self.max_handshakes = count.get();
+    }
+
+    /// Whether as many handshakes are under way as may be.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.handshakes.len() >= self.max_handshakes
     }
 
     pub(super) fn note_stage(&mut self, origin: Origin, stage: Stage) {

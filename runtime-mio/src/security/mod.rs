@@ -102,3 +102,30 @@ impl CurveClients {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use ferromq_wire::SharedKey;
+
+    use super::SecretKey;
+
+    /// The 32 bytes where a key has been. (The codec that overwrites them may not look.)
+    #[allow(unsafe_code)]
+    fn left_of<T>(key: T) -> [u8; 32] {
+        assert_eq!(size_of::<T>(), 32);
+        let mut place = MaybeUninit::new(key);
+        // SAFETY: it is there, and is not used as a key again.
+        unsafe { place.assume_init_drop() };
+        // SAFETY: its bytes, of which none is padding, were written and are still there.
+        unsafe { place.as_ptr().cast::<[u8; 32]>().read_volatile() }
+    }
+
+    #[test]
+    fn keys_are_overwritten_when_they_are_dropped() {
+        assert_eq!(left_of([7_u8; 32]), [7; 32]);
+        assert_eq!(left_of(SecretKey::new([7; 32])), [0; 32]);
+        assert_eq!(left_of(SharedKey::new([7; 32])), [0; 32]);
+    }
+}

@@ -24,7 +24,7 @@ const UNREACHABLE: [(u32, &str); 3] = [
 ];
 
 /// The sections of the conformance list.
-const SECTIONS: [(char, &str); 8] = [
+const SECTIONS: [(char, &str); 9] = [
     ('A', "Greeting and version"),
     ('B', "Framing"),
     ('C', "NULL handshake and metadata"),
@@ -33,6 +33,7 @@ const SECTIONS: [(char, &str); 8] = [
     ('F', "REQ, REP, DEALER, ROUTER"),
     ('G', "PUB, SUB, XPUB, XSUB"),
     ('H', "PUSH, PULL, PAIR, queues, lifetime"),
+    ('I', "The draft types"),
 ];
 
 /// The tests of each row of hostile input: `row_07_versions_above_3`.
@@ -114,6 +115,7 @@ fn conformance_tests() -> BTreeMap<String, BTreeSet<String>> {
 fn conformance_list() -> String {
     let tests = conformance_tests();
     let mut list = String::from("| Section | Rows, and how many tests each has |\n|---|---|\n");
+    let mut next = 1..;
     for (letter, title) in SECTIONS {
         let mut rows: Vec<(u32, usize)> = tests
             .iter()
@@ -125,6 +127,13 @@ fn conformance_list() -> String {
         rows.sort_unstable();
         let untested = rows.iter().find(|(_, tests)| *tests == 0);
         assert_eq!(untested, None, "of section {letter}");
+        for (row, _) in &rows {
+            assert_eq!(
+                Some(*row),
+                next.next(),
+                "of section {letter}: none is left out"
+            );
+        }
         let rows: Vec<String> = rows
             .iter()
             .map(|(row, tests)| format!("{letter}{row}: {tests}"))

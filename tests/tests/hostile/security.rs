@@ -1,12 +1,13 @@
 //! Rows 40 to 46: who claims to be somebody.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crypto_box::SecretKey;
-use ferromq::{EventKind, Options};
-use ferromq_tests::{COMMAND, Greeting, RawPeer};
+use ferromq::{Context, EventKind, Options};
+use ferromq_tests::{COMMAND, Greeting, Ours, RawPeer};
 
-use crate::arena::{Arena, Kind};
+use crate::arena::{Arena, Kind, NEIGHBOUR};
 use crate::greeting::DEADLINE;
 use crate::memory::{alone, has_descriptors, live};
 use crate::secured::{Client, between, curve_arena, greeted, plain_arena, plain_hello, properties};
@@ -86,6 +87,31 @@ fn row_40_half_open_handshakes_are_capped() {
         }
         arena.serves();
     });
+}
+
+#[test]
+fn row_40_the_cap_is_an_option_of_the_context() {
+    let most = NonZeroUsize::new(2).expect("two");
+    for kind in Kind::ALL {
+        let context = Context::builder().max_handshakes(most).build();
+        let context = context.expect("a context");
+        let mut ours = Ours::within(context, kind.socket_type(), Options::new());
+        ours.bind_to("tcp://127.0.0.1:*");
+        let neighbour = RawPeer::identified(ours.endpoint(), kind.peer_type(), NEIGHBOUR);
+        let mut arena = Arena::around(kind, ours, neighbour);
+        let first = arena.stranger();
+        arena.accepted();
+        let _second = arena.stranger();
+        arena.accepted();
+        let _third = arena.stranger();
+        arena.serves();
+        let accepts = |kind: &EventKind| matches!(kind, EventKind::Accepted);
+        let a_while = Duration::from_millis(50);
+        assert!(!arena.ours.happens_within(a_while, accepts), "{kind:?}");
+        drop(first);
+        arena.accepted();
+        arena.serves();
+    }
 }
 
 #[test]
