@@ -31,6 +31,24 @@ pub enum Promise {
     Drain,
 }
 
+impl Promise {
+    /// Every promise.
+    pub const ALL: &'static [Self] = &[
+        Self::Conservation,
+        Self::Once,
+        Self::Whole,
+        Self::Order,
+        Self::Alternation,
+        Self::Reply,
+        Self::Route,
+        Self::Fairness,
+        Self::Match,
+        Self::Subscriptions,
+        Self::Limits,
+        Self::Drain,
+    ];
+}
+
 /// A promise that a schedule broke.
 #[derive(Clone, Debug)]
 pub struct Failure {

@@ -1,7 +1,7 @@
 //! The simulator itself: it repeats itself, it finds what is wrong, and it finds
 //! nothing else.
 
-use ferromq_simulation::{Plant, Scenario, Schedule, run};
+use ferromq_simulation::{Plant, Promise, Scenario, Schedule, run};
 
 fn schedule(scenario: Scenario, seed: u64, plant: Option<Plant>) -> Schedule {
     Schedule {
@@ -64,6 +64,14 @@ fn is_found(plant: Plant) {
         failure.is_some_and(|failure| failure.promise == plant.breaks())
     });
     assert!(found, "{plant:?} breaks nothing in {SCHEDULES} schedules");
+}
+
+#[test]
+fn every_promise_has_a_plant_that_breaks_it() {
+    for promise in Promise::ALL {
+        let is_broken = Plant::ALL.iter().any(|plant| plant.breaks() == *promise);
+        assert!(is_broken, "{promise:?}");
+    }
 }
 
 macro_rules! plants {
