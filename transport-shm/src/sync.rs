@@ -52,7 +52,8 @@ pub(crate) mod faults {
     }
 
     /// Runs a model with a bug planted, or none, and returns its executions.
-    /// `preemptions` bounds how often a thread is interrupted where it could go on.
+    /// `preemptions` bounds how often a thread is interrupted where it could go on;
+    /// `FERROMQ_MODEL_SECONDS` allows one more, for so long at most.
     ///
     /// # Panics
     /// If the model fails without a bug, or does not find the planted one.
@@ -70,6 +71,12 @@ pub(crate) mod faults {
         let counter = Arc::clone(&executions);
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = preemptions;
+        let long = std::env::var("FERROMQ_MODEL_SECONDS").ok();
+        let long = long.and_then(|seconds| seconds.parse().ok());
+        if let (None, Some(seconds)) = (fault, long) {
+            builder.preemption_bound = preemptions.map(|most| most + 1);
+            builder.max_duration = Some(std::time::Duration::from_secs(seconds));
+        }
         PLANTED.set(fault);
         let result = catch_unwind(AssertUnwindSafe(|| {
             builder.check(move || {
@@ -81,7 +88,12 @@ pub(crate) mod faults {
         match (fault, result) {
             (None, Err(cause)) => std::panic::resume_unwind(cause),
             (Some(fault), Ok(())) => panic!("{fault:?} was not found"),
-            _ => executions.load(Ordering::Relaxed),
+            (Some(_), Err(_)) => executions.load(Ordering::Relaxed),
+            (None, Ok(())) => {
+                let executions = executions.load(Ordering::Relaxed);
+                println!("explored {executions} interleavings");
+                executions
+            }
         }
     }
 }

@@ -230,7 +230,7 @@ pub(crate) struct EnduranceOptions {
 #[command(next_help_heading = "Options of loom, hostile and fuzz")]
 pub(crate) struct RepeatedOptions {
     /// Seconds for each model, which ends then wherever it is.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 45)]
     pub(crate) model_seconds: u64,
     /// How often the hostile rows are tried.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
@@ -390,7 +390,8 @@ pub(crate) enum GroupName {
     Manual,
     /// Models of the lock-free code, every interleaving.
     Loom,
-    /// Whole sockets over a virtual network and clock, as many schedules as fit 45 s.
+    /// Whole sockets over a virtual network and clock: as many schedules as two
+    /// cores do in 90 s.
     Simulation,
     /// The program without std and alloc runs.
     NoStd,

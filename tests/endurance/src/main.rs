@@ -140,6 +140,7 @@ fn main() -> ExitCode {
             }
         };
     }
+    end_after(longest(&check));
     let outcome = run(check, common.seed).and_then(|outcome| {
         if let (Outcome::Passed(figures), Some(file)) = (&outcome, &common.figures) {
             figures.write(file)?;
@@ -164,6 +165,29 @@ fn main() -> ExitCode {
 
 /// What a check ends with that cannot run here, as automake's do.
 const SKIPPED: u8 = 77;
+
+/// What a check may take: many times what it takes on two busy cores.
+fn longest(check: &Check) -> Duration {
+    let seconds = match check {
+        Check::Kills { count, over_shm } => count.saturating_add(*over_shm),
+        Check::Soak { seconds } => *seconds,
+        _ => 0,
+    };
+    SPARE.saturating_add(Duration::from_secs(seconds))
+}
+
+/// What it may take besides.
+const SPARE: Duration = Duration::from_secs(600);
+
+/// Ends the process then, whoever waits in it: a call that never returns is a failure too.
+/// Its peers end with it, as nobody tells them anything any more.
+fn end_after(time: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        println!("FAILED: no end after {} s", time.as_secs());
+        std::process::exit(1);
+    });
+}
 
 fn run(check: Check, seed: u64) -> Result<Outcome, Failure> {
     match check {
@@ -214,6 +238,14 @@ fn until(what: &str, mut condition: impl FnMut() -> Result<bool, Failure>) -> Re
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_check_may_take_longer_than_it_is_told_to() {
+        let soak = Check::Soak { seconds: 300 };
+        assert_eq!(longest(&soak), SPARE + Duration::from_secs(300));
+        let endless = Check::Soak { seconds: u64::MAX };
+        assert_eq!(longest(&endless), Duration::MAX);
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -200,30 +200,29 @@ fn the_end() {
     reading.join().unwrap();
 }
 
-fn holds(name: &str, preemptions: Option<usize>, at_least: usize, model: fn()) {
+fn holds(preemptions: Option<usize>, at_least: usize, model: fn()) {
     let n = explore(None, preemptions, model);
-    println!("{name}: {n} executions");
     assert!(n >= at_least, "{n} executions");
 }
 
 #[test]
 fn bytes_arrive_in_order_and_nobody_sleeps_too_long() {
-    holds("one_way", Some(3), 1000, one_way);
+    holds(Some(3), 1000, one_way);
 }
 
 #[test]
 fn both_sides_of_a_dialogue_are_woken() {
-    holds("dialogue", Some(3), 1000, dialogue);
+    holds(Some(3), 1000, dialogue);
 }
 
 #[test]
 fn who_stops_spinning_is_woken_again() {
-    holds("polling", Some(3), 100, polling);
+    holds(Some(3), 100, polling);
 }
 
 #[test]
 fn the_end_is_noticed_after_the_last_byte() {
-    holds("the_end", None, 100, the_end);
+    holds(None, 100, the_end);
 }
 
 #[test]

@@ -16,10 +16,11 @@ use crate::workspace;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const FLAGS: &str = "-Zsanitizer=address";
 /// Packages whose tests run, those of which that are there.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("ferromq-transport", "transport"),
     ("ferromq-transport-tcp", "transport-tcp"),
     ("ferromq-transport-shm", "transport-shm"),
+    ("ferromq-transport-rdma", "transport-rdma"),
     ("ferromq-mio", "runtime-mio"),
 ];
 /// Tests that leak on purpose, to see that a suite notices.
