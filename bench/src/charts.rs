@@ -17,10 +17,20 @@ pub(crate) struct Drawn {
 }
 
 const WIDTH: u32 = 900;
+/// Height of what stands under a chart.
+const FOOT: u32 = 32;
 const FONT: &str = "sans-serif";
+
+/// What stands under each chart: where and with what it was measured.
+type Foot = [String; 2];
 
 /// Draws what was measured into `directory`.
 pub(crate) fn draw(results: &Results, directory: &Path) -> Result<Vec<Drawn>, Failure> {
+    let machine = &results.machine;
+    let foot = [
+        format!("{}, {}", machine.hardware(), machine.date()),
+        machine.versions(),
+    ];
     let mut drawn = Vec::new();
     for (workload, via, mechanism) in groups(results) {
         let of_group = |cell: &&CellResults| {
@@ -39,7 +49,7 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<Vec<Drawn>, Fa
                 format!("{workload} over {via} with CURVE, a core each"),
             ),
         };
-        let is_drawn = draw_bars(&cells, &title, &directory.join(&file))?;
+        let is_drawn = draw_bars(&cells, &title, &foot, &directory.join(&file))?;
         drawn.extend(is_drawn.then_some(Drawn { file, title }));
     }
     let mut axes: Vec<Axis> = Vec::new();
@@ -57,7 +67,7 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<Vec<Drawn>, Fa
         let file = format!("{}.svg", axis.file_stem());
         let title = format!("growth of {}", axis.name());
         if !curves.is_empty() {
-            draw_growth(axis, &curves, &directory.join(&file))?;
+            draw_growth(axis, &curves, &foot, &directory.join(&file))?;
             drawn.push(Drawn { file, title });
         }
     }
@@ -88,7 +98,12 @@ struct Bar {
 ///
 /// Each group has its own scale, for what takes nanoseconds at 8 B takes
 /// milliseconds at 10 MiB. Nothing is drawn without figures.
-fn draw_bars(cells: &[&CellResults], title: &str, file: &Path) -> Result<bool, Failure> {
+fn draw_bars(
+    cells: &[&CellResults],
+    title: &str,
+    foot: &Foot,
+    file: &Path,
+) -> Result<bool, Failure> {
     let groups: Vec<_> = cells
         .iter()
         .map(|results| (results.cell.format_shape(), bars(results)))
@@ -98,7 +113,7 @@ fn draw_bars(cells: &[&CellResults], title: &str, file: &Path) -> Result<bool, F
         return Ok(false);
     }
     let lines: usize = groups.iter().map(|(_, bars)| bars.len() + 2).sum();
-    let height = 40 + 18 * lines as u32;
+    let height = 40 + 18 * lines as u32 + FOOT;
     let area = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
     area.fill(&WHITE).map_err(failure)?;
     let text = |text: &str, at: (i32, i32), size: i32| {
@@ -125,6 +140,7 @@ fn draw_bars(cells: &[&CellResults], title: &str, file: &Path) -> Result<bool, F
         }
         y += 16;
     }
+    draw_foot(&area, foot)?;
     area.present().map_err(failure)?;
     Ok(true)
 }
@@ -144,10 +160,12 @@ fn bars(results: &CellResults) -> Vec<Bar> {
 }
 
 /// Time of an operation and memory, one above the other, both logarithmic.
-fn draw_growth(axis: Axis, curves: &[&Curve], file: &Path) -> Result<(), Failure> {
-    let area = SVGBackend::new(file, (WIDTH, 700)).into_drawing_area();
+fn draw_growth(axis: Axis, curves: &[&Curve], foot: &Foot, file: &Path) -> Result<(), Failure> {
+    let area = SVGBackend::new(file, (WIDTH, 700 + FOOT)).into_drawing_area();
     area.fill(&WHITE).map_err(failure)?;
-    let (upper, lower) = area.split_vertically(350);
+    draw_foot(&area, foot)?;
+    let (lines, _) = area.split_vertically(700);
+    let (upper, lower) = lines.split_vertically(350);
     let time = format!("{}: time of {} in us", axis.name(), axis.operation());
     draw_lines(&upper, &time, axis, curves, |point| point.microseconds)?;
     let memory = format!("{}: memory in MiB", axis.name());
@@ -205,6 +223,23 @@ fn draw_lines(
         .position(SeriesLabelPosition::UpperLeft)
         .draw()
         .map_err(failure)?;
+    Ok(())
+}
+
+/// Writes the foot at the lower edge.
+fn draw_foot(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    foot: &Foot,
+) -> Result<(), Failure> {
+    let (_, height) = area.dim_in_pixel();
+    let grey = RGBColor(90, 90, 90);
+    let style = (FONT, 11).into_font().color(&grey);
+    let mut y = height as i32 - FOOT as i32;
+    for line in foot {
+        area.draw(&Text::new(line.clone(), (10, y), style.clone()))
+            .map_err(failure)?;
+        y += FOOT as i32 / 2;
+    }
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::channel::{Answer, Channel, Order, Report};
-use crate::job::{Job, Role, Via, Workload};
+use crate::hogs::Hogs;
+use crate::job::{Job, Placement, Role, Via, Workload};
 use crate::peers::Failure;
 
 /// A job that takes longer than this lost a message: a hundred times what it should.
@@ -31,6 +32,10 @@ pub(crate) fn run_under(
     launcher: impl Fn(Role) -> Result<Command, Failure>,
 ) -> Result<Reports, Failure> {
     let encoded = serde_json::to_string(job)?;
+    let _hogs = match job.cell.placement {
+        Placement::Contended => Some(Hogs::on_each_core()?),
+        _ => None,
+    };
     let mut pair = Pair::new(
         match job.cell.is_heavy()
             || job.cell.has_loans_only()

@@ -210,6 +210,19 @@ pub(crate) enum Placement {
     CoreEach,
     /// Wherever the scheduler likes.
     Unpinned,
+    /// A core each, and on each core somebody else who never sleeps.
+    Contended,
+}
+
+impl Placement {
+    pub(crate) fn wants_two_cores(self) -> bool {
+        matches!(self, Self::CoreEach | Self::Contended)
+    }
+
+    /// Whether who polls without end has a core for that.
+    pub(crate) fn has_cores_to_burn(self) -> bool {
+        matches!(self, Self::CoreEach | Self::Unpinned)
+    }
 }
 
 /// What a connection's security is (23/ZMTP).

@@ -64,8 +64,10 @@ impl Machine {
     }
 
     pub(crate) fn versions(&self) -> String {
+        let Self { rustc, ferromq, .. } = self;
+        let mut versions = vec![format!("ferromq {ferromq}, {rustc}")];
         let version = |(name, version): &(String, String)| format!("{name} {version}");
-        let versions: Vec<_> = self.versions.iter().map(version).collect();
+        versions.extend(self.versions.iter().map(version));
         versions.join(", ")
     }
 
@@ -94,7 +96,6 @@ impl Machine {
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, {}", self.hardware(), self.date)?;
-        write!(f, "{}, ferromq {}, ", self.rustc, self.ferromq)?;
         write!(f, "{}", self.versions())?;
         for line in &self.noise {
             write!(f, "\nnoise: {line}")?;

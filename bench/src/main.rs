@@ -17,7 +17,8 @@
 //!
 //! Waking an idle core takes several times as long as a round trip, so each
 //! figure comes in three placements: both processes on one core, a core each,
-//! and wherever the scheduler likes.
+//! and wherever the scheduler likes. Round trips come in a fourth one, with others
+//! on every core, as who spins for an answer could lose there.
 
 mod channel;
 mod charts;
@@ -25,6 +26,7 @@ mod cli;
 mod coordinator;
 mod goals;
 mod growth;
+mod hogs;
 mod idle;
 mod job;
 mod machine;

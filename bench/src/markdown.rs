@@ -83,7 +83,7 @@ fn write_workloads(page: &mut String, results: &Results) -> Result<(), Failure> 
     }
     page.push_str(
         "\n## Workloads\n\nRSS is the peak of the side that connects, and of the side that binds. \
-         CPU is of all\nprocesses. `x` is the ratio, round by round, to the raw sockets, to libzmq, \
+         CPU is of all\nprocesses. The median of round trips is that of each round's p50. `x` is the ratio, round by round, to the raw sockets, to libzmq, \
          and to the\nbest of the other libraries; of round trips it is that of the times.\n\n",
     );
     writeln!(page, "| {} |", HEAD.join(" | "))?;

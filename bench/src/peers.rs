@@ -27,7 +27,7 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
-use crate::job::{Cell, Contender, Job, Mechanism, Placement, Role, Via, Workload};
+use crate::job::{Cell, Contender, Job, Mechanism, Role, Via, Workload};
 use crate::{idle, worker};
 
 /// Why a worker could not do its job. Shown to the user, never matched on.
@@ -238,13 +238,13 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         }
         (Memcpy, PushPull) if cell.via == Via::Shm && cell.shape.size >= 64 << 10 => None,
         (Memcpy, _) => Some("only for long bodies through shared memory"),
-        (RawBusy, ReqRep) if cell.placement != Placement::OneCore => None,
+        (RawBusy, ReqRep) if cell.placement.has_cores_to_burn() => None,
         (RawBusy, _) => Some("only for round trips, and only with a core to burn"),
         (other, _) if cell.via == Via::TcpSwitched && other != Contender::Ferromq => {
             Some("it stays where it is")
         }
         (Iceoryx2, _) if cell.via != Via::Shm => Some("it has shared memory only"),
-        (Iceoryx2, _) if cell.placement == Placement::OneCore => {
+        (Iceoryx2, _) if !cell.placement.has_cores_to_burn() => {
             Some("it polls: only with a core to burn")
         }
         (Iceoryx2, PushPull | ReqRep) => None,

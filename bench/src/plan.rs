@@ -110,7 +110,7 @@ impl Plan {
 
     /// Where the processes of a cell run; its placement does not matter.
     pub(crate) fn placements(self, cell: &Cell) -> &'static [Placement] {
-        use Placement::{CoreEach, OneCore, Unpinned};
+        use Placement::{Contended, CoreEach, OneCore, Unpinned};
         use Workload::{DealerRouter, PubSub, PushPull, ReqRep};
         let Shape { size, peers, .. } = cell.shape;
         let (tcp, inproc) = (cell.via == Via::Tcp, cell.via == Via::Inproc);
@@ -119,6 +119,7 @@ impl Plan {
             ReqRep if self == Self::Quick => &[OneCore, CoreEach],
             ReqRep if cell.mechanism == Mechanism::Curve || size != 64 => &[OneCore, CoreEach],
             _ if self == Self::Quick || cell.mechanism == Mechanism::Curve => &[CoreEach],
+            ReqRep if tcp || cell.via == Via::Ipc => &[OneCore, CoreEach, Unpinned, Contended],
             ReqRep => &[OneCore, CoreEach, Unpinned],
             PushPull if inproc && size > 64 => &[CoreEach],
             PushPull if !STREAM.contains(&cell.shape) => &[CoreEach],

@@ -124,7 +124,7 @@ impl Planned {
 
     /// Whether the machine has the cores.
     fn has_room(&self, cell: &Cell) -> bool {
-        cell.placement != Placement::CoreEach || self.cores > 1
+        !cell.placement.wants_two_cores() || self.cores > 1
     }
 
     fn measure(

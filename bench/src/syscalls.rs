@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coordinator::{self, this_program};
 use crate::job::{Cell, Contender, Job, Placement, Role, Shape, Via, Workload};
-use crate::peers::Failure;
+use crate::peers::{self, Failure};
 use crate::progress::Progress;
 use crate::sys::perf::SystemCalls;
 use crate::sys::ptrace;
@@ -81,17 +81,18 @@ pub(crate) fn plan(contenders: &[Contender], vias: &[Via]) -> Vec<(Via, Contende
     let mut planned = Vec::new();
     for via in vias.iter().copied().filter(|via| *via != Via::Inproc) {
         // On one core nobody can poll for what the other one has to do.
-        let polls = |who: &&Contender| {
-            matches!(
-                who,
-                Contender::RawBusy | Contender::Iceoryx2 | Contender::Memcpy
-            )
-        };
-        let counted = |who: &&Contender| !who.is_zero_copy() && !polls(who);
+        let able = |who: &&Contender| peers::inability(**who, &cell(via)).is_none();
+        let counted = |who: &&Contender| !who.is_zero_copy() && able(who);
         let counted = contenders.iter().filter(counted);
         planned.extend(counted.map(|contender| (via, *contender)));
     }
     planned
+}
+
+/// What is counted over `via`.
+fn cell(via: Via) -> Cell {
+    let shape = Shape::of_size(64);
+    Cell::new(Workload::ReqRep, shape, via, Placement::OneCore)
 }
 
 /// About how long counting one contender's takes, in seconds.
@@ -112,8 +113,7 @@ pub(crate) fn count(
         progress.tell(&format!(
             "system calls of a round trip over {via}: {contender}"
         ));
-        let (workload, placement) = (Workload::ReqRep, Placement::OneCore);
-        let cell = Cell::new(workload, Shape::of_size(64), via, placement);
+        let cell = cell(via);
         let counted = count_one(cell, contender, round_trips);
         let trouble = counted
             .as_ref()
@@ -122,7 +122,7 @@ pub(crate) fn count(
         rows.push(SyscallRow {
             contender,
             via,
-            placement,
+            placement: cell.placement,
             per_round_trip: counted.ok(),
             method,
             trouble,

@@ -328,11 +328,11 @@ fn pin(job: &Job, role: Role) -> Result<(), Failure> {
     let core = match (job.cell.placement, role) {
         (Placement::Unpinned, _) => return Ok(()),
         // Each thread goes to its own.
-        (Placement::CoreEach, Role::Both) => return Ok(()),
-        (Placement::CoreEach, Role::Client) => cores.get(1),
+        (Placement::CoreEach | Placement::Contended, Role::Both) => return Ok(()),
+        (Placement::CoreEach | Placement::Contended, Role::Client) => cores.get(1),
         // The proxy has a core, the two ends share the other.
-        (Placement::CoreEach, _) if beside_a_proxy => cores.get(1),
-        (Placement::OneCore | Placement::CoreEach, _) => cores.first(),
+        (Placement::CoreEach | Placement::Contended, _) if beside_a_proxy => cores.get(1),
+        (Placement::OneCore | Placement::CoreEach | Placement::Contended, _) => cores.first(),
     };
     let core = core.ok_or("there is no second core")?;
     Ok(sys::pin_to(*core)?)

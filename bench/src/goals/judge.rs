@@ -85,10 +85,12 @@ impl Judge<'_> {
             if size == 10 * MIB {
                 self.cpu_to_raw(cell);
                 let rss = |row: &Row| {
-                    row.spread(|figure| {
+                    // A bound is one for every round.
+                    let peak = row.peak(|figure| {
                         let sides = [figure.client_peak_rss_bytes, figure.server_peak_rss_bytes];
-                        sides.into_iter().max().unwrap_or_default() as f64 / MIB as f64
-                    })
+                        sides.into_iter().max().unwrap_or_default()
+                    });
+                    (!row.has_failed()).then(|| single(peak as f64 / MIB as f64))
                 };
                 let bound = Some(AtMost(LONG_MESSAGES_MIB));
                 self.figure(cell, "MiB of either side", bound, rss);
@@ -107,14 +109,12 @@ impl Judge<'_> {
 
     fn round_trips(&mut self, via: Via) {
         let cell = |placement| Cell::new(Workload::ReqRep, Shape::of_size(64), via, placement);
-        let (one, each, unpinned) = (
-            cell(Placement::OneCore),
-            cell(Placement::CoreEach),
-            cell(Placement::Unpinned),
-        );
+        let [one, each, unpinned] = PLACEMENTS.map(cell);
         self.versus(one, Contender::Raw, Some(AtMost(1.15)));
         self.versus(each, Contender::RawBusy, Some(AtMost(1.5)));
         self.versus(unpinned, Contender::Raw, Some(AtMost(1.2)));
+        let contended = cell(Placement::Contended);
+        self.versus(contended, Contender::Raw, Some(AtMost(1.2)));
         for cell in [one, each, unpinned] {
             self.best(cell, Some(AtMost(1.0)));
         }

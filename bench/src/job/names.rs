@@ -48,6 +48,7 @@ impl fmt::Display for Placement {
             Self::OneCore => "one core",
             Self::CoreEach => "a core each",
             Self::Unpinned => "unpinned",
+            Self::Contended => "contended",
         })
     }
 }

@@ -22,11 +22,13 @@ pub(crate) fn run(quick: bool, arguments: &[String]) -> io::Result<ExitCode> {
         .arg(workspace::root().join("bench/Cargo.toml"))
         .arg("--");
     bench.args(quick.then_some("--quick")).args(arguments);
-    if !quick && arguments.is_empty() {
+    if !quick && is_whole(arguments) {
         bench.arg("--docs").arg(workspace::root().join(RESULTS));
         bench.arg("--goals").arg(workspace::root().join(GOALS));
-        bench.arg("--json");
-        bench.arg(workspace::target_dir().join("bench.json"));
+        if arguments.is_empty() {
+            bench.arg("--json");
+            bench.arg(workspace::target_dir().join("bench.json"));
+        }
     }
     let succeeded = process::run_in_the_open(&mut bench)?;
     Ok(if succeeded {
@@ -34,4 +36,30 @@ pub(crate) fn run(quick: bool, arguments: &[String]) -> io::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether nothing is selected by `arguments`, which may say where the JSON goes.
+fn is_whole(arguments: &[String]) -> bool {
+    match arguments {
+        [] => true,
+        [option, _file] => option == "--json",
+        [option] => option.starts_with("--json="),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_whole;
+
+    #[test]
+    fn a_run_is_whole_wherever_its_results_go() {
+        let is_whole = |arguments: &str| {
+            let arguments: Vec<_> = arguments.split_whitespace().map(str::to_owned).collect();
+            is_whole(&arguments)
+        };
+        assert!(is_whole("") && is_whole("--json a.json") && is_whole("--json=a.json"));
+        assert!(!is_whole("--via tcp") && !is_whole("--json a.json --via tcp"));
+        assert!(!is_whole("growth"));
+    }
 }
