@@ -53,8 +53,8 @@ pub(crate) fn check(count: usize) -> Result<Outcome, Failure> {
     }
     let mut figures = Figures::default();
     figures.add("connections at a time", grouped(count as u64));
-    figures.add("bytes allocated for an idle one", second.live);
-    figures.add("bytes of memory for an idle one", first.resident);
+    figures.add("bytes allocated for an idle one", grouped(second.live));
+    figures.add("bytes of memory for an idle one", grouped(first.resident));
     figures.add(
         "bytes left of each in tables",
         (after_first.live - before.live) / count as i64,

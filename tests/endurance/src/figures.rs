@@ -30,7 +30,7 @@ impl Figures {
     }
 }
 
-/// A whole number with commas.
+/// A whole number with commas; one below zero, what shrank, is zero.
 pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
     let digits = number.try_into().unwrap_or(0_u64).to_string();
     let mut shown = String::new();
@@ -54,6 +54,7 @@ mod tests {
             (999, "999"),
             (1000, "1,000"),
             (1_234_567, "1,234,567"),
+            (-5, "0"),
         ] {
             assert_eq!(grouped(number), shown);
         }

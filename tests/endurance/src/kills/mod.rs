@@ -138,8 +138,8 @@ pub(crate) fn check(kills: u64, over_shm: u64, seed: u64) -> Result<Outcome, Fai
     figures.add("received", grouped(all.received));
     figures.add("dropped and counted", grouped(all.counted));
     figures.add("written whole to the killed", grouped(all.with_the_dead));
-    figures.add("growth of what is allocated, bytes", live.max(0));
-    figures.add("growth of memory, bytes", resident.max(0));
+    figures.add("growth of what is allocated, bytes", grouped(live));
+    figures.add("growth of memory, bytes", grouped(resident));
     Ok(Outcome::Passed(figures))
 }
 

@@ -134,7 +134,7 @@ fn report(time: Duration, samples: &[Usage], done: &Done) -> Result<Outcome, Fai
     let count = |counter: &AtomicU64| grouped(counter.load(Ordering::Relaxed));
     figures.add("clients that came and went", count(&done.visits));
     figures.add("messages received", count(&done.messages));
-    figures.add("growth of what is allocated, bytes", live);
-    figures.add("growth of memory, bytes", resident);
+    figures.add("growth of what is allocated, bytes", grouped(live));
+    figures.add("growth of memory, bytes", grouped(resident));
     Ok(Outcome::Passed(figures))
 }
