@@ -1,25 +1,13 @@
-"""What every test has: a context of ours, one of pyzmq's, and a watchdog."""
+"""What every test has: a context of ours, and one of pyzmq's."""
 
 from __future__ import annotations
 
-import faulthandler
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import ferromq
-
-# A test that hangs shows where, and ends the run.
-WATCHDOG = 40.0
-
-
-@pytest.fixture(autouse=True)
-def watchdog() -> Iterator[None]:
-    faulthandler.dump_traceback_later(WATCHDOG, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
-
 
 @pytest.fixture
 def context() -> Iterator[ferromq.Context]:

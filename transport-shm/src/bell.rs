@@ -10,12 +10,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, recvmsg, send, sendmsg, shutdown,
 };
+use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::kill_point::{KillPoint, passing};
+
+#[cfg(test)]
+mod tests;
 
 /// How often one may sleep before the bytes that have woken us are taken. The
 /// kernel keeps more than 200, and there is at most one a sleep and direction.
@@ -24,6 +28,9 @@ const SLEEPS: u32 = 64;
 const WAITING_MAX: u64 = 64 << 10;
 /// Bytes that are taken at a time.
 const PIECE: usize = 256;
+/// Files that may be here at a time: that of a [`Region`] of which some bytes are
+/// still to come, and the one that came with them.
+const FILES_MAX: usize = 2;
 
 /// What a byte on the socket means, or the bytes that it begins.
 mod tag {
@@ -57,6 +64,25 @@ pub(crate) enum News {
     },
 }
 
+/// What the peer cannot mean, or we cannot hear. The connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Broken {
+    #[error(
+        "{waiting} bytes wait on the socket beside the rings, where {WAITING_MAX} are too many"
+    )]
+    Flood { waiting: u64 },
+    #[error("the socket beside the rings says what means nothing")]
+    Nonsense,
+    #[error("no descriptor is left for memory that the peer lends (RLIMIT_NOFILE)")]
+    NoDescriptor,
+}
+
+impl From<Broken> for io::Error {
+    fn from(broken: Broken) -> Self {
+        Self::new(io::ErrorKind::InvalidData, broken)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Bell {
     socket: OwnedFd,
@@ -64,11 +90,11 @@ pub(crate) struct Bell {
     sleeps: u32,
     /// The peer is gone, or we are.
     is_over: bool,
-    /// The peer said what it cannot mean.
-    is_broken: bool,
-    /// Bytes of a [`Region`] of which not all have come, and its file.
+    broken: Option<Broken>,
+    /// Bytes of a [`Region`] of which not all have come.
     begun: Vec<u8>,
-    file: Option<OwnedFd>,
+    /// Files of regions that were not read of, in the order of those.
+    files: VecDeque<OwnedFd>,
     pub(crate) news: VecDeque<News>,
 }
 
@@ -78,9 +104,9 @@ impl Bell {
             socket,
             sleeps: 0,
             is_over: false,
-            is_broken: false,
+            broken: None,
             begun: Vec::new(),
-            file: None,
+            files: VecDeque::new(),
             news: VecDeque::new(),
         }
     }
@@ -164,13 +190,15 @@ impl Bell {
     fn waiting(&mut self) -> u64 {
         let waiting = ioctl_fionread(&self.socket).unwrap_or(0);
         // Who rings more often than we sleep rings for something else.
-        self.is_broken |= waiting > WAITING_MAX;
+        if waiting > WAITING_MAX {
+            self.breaks(Broken::Flood { waiting });
+        }
         waiting
     }
 
     fn take(&mut self, mut most: usize) {
         // Also when the peer has gone: what it wrote may refer to it.
-        while most > 0 && !self.is_broken {
+        while most > 0 && self.broken.is_none() {
             let mut bytes = [0; PIECE];
             let piece = &mut bytes[..most.min(PIECE)];
             // What is refused is asked for again.
@@ -183,9 +211,15 @@ impl Bell {
                 return;
             }
             most -= taken.min(most);
-            let understood = bytes[..taken].iter().try_for_each(|byte| self.read(*byte));
-            self.is_broken |= understood.is_none();
+            if let Err(broken) = bytes[..taken].iter().try_for_each(|byte| self.read(*byte)) {
+                self.breaks(broken);
+            }
         }
+    }
+
+    /// The first cause is the one to tell of.
+    fn breaks(&mut self, cause: Broken) {
+        self.broken.get_or_insert(cause);
     }
 
     /// Some bytes; the kernel ends them with those that a file came with.
@@ -202,23 +236,28 @@ impl Bell {
         // Drained in any case: what is not kept is closed.
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(files) = message {
-                for file in files {
-                    // A second one before the first was read of is none of ours.
-                    self.is_broken |= self.file.replace(file).is_some();
-                }
+                self.files.extend(files);
             }
+        }
+        if self.files.len() > FILES_MAX {
+            self.breaks(Broken::Nonsense);
+        }
+        // There is room for the one file that the kernel hands over at a time.
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            self.breaks(Broken::NoDescriptor);
         }
         Ok(received.bytes)
     }
 
-    /// Makes sense of the next byte. `None`: there is none in it.
-    fn read(&mut self, byte: u8) -> Option<()> {
+    /// Makes sense of the next byte.
+    fn read(&mut self, byte: u8) -> Result<(), Broken> {
         if self.begun.is_empty() && byte == tag::RING {
-            return Some(());
+            return Ok(());
         }
         self.begun.push(byte);
         let Ok(region) = Region::read_from_bytes(&self.begun) else {
-            return matches!(self.begun[0], tag::LENDS | tag::ENDED).then_some(());
+            let known = matches!(self.begun[0], tag::LENDS | tag::ENDED);
+            return if known { Ok(()) } else { Err(Broken::Nonsense) };
         };
         self.begun.clear();
         let (number, len) = (region.number, region.len);
@@ -227,11 +266,11 @@ impl Bell {
             tag::LENDS => News::Lends {
                 number,
                 len,
-                file: self.file.take()?,
+                file: self.files.pop_front().ok_or(Broken::Nonsense)?,
             },
             _ => News::Ended { number },
         });
-        Some(())
+        Ok(())
     }
 
     /// Asks the system whether the peer is there.
@@ -248,7 +287,12 @@ impl Bell {
     /// Whether it is over: the peer is gone, as far as was looked, or cannot be
     /// understood.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_over || self.is_broken
+        self.is_over || self.broken.is_some()
+    }
+
+    /// Why the peer cannot be understood.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        self.broken
     }
 
     pub(crate) fn shut_down(&mut self) {

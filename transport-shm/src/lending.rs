@@ -105,8 +105,11 @@ impl Lending {
         while let Some(news) = bell.news.pop_front() {
             self.learn(news)?;
         }
-        let region = self.theirs.get(&number);
-        let region = region.ok_or(Unreachable::Region { number })?;
+        let Some(region) = self.theirs.get(&number) else {
+            // What it lends may be what could not be heard.
+            bell.broken().map_or(Ok(()), Err)?;
+            return Err(Unreachable::Region { number }.into());
+        };
         let part = region.part(offset, len);
         let part = part.ok_or(Unreachable::Range {
             number,

@@ -11,7 +11,7 @@ use crate::workspace;
 /// What every environment has: the rest of what the tests import.
 const TESTS: [&str; 4] = [
     "pyzmq==27.3.0",
-    "pytest>=8",
+    "pytest>=9",
     "hypothesis>=6",
     "typing_extensions>=4.15",
 ];
