@@ -162,19 +162,20 @@ fn bells_between_do_no_harm() {
     let sender = Shm::new();
     let lender = sender.lender().unwrap();
     let (mut client, mut server) = pair(&sender, &Shm::new());
+    let mut kept = Vec::new();
     for round in 0..300_u32 {
         // The peer waits, so it is rung for.
         let read = server.read(&mut [0; 8]);
         assert_eq!(read.unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(client.write(&[1]).unwrap(), 1);
         if round % 10 == 0 {
-            // Kept for a while, so that another region is needed.
+            // Kept to the end, so that another region is needed.
             let loan = loan(&*lender, (1 << 20) + round as usize, round as u8);
             let place = export(&mut *client, loan.as_ref());
             let len = loan.as_ref().len() as u64;
             let bytes = import(&mut *server, place, len).unwrap();
             assert!(bytes.iter().all(|byte| *byte == round as u8));
-            std::mem::forget(loan);
+            kept.push(loan);
         }
         assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
     }
