@@ -7,6 +7,7 @@ use std::ffi::{c_int, c_uchar, c_ulonglong, c_void};
 use std::sync::Once;
 
 use ferromq_wire::{Crypto, Forged, PublicKey, SecretKey, SharedKey};
+use zeroize::Zeroizing;
 
 #[link(name = "sodium")]
 unsafe extern "C" {
@@ -63,20 +64,20 @@ impl Crypto for NaCl {
 
     fn key_pair(&mut self) -> (PublicKey, SecretKey) {
         begin();
-        let (mut public, mut secret) = ([0; 32], [0; 32]);
+        let (mut public, mut secret) = ([0; 32], Zeroizing::new([0_u8; 32]));
         // SAFETY: both keys have 32 bytes. It does not fail.
         unsafe { crypto_box_keypair(public.as_mut_ptr(), secret.as_mut_ptr()) };
-        (PublicKey(public), SecretKey::new(secret))
+        (PublicKey(public), SecretKey::new(*secret))
     }
 
     fn agree(&self, theirs: &PublicKey, ours: &SecretKey) -> Result<SharedKey, Forged> {
         begin();
-        let mut key = [0; 32];
+        let mut key = Zeroizing::new([0_u8; 32]);
         let (public, secret) = (theirs.0.as_ptr(), ours.expose().as_ptr());
         // SAFETY: all three keys have 32 bytes.
         let agreed = unsafe { crypto_box_beforenm(key.as_mut_ptr(), public, secret) };
         match agreed {
-            0 => Ok(SharedKey::new(key)),
+            0 => Ok(SharedKey::new(*key)),
             // A point of low order.
             _ => Err(Forged),
         }

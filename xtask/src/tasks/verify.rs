@@ -96,10 +96,13 @@ pub(super) fn with_figures(
         return Outcome::failed("no temporary file can be made");
     };
     let outcome = check(file.path());
+    let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+    let pairs: Vec<(String, Value)> = serde_json::from_str(&text).unwrap_or_default();
+    if matches!(outcome, Outcome::Passed) && pairs.is_empty() {
+        return Outcome::failed("it passed and wrote no figures");
+    }
     store(outcome, name, || {
         let mut figures = Figures::new(what);
-        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
-        let pairs: Vec<(String, Value)> = serde_json::from_str(&text).unwrap_or_default();
         for (figure, value) in pairs {
             figures.set(figure, value);
         }
@@ -133,5 +136,23 @@ impl Interrupted {
 impl From<Result<Outcome, Failure>> for Outcome {
     fn from(checked: Result<Outcome, Failure>) -> Self {
         checked.unwrap_or_else(Self::failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_passes_and_counts_nothing_has_failed() {
+        let checked = |text: &'static str| {
+            with_figures("none", "nothing", |file| match std::fs::write(file, text) {
+                Ok(()) => Outcome::Passed,
+                Err(cause) => Outcome::failed(cause),
+            })
+        };
+        for text in ["", "[]", "no JSON"] {
+            assert!(matches!(checked(text), Outcome::Failed(_)), "{text:?}");
+        }
     }
 }
