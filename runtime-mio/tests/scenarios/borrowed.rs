@@ -2,9 +2,10 @@
 //! are while the peer keeps pace, and whole in every other case too.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ferromq_mio::{AnySocket, DropCause, LinkOptions, Options, SocketType};
+use ferromq_mio::{AnySocket, DropCause, LinkOptions, Message, Options, SocketType};
 
 use crate::common::raw::RawPeer;
 use crate::common::*;
@@ -27,6 +28,43 @@ fn push_with(endpoint: &str, options: Options) -> (AnySocket, AnySocket) {
     let pull = (SocketType::Pull, Options::new());
     let (pull, push) = linked(&context(), endpoint, pull, (SocketType::Push, options));
     (push, pull)
+}
+
+/// How many of 40 in a row have left entirely when their call returns, written from where
+/// they are; the most of five tries at that, up to the first that is enough. All 40, where
+/// nobody else uses the machine: a peer that gets no core is copied for.
+fn most_in_place(push: &AnySocket, send: impl Fn()) -> usize {
+    let has_left = |_: &i32| {
+        send();
+        push.statistics().peers[0].queued_bytes == 0
+    };
+    let mut most = 0;
+    for _ in 0..5 {
+        most = most.max((0..40).filter(has_left).count());
+        if most >= ENOUGH {
+            break;
+        }
+    }
+    push.send_bytes(END).unwrap();
+    most
+}
+
+/// Of 40: over ipc none to six leave so when each is copied.
+const ENOUGH: usize = 20;
+/// What no other message begins with.
+const END: &[u8] = b"the end";
+
+/// Looks at each message up to the end.
+fn receiving(pull: AnySocket, look: impl Fn(&Message) + Send + 'static) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        loop {
+            let message = recv(&pull);
+            if *message.frame(0).unwrap() == *END {
+                return;
+            }
+            look(&message);
+        }
+    })
 }
 
 over_tcp_and_ipc! {
@@ -72,38 +110,25 @@ over_tcp_and_ipc! {
         let (push, pull) = push_with(endpoint, Options::new().link(short));
         // Nobody receives yet: most of it is copied, and waits.
         push.send_bytes(&body(6, LONG)).unwrap();
-        let rounds = 40;
-        let receiver = std::thread::spawn(move || (0..=rounds).for_each(|_| drop(recv(&pull))));
+        let receiver = receiving(pull, |_| {});
         let long = body(7, 4 << 20);
-        let in_place = (0..rounds).filter(|_| {
-            push.send_bytes(&long).unwrap();
-            push.statistics().peers[0].queued_bytes == 0
-        });
-        // Each, where nobody else uses the machine.
-        let in_place = in_place.count();
-        assert!(in_place >= 10, "{in_place} of {rounds}");
+        let in_place = most_in_place(&push, || push.send_bytes(&long).unwrap());
+        assert!(in_place >= ENOUGH, "{in_place} of 40");
         receiver.join().unwrap();
     }
 
     fn behind_other_parts_it_is_written_from_where_it_is_too(endpoint) {
         let (push, pull) = push(endpoint);
-        let rounds = 40;
         let long = body(8, 8 << 20);
         let expected = long.clone();
-        let receiver = std::thread::spawn(move || {
-            for _ in 0..rounds {
-                let message = recv(&pull);
-                assert_eq!(message.len(), 3);
-                assert_eq!(&message.frame(1).unwrap()[..], b"header");
-                assert!(message.frame(2).unwrap() == &expected[..]);
-            }
+        let receiver = receiving(pull, move |message| {
+            assert_eq!(message.len(), 3);
+            assert_eq!(&message.frame(1).unwrap()[..], b"header");
+            assert!(message.frame(2).unwrap() == &expected[..]);
         });
-        let in_place = (0..rounds).filter(|_| {
-            push.send_parts(&[b"", b"header", &long]).unwrap();
-            push.statistics().peers[0].queued_bytes == 0
-        });
-        let in_place = in_place.count();
-        assert!(in_place >= 10, "{in_place} of {rounds}");
+        let parts: [&[u8]; 3] = [b"", b"header", &long];
+        let in_place = most_in_place(&push, || push.send_parts(&parts).unwrap());
+        assert!(in_place >= ENOUGH, "{in_place} of 40");
         receiver.join().unwrap();
     }
 
