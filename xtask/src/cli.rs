@@ -142,7 +142,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask verify                    all of them: an hour and a quarter on two cores
+  cargo xtask verify                    all of them: an hour on two cores
   cargo xtask verify files              one group
   cargo xtask verify files --size 512MiB --kills 3
   cargo xtask verify simulation --schedules 1000000
