@@ -30,6 +30,7 @@ const LONGER_STREAM: &[Shape] = &sized([8, 64, KIB, 64 * KIB, MIB, 10 * MIB]);
 /// Where nothing is copied, length is to cost nothing.
 const LOANED_STREAM: &[Shape] = &sized([64, KIB, 64 * KIB, 10 * MIB, GIB]);
 const SHORT_STREAM: &[Shape] = &sized([64, KIB]);
+const SHORTEST_AND_LONGEST: &[Shape] = &sized([64, 10 * MIB]);
 const SMALL: &[Shape] = &sized([64]);
 const ASKED: &[Shape] = &sized([8, 64, KIB]);
 const FAN_OUT: &[Shape] = &[
@@ -86,15 +87,19 @@ impl Plan {
             (PushPull, Via::Inproc) if !full => SMALL,
             (PushPull, Via::Ipc) if !full => SHORT_STREAM,
             (PushPull, Via::Shm) if full => LOANED_STREAM,
+            (PushPull, Via::Shm) => SHORTEST_AND_LONGEST,
             (PushPull, _) => STREAM,
             (ReqRep, Via::Tcp) if full => ASKED,
             (ReqRep, _) => SMALL,
             (PubSub, Via::Tcp) => FAN_OUT,
-            (PubSub, Via::Ipc | Via::Shm) => &FAN_OUT[..1],
+            (PubSub, Via::Ipc) => &FAN_OUT[..1],
+            (PubSub, Via::Shm) if full => &FAN_OUT[..1],
             (DealerRouter, Via::Tcp) if full => PIPELINED,
-            (DealerRouter, Via::Tcp | Via::Ipc | Via::Shm) => &PIPELINED[..1],
+            (DealerRouter, Via::Tcp) => &PIPELINED[..1],
+            (DealerRouter, Via::Ipc | Via::Shm) if full => &PIPELINED[..1],
             (Topics, Via::Tcp) => TOPICS,
-            (Clients, Via::Tcp) => CLIENTS,
+            (Clients, Via::Tcp) if full => CLIENTS,
+            (Clients, Via::Tcp) => &CLIENTS[1..],
             (Proxy, Via::Tcp) => SMALL,
             (PubSub | Topics | DealerRouter | Clients | Proxy | Backlog, _) => &[],
         }
@@ -137,6 +142,10 @@ impl Plan {
             // They are seldom the best, and no goal is about them.
             Contender::LibzmqSystem | Contender::Nng => {
                 self == Self::Full && cell.placement == Placement::CoreEach
+            }
+            // They are over a Unix socket there, which is measured as such.
+            Contender::Libzmq | Contender::LibzmqZeroCopy | Contender::Zeromq | Contender::Rzmq => {
+                self == Self::Full || cell.via != Via::Shm
             }
             _ => true,
         }

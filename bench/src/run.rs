@@ -184,7 +184,10 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::Cli;
 
     fn row(contender: Contender, rate: Option<f64>) -> Row {
         let figure = |rate| measure::Figure {
@@ -195,6 +198,21 @@ mod tests {
             rounds: vec![rate.map(figure)],
             ..Row::left_out(contender, "")
         }
+    }
+
+    #[test]
+    fn a_quick_run_takes_three_minutes_and_a_whole_one_half_an_hour() {
+        let cost = |arguments: &[&str]| {
+            let selection = Cli::parse_from(arguments).selection;
+            let (parts, everybody) = (Part::of(selection.plan()), selection.contenders());
+            Planned::new(&selection, parts, &everybody, 2).cost(&selection)
+        };
+        let (quick, whole) = (
+            cost(&["ferromq-bench", "--quick"]),
+            cost(&["ferromq-bench"]),
+        );
+        assert!(quick <= 180.0, "{quick} s");
+        assert!(whole <= 1_800.0, "{whole} s");
     }
 
     #[test]
