@@ -231,7 +231,7 @@ impl<M: Mechanism> Connection<M> {
             }
             Protection::None => agreed,
             // Frames are sealed, and pass over any path.
-            _ => agreed & Features::SWITCH,
+            _ => agreed & (Features::SWITCH | Features::FABRIC),
         }
     }
 

@@ -185,7 +185,7 @@ pub use scratch::Scratch;
 pub use socket_type::SocketType;
 pub use switch::{
     Introduction, SWITCH_PROOF, Switch, SwitchAction, SwitchError, SwitchOutcome, SwitchReason,
-    SwitchSide,
+    SwitchSide, SwitchWay,
 };
 pub use tensor::{
     TENSOR_MAGIC, TENSOR_MAX_DIMENSIONS, TensorError, TensorFlags, TensorHeader, TensorType,

@@ -35,6 +35,8 @@ impl Features {
     /// Moving a connection to a shorter path once the handshake is complete; see
     /// [`Switch`](crate::Switch).
     pub const SWITCH: Self = Self(4);
+    /// That path may be a fabric between machines. Means nothing without SWITCH.
+    pub const FABRIC: Self = Self(8);
 
     /// The set with exactly these bits.
     #[must_use]

@@ -1,69 +1,26 @@
-//! SWITCH: two peers on one machine agree, at the end of their handshake, to go on
-//! over a shorter path (docs/PROTOCOL.md, Extensions).
+//! SWITCH: two peers on one machine, or on one fabric, agree, at the end of their
+//! handshake, to go on over a shorter path (docs/PROTOCOL.md, Extensions).
 
 mod layout;
 mod reason;
+mod terms;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use self::layout::{FRAME_MAX, Word};
+use self::layout::{FRAME_MAX, Word, has_fabric};
 pub use self::reason::{SwitchError, SwitchReason};
-use crate::checksum::Checksums;
+pub use self::terms::{
+    Introduction, SWITCH_PROOF, SwitchAction, SwitchOutcome, SwitchSide, SwitchWay,
+};
 use crate::{Features, Instant};
-
-/// Which side of the connection this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SwitchSide {
-    /// The peer came to us: we make the place to meet at.
-    Accepted,
-    /// We came to the peer: we go to the place, and have the last word.
-    Connected,
-}
-
-/// What one side says of itself, in XFERRO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Introduction {
-    /// Equal on both sides exactly if they can meet; all zero: this one cannot.
-    pub host: [u8; 16],
-    /// Half of the name of the place to meet at: random, and fresh.
-    pub label: [u8; 16],
-    /// What only the peer is told: random, and fresh.
-    pub secret: [u8; SWITCH_PROOF],
-}
-
-/// Bytes that each side writes first on the short path: the peer's secret.
-pub const SWITCH_PROOF: usize = 32;
-
-/// What the caller is to do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SwitchAction {
-    /// Wait for the peer at the [place](Switch::place), and tell:
-    /// [`bound`](Switch::bound) or [`failed`](Switch::failed).
-    Bind,
-    /// Go to the [place](Switch::place), and tell: [`connected`](Switch::connected)
-    /// or [`failed`](Switch::failed).
-    Connect,
-}
-
-/// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SwitchOutcome {
-    /// There are words to be written, or to be heard.
-    Undecided,
-    /// The two cannot meet: nothing was tried.
-    Apart,
-    /// The connection stays where it is, and why.
-    Stay(SwitchReason),
-    /// Traffic takes the short path, in both directions.
-    Go,
-}
 
 /// One side of the agreement.
 ///
 /// ```text
 ///   connected                                     accepted
 ///     XFERRO ────────────────────────────────────▶
-///            ◀──────────────────────────────────── XFERRO    hosts differ: done
+///            ◀──────────────────────────────────── XFERRO    nothing shared: done
 ///            ◀───────────────────────── SWITCH ready         waits at the place
 ///     proof  ═══════════ short path ═════════════▶ checks it
 ///     checks ◀═══════════════════════════════════  proof
@@ -87,10 +44,14 @@ pub enum SwitchOutcome {
 #[derive(Clone, Debug)]
 pub struct Switch {
     side: SwitchSide,
-    checksums: Checksums,
+    features: Features,
     ours: Introduction,
     theirs: Option<Introduction>,
     phase: Phase,
+    /// What both have in common, once that is known.
+    way: Option<SwitchWay>,
+    /// Where the listener waits, on a fabric.
+    at: Option<SocketAddr>,
     /// Our last word, and the peer's.
     verdict: Option<Verdict>,
     peer: Option<Verdict>,
@@ -108,7 +69,7 @@ pub struct Switch {
 enum Phase {
     /// The peer has not said who it is.
     Introducing,
-    /// Not on one machine.
+    /// With nothing in common.
     Apart,
     /// The place is being made: by us, or by the peer.
     Preparing,
@@ -132,7 +93,7 @@ impl Switch {
 
     /// Begins, once the handshake is complete and both have offered
     /// [`Features::SWITCH`]. `features` are those that are on, `patience` is how
-    /// long it may take from the moment when both are known to share a machine.
+    /// long it may take from the moment when both are known to share something.
     #[must_use]
     pub fn new(
         side: SwitchSide,
@@ -142,10 +103,12 @@ impl Switch {
     ) -> Self {
         Self {
             side,
-            checksums: Checksums::from(features),
+            features,
             ours,
             theirs: None,
             phase: Phase::Introducing,
+            way: None,
+            at: None,
             verdict: None,
             peer: None,
             introduction_due: true,
@@ -168,7 +131,7 @@ impl Switch {
         if self.is_heard_out() {
             return Ok(0);
         }
-        let Some((word, len)) = Word::decode(input, self.checksums)? else {
+        let Some((word, len)) = Word::decode(input, self.features)? else {
             return Ok(0);
         };
         match (word, self.phase) {
@@ -176,7 +139,7 @@ impl Switch {
             (Word::Introduction(_), _) | (_, Phase::Introducing) => {
                 return Err(SwitchError::OutOfTurn);
             }
-            (Word::Ready, _) => self.peer_ready()?,
+            (Word::Ready(at), _) => self.peer_ready(at)?,
             (Word::Go, _) => self.peer_goes()?,
             (Word::Stay(reason), _) => {
                 self.peer = Some(Verdict::Stay(reason));
@@ -193,7 +156,7 @@ impl Switch {
         let word = if core::mem::take(&mut self.introduction_due) {
             Word::Introduction(self.ours)
         } else if core::mem::take(&mut self.ready_due) {
-            Word::Ready
+            Word::Ready(self.at)
         } else if core::mem::take(&mut self.verdict_due) {
             match self.verdict {
                 Some(Verdict::Stay(reason)) => Word::Stay(reason),
@@ -203,7 +166,7 @@ impl Switch {
         } else {
             return 0;
         };
-        word.encode(self.checksums, out)
+        word.encode(self.features, out)
     }
 
     /// What to do next, told once. Nothing that was begun matters any more once
@@ -235,11 +198,17 @@ impl Switch {
         }
     }
 
-    /// The place stands, and we wait there.
+    /// The place stands, and we wait there: on a machine.
     pub fn bound(&mut self) {
-        if self.side == SwitchSide::Accepted && self.phase == Phase::Preparing && !self.is_over() {
-            self.phase = Phase::Meeting;
-            self.ready_due = true;
+        if self.way == Some(SwitchWay::Machine) {
+            self.waits();
+        }
+    }
+
+    /// The place stands, and we wait there: on a fabric, at this address.
+    pub fn bound_at(&mut self, at: SocketAddr) {
+        if self.way == Some(SwitchWay::Fabric) && self.waits() {
+            self.at = Some(at);
         }
     }
 
@@ -278,11 +247,26 @@ impl Switch {
         self.stay(reason);
     }
 
-    /// Where both meet: 64 letters and digits, of both sides' labels. None unless
-    /// they share a machine.
+    /// What both have in common. None until the peer has introduced itself, and
+    /// where there is nothing.
+    #[must_use]
+    pub fn way(&self) -> Option<SwitchWay> {
+        self.way
+    }
+
+    /// Where on a fabric both meet: what the peer has told, or we. It is the peer's
+    /// word: neither unspecified nor multicast, and else any address.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.at
+    }
+
+    /// Where both meet on a machine: 64 letters and digits, of both sides' labels.
+    /// None unless they share one.
     #[must_use]
     pub fn place(&self) -> Option<[u8; Self::PLACE_LEN]> {
-        let theirs = self.theirs.filter(|_| self.phase != Phase::Apart)?;
+        let shares = self.way == Some(SwitchWay::Machine);
+        let theirs = self.theirs.filter(|_| shares)?;
         let (first, second) = match self.side {
             SwitchSide::Accepted => (&self.ours, &theirs),
             SwitchSide::Connected => (&theirs, &self.ours),
@@ -301,10 +285,12 @@ impl Switch {
         self.phase == Phase::Apart || matches!(self.verdict, Some(Verdict::Stay(_)))
     }
 
-    /// Whether the peer has introduced itself as one that this host's can meet.
+    /// Whether the peer has introduced itself as one that others on this host, or on
+    /// this fabric, can meet.
     #[must_use]
-    pub fn is_peer_at(&self, host: [u8; 16]) -> bool {
-        self.theirs.is_some_and(|theirs| theirs.host == host)
+    pub fn is_peer_at(&self, ground: [u8; 16]) -> bool {
+        self.theirs
+            .is_some_and(|theirs| theirs.host == ground || theirs.fabric == ground)
     }
 
     /// Whether the peer has no more words to say: what it sends is traffic.
@@ -328,12 +314,29 @@ impl Switch {
         }
     }
 
+    /// We wait at the place, if that is our part and its time.
+    fn waits(&mut self) -> bool {
+        let waits =
+            self.side == SwitchSide::Accepted && self.phase == Phase::Preparing && !self.is_over();
+        if waits {
+            self.phase = Phase::Meeting;
+            self.ready_due = true;
+        }
+        waits
+    }
+
     fn introduced(&mut self, theirs: Introduction, now: Instant) {
         self.theirs = Some(theirs);
-        if self.ours.host != theirs.host || theirs.host == [0; 16] {
+        let shares = |ours: [u8; 16], theirs| ours == theirs && ours != [0; 16];
+        self.way = if shares(self.ours.host, theirs.host) {
+            // Nothing is shorter.
+            Some(SwitchWay::Machine)
+        } else if has_fabric(self.features) && shares(self.ours.fabric, theirs.fabric) {
+            Some(SwitchWay::Fabric)
+        } else {
             self.phase = Phase::Apart;
             return;
-        }
+        };
         self.phase = Phase::Preparing;
         self.deadline = Some(now.saturating_add(self.patience));
         // Who says what we say has only listened to us.
@@ -344,11 +347,18 @@ impl Switch {
         }
     }
 
-    fn peer_ready(&mut self) -> Result<(), SwitchError> {
-        if self.side != SwitchSide::Connected || self.phase != Phase::Preparing {
+    fn peer_ready(&mut self, at: Option<SocketAddr>) -> Result<(), SwitchError> {
+        let in_turn = self.side == SwitchSide::Connected && self.phase == Phase::Preparing;
+        let told = at.is_some() == (self.way == Some(SwitchWay::Fabric));
+        if !in_turn || !told {
             return Err(SwitchError::OutOfTurn);
         }
         self.phase = Phase::Meeting;
+        if at.is_some_and(is_nowhere) {
+            self.stay(SwitchReason::NoPlace);
+            return Ok(());
+        }
+        self.at = at;
         self.action = Some(SwitchAction::Connect);
         Ok(())
     }
@@ -391,6 +401,11 @@ impl Switch {
 fn is_equal(a: &[u8; SWITCH_PROOF], b: &[u8; SWITCH_PROOF]) -> bool {
     let differing = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
     core::hint::black_box(differing) == 0
+}
+
+/// Whether nobody can wait at this address.
+fn is_nowhere(at: SocketAddr) -> bool {
+    at.port() == 0 || at.ip().is_unspecified() || at.ip().is_multicast()
 }
 
 fn hex(digit: u8) -> u8 {

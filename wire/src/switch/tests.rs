@@ -6,11 +6,14 @@ use std::vec::Vec;
 extern crate std;
 
 const HOST: [u8; 16] = [7; 16];
+const FABRIC: [u8; 16] = [0xFA; 16];
+const AT: &str = "10.2.0.1:40000";
 const PATIENCE: Duration = Duration::from_millis(200);
 
 fn introduction(host: [u8; 16], fill: u8) -> Introduction {
     Introduction {
         host,
+        fabric: [0; 16],
         label: [fill; 16],
         secret: [fill; SWITCH_PROOF],
     }
@@ -279,7 +282,7 @@ fn who_says_a_part_of_what_we_say_is_not_met() {
 
 #[test]
 fn the_longest_frame_is_an_introduction_with_its_checksum() {
-    let features = Features::SWITCH | Features::CRC;
+    let features = Features::SWITCH | Features::FABRIC | Features::CRC;
     let ours = introduction(HOST, 1);
     let mut a = Switch::new(SwitchSide::Accepted, ours, features, PATIENCE);
     assert_eq!(output(&mut a).len(), Switch::FRAME_MAX);
@@ -289,12 +292,12 @@ fn the_longest_frame_is_an_introduction_with_its_checksum() {
 fn words_out_of_turn_end_the_connection() {
     let frame = |word: Word| {
         let mut out = [0; FRAME_MAX];
-        let len = word.encode(Checksums::Off, &mut out);
+        let len = word.encode(Features::SWITCH, &mut out);
         out[..len].to_vec()
     };
     let out_of_turn = Err(SwitchError::OutOfTurn);
     let hello = frame(Word::Introduction(introduction(HOST, 9)));
-    for word in [Word::Ready, Word::Go, Word::Stay(SwitchReason::Other)] {
+    for word in [Word::Ready(None), Word::Go, Word::Stay(SwitchReason::Other)] {
         assert_eq!(accepted().handle_input(&frame(word), at(0)), out_of_turn);
         assert_eq!(connected().handle_input(&frame(word), at(0)), out_of_turn);
     }
@@ -307,9 +310,15 @@ fn words_out_of_turn_end_the_connection() {
     }
     let mut a = accepted();
     a.handle_input(&hello, at(0)).unwrap();
-    assert_eq!(a.handle_input(&frame(Word::Ready), at(0)), out_of_turn);
+    assert_eq!(
+        a.handle_input(&frame(Word::Ready(None)), at(0)),
+        out_of_turn
+    );
     let (_, mut c) = met();
-    assert_eq!(c.handle_input(&frame(Word::Ready), at(0)), out_of_turn);
+    assert_eq!(
+        c.handle_input(&frame(Word::Ready(None)), at(0)),
+        out_of_turn
+    );
     // Go, in answer to stay.
     let (mut a, _) = met();
     a.failed(SwitchReason::Other);
@@ -371,6 +380,139 @@ fn reasons_keep_their_numbers() {
         assert_eq!(SwitchReason::of(code).code(), code);
     }
     assert_eq!(SwitchReason::of(8), SwitchReason::Other);
+}
+
+/// One that may meet on a fabric, and on a machine too.
+fn fabric(side: SwitchSide, host: [u8; 16], fabric: [u8; 16], fill: u8) -> Switch {
+    let ours = Introduction {
+        fabric,
+        ..introduction(host, fill)
+    };
+    let features = Features::SWITCH | Features::FABRIC;
+    Switch::new(side, ours, features, PATIENCE)
+}
+
+/// Both, who have told each other who they are.
+fn introduced(grounds: [([u8; 16], [u8; 16]); 2]) -> [Switch; 2] {
+    let [mut a, mut c] = [SwitchSide::Accepted, SwitchSide::Connected].map(|side| {
+        let (index, fill) = match side {
+            SwitchSide::Accepted => (0, 0xA1),
+            SwitchSide::Connected => (1, 0xC2),
+        };
+        fabric(side, grounds[index].0, grounds[index].1, fill)
+    });
+    tell(&mut a, &mut c);
+    tell(&mut c, &mut a);
+    [a, c]
+}
+
+#[test]
+fn a_machine_is_nearer_than_a_fabric() {
+    let elsewhere = [8; 16];
+    let none = [0; 16];
+    let cases = [
+        ((HOST, FABRIC), (HOST, FABRIC), Some(SwitchWay::Machine)),
+        ((HOST, FABRIC), (elsewhere, FABRIC), Some(SwitchWay::Fabric)),
+        ((none, FABRIC), (HOST, FABRIC), Some(SwitchWay::Fabric)),
+        ((none, FABRIC), (none, elsewhere), None),
+        ((none, none), (none, none), None),
+        // Each the other one's number, by chance or on purpose.
+        ((HOST, FABRIC), (FABRIC, HOST), None),
+    ];
+    for (a, c, way) in cases {
+        for side in introduced([a, c]) {
+            assert_eq!(side.way(), way);
+            assert_eq!(side.place().is_some(), way == Some(SwitchWay::Machine));
+            let apart = side.outcome() == SwitchOutcome::Apart;
+            assert_eq!(apart, way.is_none());
+        }
+    }
+}
+
+#[test]
+fn on_a_fabric_both_go_to_the_address_that_the_listener_tells() {
+    for at in [AT, "[2001:db8::7]:1"] {
+        let at = at.parse().unwrap();
+        let [mut a, mut c] = introduced([([0; 16], FABRIC), ([9; 16], FABRIC)]);
+        assert!(a.is_peer_at(FABRIC) && !a.is_peer_at(HOST));
+        assert_eq!(a.poll_action(), Some(SwitchAction::Bind));
+        // What belongs to a machine.
+        a.bound();
+        assert_eq!(output(&mut a), []);
+        a.bound_at(at);
+        assert_eq!(a.address(), Some(at));
+        assert_eq!(c.address(), None);
+        tell(&mut a, &mut c);
+        assert_eq!(c.poll_action(), Some(SwitchAction::Connect));
+        assert_eq!(c.address(), Some(at));
+        // Once said, it stands.
+        a.bound_at("10.9.9.9:9".parse().unwrap());
+        assert_eq!(a.address(), Some(at));
+        c.connected();
+        a.handle_proof(&c.poll_proof().unwrap());
+        let proof = a.poll_proof().unwrap();
+        a.proof_written();
+        c.handle_proof(&proof);
+        tell(&mut a, &mut c);
+        tell(&mut c, &mut a);
+        let go = SwitchOutcome::Go;
+        assert_eq!((a.outcome(), c.outcome()), (go, go));
+    }
+}
+
+#[test]
+fn an_address_where_nobody_can_wait_is_no_place() {
+    for at in [
+        "0.0.0.0:5",
+        "[::]:5",
+        "224.0.0.1:5",
+        "[ff02::1]:5",
+        "10.2.0.1:0",
+    ] {
+        let [mut a, mut c] = introduced([([0; 16], FABRIC), ([0; 16], FABRIC)]);
+        a.bound_at(at.parse().unwrap());
+        tell(&mut a, &mut c);
+        assert_eq!((c.poll_action(), c.address()), (None, None));
+        assert!(c.is_over());
+        tell(&mut c, &mut a);
+        tell(&mut a, &mut c);
+        let stay = SwitchOutcome::Stay(SwitchReason::NoPlace);
+        assert_eq!((a.outcome(), c.outcome()), (stay, stay), "{at}");
+    }
+}
+
+#[test]
+fn an_address_is_told_on_a_fabric_and_nowhere_else() {
+    let frame = |word: Word, features| {
+        let mut out = [0; FRAME_MAX];
+        let len = word.encode(features, &mut out);
+        out[..len].to_vec()
+    };
+    let features = Features::SWITCH | Features::FABRIC;
+    let out_of_turn = Err(SwitchError::OutOfTurn);
+    let [_, mut c] = introduced([([0; 16], FABRIC), ([0; 16], FABRIC)]);
+    let bare = frame(Word::Ready(None), features);
+    assert_eq!(c.handle_input(&bare, at(0)), out_of_turn);
+    let [_, mut c] = introduced([(HOST, FABRIC), (HOST, FABRIC)]);
+    let told = frame(Word::Ready(Some(AT.parse().unwrap())), features);
+    assert_eq!(c.handle_input(&told, at(0)), out_of_turn);
+    // Without FABRIC it is no word at all, nor is the other XFERRO; and the other way.
+    for long in [
+        told.clone(),
+        frame(Word::Introduction(introduction(HOST, 9)), features),
+    ] {
+        let verdict = connected().handle_input(&long, at(0));
+        assert!(matches!(verdict, Err(SwitchError::Stray { .. })));
+    }
+    let short = output(&mut connected());
+    let verdict = fabric(SwitchSide::Accepted, HOST, FABRIC, 1).handle_input(&short, at(0));
+    assert!(matches!(verdict, Err(SwitchError::Stray { .. })));
+    // A step that has no address, with one.
+    let mut wrong = told;
+    wrong[9] = 2;
+    let [_, mut c] = introduced([([0; 16], FABRIC), ([0; 16], FABRIC)]);
+    let verdict = c.handle_input(&wrong, at(0));
+    assert!(matches!(verdict, Err(SwitchError::Stray { .. })));
 }
 
 /// Two sides, the connection between them, and a short path that may fail.
@@ -510,7 +652,7 @@ proptest! {
             if hello {
                 let mut out = [0; FRAME_MAX];
                 let word = Word::Introduction(introduction(HOST, 3));
-                let len = word.encode(Checksums::Off, &mut out);
+                let len = word.encode(Features::SWITCH, &mut out);
                 bytes.extend_from_slice(&out[..len]);
             }
             bytes.extend_from_slice(&input);

@@ -1,11 +1,12 @@
 //! One side of a switch, against a peer that says anything in any order, and a record of
 //! what happened.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ferromq_wire::{
     Features, Instant, Introduction, Switch, SwitchAction, SwitchError, SwitchOutcome,
-    SwitchReason, SwitchSide,
+    SwitchReason, SwitchSide, SwitchWay,
 };
 
 use super::Input;
@@ -15,11 +16,13 @@ const PATIENCE: u64 = 200;
 /// What only we know, and where we are.
 const OURS: Introduction = Introduction {
     host: [7; 16],
+    fabric: [0xF7; 16],
     label: [0xA1; 16],
     secret: [0xA2; 32],
 };
 
-/// Target `switch`. Settings: side and checksums; then what happens, in steps.
+/// Target `switch`. Settings: side, checksums, and whether a fabric is a way; then what
+/// happens, in steps.
 pub(crate) fn fuzz_switch(data: &[u8]) {
     let mut input = Input(data.get(..4096).unwrap_or(data));
     let Some(settings) = input.byte() else {
@@ -34,7 +37,8 @@ pub(crate) fn fuzz_switch(data: &[u8]) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     Introduction(Introduction),
-    Ready,
+    /// With the address on a fabric.
+    Ready(Option<SocketAddr>),
     Go,
     /// With its number.
     Stay(u8),
@@ -44,6 +48,7 @@ struct Run {
     switch: Switch,
     side: SwitchSide,
     crc: bool,
+    fabric: bool,
     now: u64,
     /// Words that the peer said, and that we said: written, not due.
     heard: Vec<Word>,
@@ -68,12 +73,15 @@ impl Run {
             _ => SwitchSide::Connected,
         };
         let crc = settings & 2 != 0;
-        let features = Features::from_bits(u32::from(crc) | Features::SWITCH.bits());
+        let fabric = settings & 4 != 0;
+        let extra = u32::from(crc) | u32::from(fabric) << 3;
+        let features = Features::from_bits(extra | Features::SWITCH.bits());
         let patience = Duration::from_nanos(PATIENCE);
         Self {
             switch: Switch::new(side, OURS, features, patience),
             side,
             crc,
+            fabric,
             now: 0,
             heard: Vec::new(),
             said: Vec::new(),
@@ -97,7 +105,11 @@ impl Run {
                 let introduction = introduction(input.byte()?);
                 self.hear(Word::Introduction(introduction), input.byte()?)
             }
-            2 => self.hear(Word::Ready, input.byte()?),
+            2 => {
+                let cut = input.byte()?;
+                let told = self.way() == Some(SwitchWay::Fabric);
+                self.hear(Word::Ready(told.then(|| address(cut))), cut)
+            }
             3 => self.hear(Word::Go, input.byte()?),
             4 => self.hear(Word::Stay(input.byte()?), 0),
             5 => self.write(),
@@ -106,6 +118,11 @@ impl Run {
             8 => self.give_proof(),
             9 => self.take_proof(input.byte()?),
             10 => self.pass(input.byte()?),
+            // An address where there is none to be told, or none where there is.
+            11 if self.fabric && self.now % 2 == 1 => {
+                let told = self.way() != Some(SwitchWay::Fabric);
+                self.hear(Word::Ready(told.then(|| address(1))), 0)
+            }
             _ => {
                 self.switch.failed(SwitchReason::Broken);
                 self.decide(Word::Stay(6));
@@ -118,9 +135,18 @@ impl Run {
         Some(goes_on)
     }
 
+    /// What both have in common, once the peer has said who it is.
+    fn way(&self) -> Option<SwitchWay> {
+        let theirs = self.theirs?;
+        match (theirs.host == OURS.host, theirs.fabric == OURS.fabric) {
+            (true, _) => Some(SwitchWay::Machine),
+            (_, true) if self.fabric => Some(SwitchWay::Fabric),
+            _ => None,
+        }
+    }
+
     fn is_apart(&self) -> bool {
-        let theirs = self.theirs.map(|theirs| theirs.host);
-        theirs.is_some_and(|host| host != OURS.host)
+        self.theirs.is_some() && self.way().is_none()
     }
 
     /// Whether the two are on the way to each other.
@@ -152,7 +178,7 @@ impl Run {
             return true;
         }
         assert!(!self.has_last_word());
-        match read(&bytes[..taken], self.crc) {
+        match read(&bytes[..taken], self.crc, self.fabric) {
             Some(word) => self.heard(word),
             None => panic!("{bytes:?} was taken for a word"),
         }
@@ -180,15 +206,24 @@ impl Run {
     }
 
     fn is_in_turn(&self, word: Word) -> bool {
-        let is_ready = self.heard.contains(&Word::Ready);
+        let is_ready = self.is_ready();
         match (word, self.side) {
             (Word::Introduction(_), _) => self.theirs.is_none(),
             _ if self.theirs.is_none() => false,
-            (Word::Ready, side) => side == SwitchSide::Connected && !is_ready,
+            (Word::Ready(at), side) => {
+                let told = at.is_some() == (self.way() == Some(SwitchWay::Fabric));
+                side == SwitchSide::Connected && !is_ready && told && !self.is_apart()
+            }
             (Word::Go, SwitchSide::Accepted) => self.decided == Some(Word::Go),
             (Word::Go, SwitchSide::Connected) => is_ready,
             (Word::Stay(_), _) => true,
         }
+    }
+
+    /// Whether the peer has said that it waits.
+    fn is_ready(&self) -> bool {
+        let ready = |word: &Word| matches!(word, Word::Ready(_));
+        self.heard.iter().any(ready)
     }
 
     fn heard(&mut self, word: Word) {
@@ -202,7 +237,8 @@ impl Run {
                     self.decide(Word::Stay(4));
                 }
             }
-            Word::Ready => {}
+            Word::Ready(Some(at)) if is_nowhere(at) => self.decide(Word::Stay(1)),
+            Word::Ready(_) => {}
             Word::Go => self.answer(),
             Word::Stay(reason) => self.decide(Word::Stay(if reason > 7 { 0 } else { reason })),
         }
@@ -224,10 +260,16 @@ impl Run {
             if len == 0 {
                 return true;
             }
-            let word = read(&out[..len], self.crc).expect("what we say is a word");
+            let word = read(&out[..len], self.crc, self.fabric).expect("what we say is a word");
             match word {
-                Word::Introduction(said) => assert_eq!((said, self.said.len()), (OURS, 0)),
-                Word::Ready => assert!(self.bound && self.tries() && self.said.len() == 1),
+                Word::Introduction(said) => {
+                    assert_eq!((said, self.said.len()), (self.ours(), 0));
+                }
+                Word::Ready(at) => {
+                    assert!(self.bound && self.tries() && self.said.len() == 1);
+                    let told = self.way() == Some(SwitchWay::Fabric);
+                    assert_eq!(at, told.then(|| address(7)));
+                }
                 last => assert_eq!(Some(last), self.decided),
             }
             assert!(!self.said.contains(&word), "{word:?} twice");
@@ -244,7 +286,7 @@ impl Run {
                 SwitchSide::Accepted => assert_eq!(action, SwitchAction::Bind),
                 SwitchSide::Connected => {
                     assert_eq!(action, SwitchAction::Connect);
-                    assert!(self.heard.contains(&Word::Ready));
+                    assert!(self.is_ready());
                 }
             }
         }
@@ -255,10 +297,11 @@ impl Run {
     fn tell(&mut self, what: u8) -> bool {
         if what & 1 == 0 {
             self.switch.bound();
+            self.switch.bound_at(address(7));
             self.bound |= self.side == SwitchSide::Accepted && self.tries();
         } else {
             self.switch.connected();
-            let meets = self.heard.contains(&Word::Ready) && !self.proven;
+            let meets = self.is_ready() && !self.proven;
             self.connected |= meets && self.tries();
         }
         true
@@ -289,7 +332,7 @@ impl Run {
         self.switch.handle_proof(&proof);
         let meets = match self.side {
             SwitchSide::Accepted => self.bound,
-            SwitchSide::Connected => self.heard.contains(&Word::Ready),
+            SwitchSide::Connected => self.is_ready(),
         };
         if meets && self.tries() && !self.proven {
             match proof == OURS.secret {
@@ -316,8 +359,10 @@ impl Run {
         let deadline = undecided.then(|| at(self.deadline));
         assert_eq!(self.switch.poll_timeout(), deadline);
         assert_eq!(self.switch.is_heard_out(), self.has_last_word());
-        let place = self.theirs.is_some() && !self.is_apart();
+        assert_eq!(self.switch.way(), self.way());
+        let place = self.way() == Some(SwitchWay::Machine);
         assert_eq!(self.switch.place().is_some(), place);
+        assert!(!self.switch.address().is_some_and(is_nowhere));
         let outcome = self.switch.outcome();
         if self.outcome != SwitchOutcome::Undecided {
             assert_eq!(outcome, self.outcome, "is final");
@@ -331,17 +376,37 @@ impl Run {
         );
     }
 
+    /// What we say of ourselves: nothing of a fabric where that is no way.
+    fn ours(&self) -> Introduction {
+        Introduction {
+            fabric: if self.fabric { OURS.fabric } else { [0; 16] },
+            ..OURS
+        }
+    }
+
     fn frame(&self, word: Word) -> Vec<u8> {
         let (name, data) = match word {
             Word::Introduction(Introduction {
                 host,
+                fabric,
                 label,
                 secret,
             }) => {
-                let head = [0, 1, 0, 0, 0, 0, 0, 4];
-                (b"\x06XFERRO", [&head[..], &host, &label, &secret].concat())
+                let head = [0, 1, 0, 0, 0, 0, 0, if self.fabric { 12 } else { 4 }];
+                let fabric = &fabric[..if self.fabric { 16 } else { 0 }];
+                let data = [&head[..], &host, &label, &secret, fabric].concat();
+                (b"\x06XFERRO", data)
             }
-            Word::Ready => (b"\x06SWITCH", vec![1, 0, 0, 0, 0, 0, 0, 0]),
+            Word::Ready(None) => (b"\x06SWITCH", vec![1, 0, 0, 0, 0, 0, 0, 0]),
+            Word::Ready(Some(at)) => {
+                let [high, low] = at.port().to_be_bytes();
+                let address = match at {
+                    SocketAddr::V4(at) => at.ip().to_ipv6_mapped(),
+                    SocketAddr::V6(at) => *at.ip(),
+                };
+                let head = [1, 0, high, low, 0, 0, 0, 0];
+                (b"\x06SWITCH", [&head[..], &address.octets()].concat())
+            }
             Word::Go => (b"\x06SWITCH", vec![2, 0, 0, 0, 0, 0, 0, 0]),
             Word::Stay(reason) => (b"\x06SWITCH", vec![3, reason, 0, 0, 0, 0, 0, 0]),
         };
@@ -363,13 +428,28 @@ fn introduction(bits: u8) -> Introduction {
             8 => [8; 16],
             _ => OURS.host,
         },
+        fabric: [if bits & 16 == 0 { 0xF7 } else { 0 }; 16],
         label: [if bits & 1 == 0 { 0xC1 } else { 0xA1 }; 16],
         secret: [if bits & 2 == 0 { 0xC2 } else { 0xA2 }; 32],
     }
 }
 
+/// An address, of either kind, or one where nobody can wait.
+fn address(number: u8) -> SocketAddr {
+    let ip = match number % 8 {
+        0 => Ipv6Addr::UNSPECIFIED.into(),
+        1 => Ipv6Addr::LOCALHOST.into(),
+        _ => [10, 2, 0, number].into(),
+    };
+    SocketAddr::new(ip, if number % 16 == 5 { 0 } else { 40_000 })
+}
+
+fn is_nowhere(at: SocketAddr) -> bool {
+    at.port() == 0 || at.ip().is_unspecified() || at.ip().is_multicast()
+}
+
 /// The word that is in a frame (docs/PROTOCOL.md, SWITCH).
-fn read(frame: &[u8], crc: bool) -> Option<Word> {
+fn read(frame: &[u8], crc: bool, fabric: bool) -> Option<Word> {
     let frame = match crc {
         true => {
             let (frame, trailer) = frame.split_last_chunk()?;
@@ -389,16 +469,32 @@ fn read(frame: &[u8], crc: bool) -> Option<Word> {
     if let Some(data) = body.strip_prefix(b"\x06XFERRO") {
         let (head, data) = data.split_first_chunk::<8>()?;
         let (host, data) = data.split_first_chunk()?;
-        let (label, secret) = data.split_first_chunk()?;
-        let is_ours = head[..2] == [0, 1] && head[4..] == [0, 0, 0, 4];
+        let (label, data) = data.split_first_chunk()?;
+        let (secret, said) = data.split_first_chunk()?;
+        let purpose = if fabric { 12 } else { 4 };
+        let is_ours = head[..2] == [0, 1] && head[4..] == [0, 0, 0, purpose];
+        let said: [u8; 16] = match (fabric, said) {
+            (false, []) => [0; 16],
+            (false, _) => return None,
+            (true, said) => said.try_into().ok()?,
+        };
         return is_ours.then_some(Word::Introduction(Introduction {
             host: *host,
+            fabric: said,
             label: *label,
-            secret: secret.try_into().ok()?,
+            secret: *secret,
         }));
     }
     match *body.strip_prefix(b"\x06SWITCH")? {
-        [1, _, _, _, _, _, _, _] => Some(Word::Ready),
+        [1, _, high, low, _, _, _, _, ref address @ ..] if fabric && address.len() == 16 => {
+            let address = Ipv6Addr::from(<[u8; 16]>::try_from(address).ok()?);
+            let port = u16::from_be_bytes([high, low]);
+            Some(Word::Ready(Some(SocketAddr::new(
+                address.to_canonical(),
+                port,
+            ))))
+        }
+        [1, _, _, _, _, _, _, _] => Some(Word::Ready(None)),
         [2, _, _, _, _, _, _, _] => Some(Word::Go),
         [3, reason, _, _, _, _, _, _] => Some(Word::Stay(reason)),
         _ => None,

@@ -67,13 +67,17 @@ proptest! {
     /// Steps from the middle of what works: what goes wrong at the start ends a run.
     #[test]
     fn switches_in_any_order(
-        settings in 0u8..4,
+        settings in 0u8..8,
         begun in 0usize..12,
         steps in vec(prop_oneof![8 => 0u8..12, 1 => any::<u8>()], 0..40),
     ) {
         let begin = if settings & 1 == 0 { ACCEPTED } else { CONNECTED };
-        let begun = begin.get(..begun).unwrap_or(begin);
-        fuzz_switch(&[&[settings], begun, &steps].concat());
+        let mut begun = begin.get(..begun).unwrap_or(begin).to_vec();
+        if settings & 4 != 0 && let Some(who) = begun.get_mut(2) {
+            // On a fabric, and not on a machine.
+            *who = 8;
+        }
+        fuzz_switch(&[&[settings], &begun[..], &steps].concat());
     }
 }
 
@@ -167,8 +171,15 @@ fn seed_switch() {
         let with = |settings: u8, steps: &[u8]| [&[settings | crc], steps].concat();
         write("switch", &format!("accepted{name}"), &with(0, ACCEPTED));
         write("switch", &format!("connected{name}"), &with(1, CONNECTED));
+        for (side, settings, steps) in [("accepted", 4, ACCEPTED), ("connected", 5, CONNECTED)] {
+            let mut steps = with(settings, steps);
+            steps[3] = 8;
+            write("switch", &format!("{side}-fabric{name}"), &steps);
+        }
     }
     write("switch", "elsewhere", &[0, 5, 1, 8, 0, 5]);
+    write("switch", "no-fabric", &[4, 5, 1, 24, 0, 5]);
+    write("switch", "nowhere", &[5, 5, 1, 8, 0, 2, 0, 5, 4, 1]);
     write("switch", "echo", &[1, 1, 3, 0, 5]);
     write(
         "switch",

@@ -328,6 +328,7 @@ fn check_switch(vectors: &mut Vectors) {
     let side = |side, label| {
         let ours = Introduction {
             host: [7; 16],
+            fabric: [0; 16],
             label: [label; 16],
             secret: [label + 1; SWITCH_PROOF],
         };
@@ -364,6 +365,45 @@ fn check_switch(vectors: &mut Vectors) {
     assert_eq!(accepted.handle_input(&stay, now), Ok(stay.len()));
     let outcome = SwitchOutcome::Stay(SwitchReason::TimedOut);
     assert_eq!(accepted.outcome(), outcome);
+    check_fabric(vectors);
+}
+
+fn check_fabric(vectors: &mut Vectors) {
+    let ours = |label| Introduction {
+        host: [0; 16],
+        fabric: [0xF7; 16],
+        label: [label; 16],
+        secret: [label + 1; SWITCH_PROOF],
+    };
+    let features = Features::SWITCH | Features::FABRIC;
+    let side = |side, label| Switch::new(side, ours(label), features, Duration::from_secs(1));
+    let now = Instant::from_nanos(0);
+    let mut accepted = side(SwitchSide::Accepted, 0xA1);
+    let mut connected = side(SwitchSide::Connected, 0xC1);
+    let said = |switch: &mut Switch| {
+        let mut frame = [0; Switch::FRAME_MAX];
+        let len = switch.poll_output(&mut frame);
+        frame[..len].to_vec()
+    };
+    let xferro = vectors.take("switch.fabric-xferro");
+    assert_eq!(said(&mut accepted), xferro);
+    assert_eq!(connected.handle_input(&xferro, now), Ok(xferro.len()));
+    let theirs = said(&mut connected);
+    assert_eq!(accepted.handle_input(&theirs, now), Ok(theirs.len()));
+    let mut six = accepted.clone();
+    accepted.bound_at("10.2.0.1:40000".parse().unwrap());
+    six.bound_at("[2001:db8::7]:40000".parse().unwrap());
+    for (mut accepted, name, address) in [
+        (accepted, "switch.fabric-ready", "10.2.0.1:40000"),
+        (six, "switch.fabric-ready-ipv6", "[2001:db8::7]:40000"),
+    ] {
+        let ready = vectors.take(name);
+        assert_eq!(said(&mut accepted), ready);
+        let mut connected = connected.clone();
+        assert_eq!(connected.handle_input(&ready, now), Ok(ready.len()));
+        assert_eq!(connected.poll_action(), Some(SwitchAction::Connect));
+        assert_eq!(connected.address(), Some(address.parse().unwrap()));
+    }
 }
 
 fn check_tensors(vectors: &mut Vectors) {
