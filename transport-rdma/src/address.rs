@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
 
 use ferromq_transport::{
     Address, Cause, Endpoint, Host, IpVersion, Operation, TcpAddress, TransportError,
 };
+
+use crate::verbs::Provider;
 
 /// The scheme.
 pub(crate) const RDMA: &str = "rdma";
@@ -36,17 +39,18 @@ pub(crate) fn endpoint(at: SocketAddr) -> Option<Endpoint> {
     format!("{RDMA}://{at}").parse().ok()
 }
 
-/// Where to listen.
+/// Where to listen. Blocks for a host's name.
 ///
 /// # Errors
-/// The name is not known.
+/// The name is not known, or it is that of an interface without a device.
 pub(crate) fn to_bind(
     endpoint: &Endpoint,
     version: IpVersion,
+    provider: &dyn Provider,
 ) -> Result<SocketAddr, TransportError> {
     let TcpAddress { host, port, .. } = parse(endpoint, Operation::Bind)?;
-    let all = look_up(&host, port, version);
-    first(endpoint, Operation::Bind, all)
+    let all = our_own(&host, port, version, provider);
+    first(endpoint, Operation::Bind, &all)
 }
 
 /// Whether looking an endpoint up may block.
@@ -59,46 +63,83 @@ pub(crate) fn has_name(endpoint: &Endpoint) -> bool {
 /// Where an endpoint to connect to is, and where to connect from.
 ///
 /// # Errors
-/// The name is not known, or it is a wildcard.
+/// The name is not known, or it is a wildcard; or an interface is named where nobody
+/// but another host can be.
 pub(crate) fn to_connect(
     endpoint: &Endpoint,
+    provider: &dyn Provider,
 ) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), TransportError> {
     let operation = Operation::Resolve;
     let TcpAddress { source, host, port } = parse(endpoint, operation)?;
     if host == Host::Any || port == 0 {
         return Err(TransportError::new(operation, endpoint, Cause::Wildcard));
     }
-    let to = look_up(&host, port, IpVersion::V4First);
-    first(endpoint, operation, to.as_ref().cloned().map_err(copied))?;
+    let to = look_up(&host, port, IpVersion::V4First).map_err(|error| match &host {
+        Host::Name(name) if is_interface(name) => io::Error::other(format!(
+            "{name} is an interface of this machine: connect to an address"
+        )),
+        _ => error,
+    });
+    first(endpoint, operation, &to)?;
     let from = match source {
-        None => Vec::new(),
+        None => Ok(Vec::new()),
         Some(source) => {
-            let from = look_up(&source.host, source.port, IpVersion::V4First);
-            first(endpoint, operation, from.as_ref().cloned().map_err(copied))?;
-            from.unwrap_or_default()
+            let from = our_own(&source.host, source.port, IpVersion::V4First, provider);
+            first(endpoint, operation, &from)?;
+            from
         }
     };
-    Ok((to.unwrap_or_default(), from))
+    Ok((to.unwrap_or_default(), from.unwrap_or_default()))
 }
 
-fn copied(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(errno) => io::Error::from_raw_os_error(errno),
-        None => io::Error::new(error.kind(), error.to_string()),
+/// Addresses of ours: of the interface of this name, where it has a device, or else of
+/// the host.
+fn our_own(
+    host: &Host,
+    port: u16,
+    version: IpVersion,
+    provider: &dyn Provider,
+) -> io::Result<Vec<SocketAddr>> {
+    let Host::Name(name) = host else {
+        return look_up(host, port, version);
+    };
+    let served = provider.addresses().unwrap_or_default();
+    let of_it = served.iter().filter(|served| served.interface == *name);
+    let mut all: Vec<_> = of_it
+        .map(|served| SocketAddr::new(served.address, port))
+        .collect();
+    if version == IpVersion::V4First {
+        all.sort_by_key(SocketAddr::is_ipv6);
     }
+    match all.is_empty() {
+        false => Ok(all),
+        true if is_interface(name) => Err(io::Error::other(format!(
+            "the interface {name} has no address that an RDMA device serves; run `ferromq rdma`"
+        ))),
+        true => look_up(host, port, version),
+    }
+}
+
+/// Whether this machine has a network interface of this name.
+fn is_interface(name: &str) -> bool {
+    // A name of the grammar has no slash; one of dots is none of an interface.
+    !name.starts_with('.') && Path::new("/sys/class/net").join(name).exists()
 }
 
 /// The first of the addresses, or the error that there is none.
 fn first(
     endpoint: &Endpoint,
     operation: Operation,
-    all: io::Result<Vec<SocketAddr>>,
+    all: &io::Result<Vec<SocketAddr>>,
 ) -> Result<SocketAddr, TransportError> {
     let fail = |cause| TransportError::new(operation, endpoint, cause);
-    let all = all.map_err(|error| fail(Cause::Unresolvable).with_detail(error.to_string()))?;
-    all.first()
-        .copied()
-        .ok_or_else(|| fail(Cause::NoUsableAddress))
+    match all {
+        Err(error) => Err(fail(Cause::Unresolvable).with_detail(error.to_string())),
+        Ok(all) => all
+            .first()
+            .copied()
+            .ok_or_else(|| fail(Cause::NoUsableAddress)),
+    }
 }
 
 /// The addresses of a host. Blocks for a name.

@@ -172,7 +172,9 @@ impl Closing {
     /// Whether the peer's device has all of it, or nobody is left to have it. A peer that
     /// may still fetch payloads is waited for until it goes as well.
     fn is_done(&self) -> bool {
-        let Open { channel, lending } = &*self.open;
+        let Open {
+            channel, lending, ..
+        } = &*self.open;
         self.is_settled() && (lending.exported() == 0 || channel.over().is_some())
     }
 }

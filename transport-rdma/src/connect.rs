@@ -152,7 +152,7 @@ impl Connecting for RdmaConnecting {
             }
         };
         let lending = Lending::new(self.inner.arena.clone(), self.inner.keys);
-        let open = Open { channel, lending };
+        let open = Open::new(channel, lending);
         let closer = self.inner.closer.clone();
         let link = RdmaLink::new(open, gathered, &self.endpoint, closer);
         Ok(Some(Box::new(link.connected_to(&self.endpoint))))

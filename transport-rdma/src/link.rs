@@ -38,6 +38,18 @@ pub(crate) struct Open {
     // Before what it reads and writes: dropped first.
     pub(crate) channel: Channel,
     pub(crate) lending: Lending,
+    /// What ends after it: the connection on which peers met who moved here.
+    pub(crate) companion: Option<Box<dyn Link>>,
+}
+
+impl Open {
+    pub(crate) fn new(channel: Channel, lending: Lending) -> Self {
+        Self {
+            channel,
+            lending,
+            companion: None,
+        }
+    }
 }
 
 /// A set of [`Awaited`].
@@ -284,6 +296,16 @@ impl Link for RdmaLink {
             self.closer.close(open);
         }
     }
+
+    fn shutdown_before(&mut self, mut other: Box<dyn Link>) {
+        match self.open.take() {
+            Some(mut open) => {
+                open.companion = Some(other);
+                self.closer.close(open);
+            }
+            None => other.shutdown(),
+        }
+    }
 }
 
 impl Memory for RdmaLink {
@@ -292,7 +314,9 @@ impl Memory for RdmaLink {
     }
 
     fn export(&mut self, bytes: &[u8]) -> Option<Place> {
-        let Open { channel, lending } = self.open.as_deref_mut()?;
+        let Open {
+            channel, lending, ..
+        } = self.open.as_deref_mut()?;
         lending.export(channel, bytes)
     }
 
@@ -305,7 +329,9 @@ impl Memory for RdmaLink {
 
     fn returned(&mut self, bytes: &[u8]) {
         if let Some(open) = &mut self.open {
-            let Open { channel, lending } = &mut **open;
+            let Open {
+                channel, lending, ..
+            } = &mut **open;
             lending.returned(channel, bytes);
         }
     }
@@ -314,7 +340,10 @@ impl Memory for RdmaLink {
 impl RdmaLink {
     fn fetch(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>> {
         for look in [Look::Once, Look::Armed] {
-            let Some(Open { channel, lending }) = self.open.as_deref_mut() else {
+            let Some(Open {
+                channel, lending, ..
+            }) = self.open.as_deref_mut()
+            else {
                 return Err(io::ErrorKind::BrokenPipe.into());
             };
             match look {

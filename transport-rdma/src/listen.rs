@@ -31,7 +31,7 @@ impl RdmaListener {
         inner: std::sync::Arc<Inner>,
     ) -> Result<Self, TransportError> {
         let fail = |error| failed(Operation::Bind, endpoint, &error);
-        let at = address::to_bind(endpoint, options.ip_version)?;
+        let at = address::to_bind(endpoint, options.ip_version, &*inner.provider)?;
         let backlog = options.backlog.max(1);
         let listening = inner.provider.listen(at, backlog).map_err(fail)?;
         let real = address::endpoint(listening.local());
@@ -56,7 +56,7 @@ impl RdmaListener {
         channel.meet(theirs);
         channel.establish()?;
         let lending = Lending::new(self.inner.arena.clone(), self.inner.keys);
-        let open = Open { channel, lending };
+        let open = Open::new(channel, lending);
         let closer = self.inner.closer.clone();
         Ok(Some(RdmaLink::new(open, gathered, &self.endpoint, closer)))
     }

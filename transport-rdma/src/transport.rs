@@ -24,7 +24,7 @@ use crate::hello::{Hello, SLOTS_MAX, SLOTS_MIN};
 use crate::listen::RdmaListener;
 use crate::verbs::Provider;
 #[cfg(not(feature = "verbs"))]
-use crate::verbs::{Dialling, Listening};
+use crate::verbs::{Dialling, Listening, Served};
 
 /// Bytes of a slot: the longest message, with its header.
 const SLOT_LEN: u32 = 8 << 10;
@@ -49,7 +49,8 @@ pub enum Keys {
 ///
 /// - `rdma://host:port` is an address of an interface that has an RDMA device, as
 ///   `rdma_cm` knows it, or a name of one; `rdma://source;host:port` says from which of
-///   our addresses, and so by which device, to connect.
+///   our addresses, and so by which device, to connect. Of our own addresses, which are
+///   those to bind and sources, an interface's name stands for the first one.
 /// - `rdma://*:port` listens on all devices, `rdma://host:*` at any port that is free.
 /// - Payloads from 4 KiB that lie in its [`Lender`]'s memory, and others from 64 KiB, are
 ///   fetched by their receiver: no CPU copies them.
@@ -189,12 +190,32 @@ impl Transport for Rdma {
         &[address::RDMA]
     }
 
+    /// That of the provider's network, if a device of ours is on it.
+    fn common_ground(&self) -> Option<[u8; 16]> {
+        self.meeting_address(None)?;
+        Some(self.0.provider.network())
+    }
+
+    /// That of [`RdmaBuilder::source`], where there is one; else `beside`, if a device
+    /// serves it; else the first one of its kind; else any.
+    fn meeting_address(&self, beside: Option<IpAddr>) -> Option<IpAddr> {
+        let served = self.0.provider.addresses().ok()?;
+        let all = || served.iter().map(|served| served.address);
+        if let Some(source) = self.0.source {
+            return all().find(|address| *address == source);
+        }
+        let same = beside.and_then(|beside| all().find(|address| *address == beside));
+        let kind = beside.is_none_or(|beside| beside.is_ipv4());
+        let alike = || all().find(|address| address.is_ipv4() == kind);
+        same.or_else(alike).or_else(|| all().next())
+    }
+
     fn needs_resolver(&self, endpoint: &Endpoint) -> bool {
         address::has_name(endpoint)
     }
 
     fn resolve(&self, endpoint: &Endpoint) -> Result<Route, TransportError> {
-        let (to, from) = address::to_connect(endpoint)?;
+        let (to, from) = address::to_connect(endpoint, &*self.0.provider)?;
         Ok(Route::new(endpoint.clone()).with_addresses(to, from))
     }
 
@@ -286,6 +307,14 @@ struct Nowhere;
 
 #[cfg(not(feature = "verbs"))]
 impl Provider for Nowhere {
+    fn network(&self) -> [u8; 16] {
+        [0; 16]
+    }
+
+    fn addresses(&self) -> io::Result<Vec<Served>> {
+        Err(Errno::NODEV.into())
+    }
+
     fn listen(&self, _: SocketAddr, _: u32) -> io::Result<Box<dyn Listening>> {
         Err(Errno::NODEV.into())
     }

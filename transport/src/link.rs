@@ -183,6 +183,15 @@ pub trait Link: Send {
     /// where the carrier can see to it; reading and writing fail or end from
     /// now on, on both sides. Idempotent.
     fn shutdown(&mut self);
+
+    /// The same, and then ends `other`, over which nothing passes but its end: not
+    /// before all that was written here is with the peer, so that who finds that end
+    /// finds everything else. By default at once, which is right for a carrier that
+    /// has nothing under way.
+    fn shutdown_before(&mut self, mut other: Box<dyn Link>) {
+        self.shutdown();
+        other.shutdown();
+    }
 }
 
 /// What to do after [`Link::prepare_wait`].

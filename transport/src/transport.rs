@@ -1,6 +1,6 @@
 //! How links come about: transports, listeners and connections on their way.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -21,12 +21,22 @@ pub trait Transport: Send + Sync {
     /// The schemes it serves, such as `["tcp"]`. Constant.
     fn schemes(&self) -> &'static [&'static str];
 
-    /// Something that two processes have in common exactly if one can bind an
-    /// endpoint of this transport and the other one connect to it, whatever network
-    /// lies between them otherwise: of shared memory, the machine. It is shown to
-    /// peers, so it must not tell what is nobody's business. `None`, the default:
-    /// nothing is known. May read files.
+    /// Something that two processes have in common if one can bind an endpoint of
+    /// this transport and the other one connect to it, whatever network lies between
+    /// them otherwise. Of shared memory it is the machine, and tells exactly that; of
+    /// a network for devices, that there is one: whether it leads to the peer is seen
+    /// by trying. It is shown to peers, so it must not tell what is nobody's business.
+    /// `None`, the default: nothing is known, or there is no device. May read files.
     fn common_ground(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    /// Of a transport whose common ground is a network: an address of ours at which
+    /// it can listen, for a peer to be told; `beside`, if that is one, which is where
+    /// the peer has come to over another network. `None`, the default: there is none.
+    /// Does not wait, and may cost a few system calls.
+    fn meeting_address(&self, beside: Option<IpAddr>) -> Option<IpAddr> {
+        let _ = beside;
         None
     }
 
@@ -83,6 +93,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
     fn common_ground(&self) -> Option<[u8; 16]> {
         (**self).common_ground()
+    }
+
+    fn meeting_address(&self, beside: Option<IpAddr>) -> Option<IpAddr> {
+        (**self).meeting_address(beside)
     }
 
     fn needs_resolver(&self, endpoint: &Endpoint) -> bool {

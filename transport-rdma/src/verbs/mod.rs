@@ -29,7 +29,7 @@ pub(crate) mod sys;
 mod testing;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -39,6 +39,17 @@ use crate::memory::Pages;
 
 /// Where queues come from.
 pub(crate) trait Provider: Send + Sync {
+    /// Tells networks apart of which none leads into another one, as far as that is
+    /// known. It is shown to peers.
+    fn network(&self) -> [u8; 16];
+
+    /// Our addresses that a device serves, but for those of one link only (which mean
+    /// nothing without its interface). Costs a few system calls for each.
+    ///
+    /// # Errors
+    /// As of the system; ENODEV where there is no device.
+    fn addresses(&self) -> io::Result<Vec<Served>>;
+
     /// Listens (rdma_bind_addr, rdma_listen). Port 0 is any that is free.
     ///
     /// # Errors
@@ -51,6 +62,14 @@ pub(crate) trait Provider: Send + Sync {
     /// # Errors
     /// As of the system; ENODEV where there is no device.
     fn dial(&self, to: SocketAddr, from: Option<SocketAddr>) -> io::Result<Box<dyn Dialling>>;
+}
+
+/// An address of ours that a device serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Served {
+    /// The network interface that has it.
+    pub(crate) interface: String,
+    pub(crate) address: IpAddr,
 }
 
 /// A place to connect to.

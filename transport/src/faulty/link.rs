@@ -211,6 +211,10 @@ impl Link for FaultyLink {
     fn shutdown(&mut self) {
         self.inner.shutdown();
     }
+
+    fn shutdown_before(&mut self, other: Box<dyn Link>) {
+        self.inner.shutdown_before(other);
+    }
 }
 
 /// What is imported may take its time, over a carrier that has it at once too.

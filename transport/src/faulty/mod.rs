@@ -3,6 +3,7 @@
 mod link;
 mod random;
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -135,6 +136,10 @@ impl<T: Transport> Transport for Faulty<T> {
 
     fn common_ground(&self) -> Option<[u8; 16]> {
         self.inner.common_ground()
+    }
+
+    fn meeting_address(&self, beside: Option<IpAddr>) -> Option<IpAddr> {
+        self.inner.meeting_address(beside)
     }
 
     fn needs_resolver(&self, endpoint: &Endpoint) -> bool {

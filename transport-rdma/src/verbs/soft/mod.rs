@@ -22,14 +22,16 @@ mod state;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 
 pub use faults::LinkState;
 
-use super::{Dialling, Listening, Provider};
+use super::{Dialling, Listening, Provider, Served};
 use connect::{SoftDialling, SoftListening};
 use state::State;
 
@@ -59,14 +61,18 @@ impl Fabric {
         Self::with_devices(&[Ipv4Addr::LOCALHOST.into()])
     }
 
-    /// A fabric with a device at each of these addresses. Without any, everything is
-    /// refused as where there is no device.
+    /// A fabric with a device at each of these addresses, whose interfaces are called
+    /// `soft0`, `soft1` and so on. Without any, everything is refused as where there is
+    /// no device.
     ///
     /// # Errors
     /// No thread can be had.
     pub fn with_devices(addresses: &[IpAddr]) -> io::Result<Self> {
+        static FABRICS: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: a number that nobody else has, and nothing more.
+        let number = FABRICS.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(addresses.to_vec())),
+            state: Mutex::new(State::new(number, addresses.to_vec())),
             work: Condvar::new(),
         });
         let carried = shared.clone();
@@ -124,6 +130,24 @@ impl Drop for Owner {
 }
 
 impl Provider for Fabric {
+    fn network(&self) -> [u8; 16] {
+        let mut network = *b"software........";
+        network[8..].copy_from_slice(&self.lock().number.to_be_bytes());
+        network
+    }
+
+    fn addresses(&self) -> io::Result<Vec<Served>> {
+        let state = self.lock();
+        if state.devices.is_empty() {
+            return Err(Errno::NODEV.into());
+        }
+        let served = |(number, address): (usize, &IpAddr)| Served {
+            interface: format!("soft{number}"),
+            address: *address,
+        };
+        Ok(state.devices.iter().enumerate().map(served).collect())
+    }
+
     fn listen(&self, at: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listening>> {
         Ok(Box::new(SoftListening::new(self, at, backlog)?))
     }

@@ -16,6 +16,8 @@ use crate::verbs::{Access, Fetch, Outgoing, Part, Region, Registered, Remote, Si
 pub(super) const FIRST_PORT: u16 = 20_000;
 
 pub(super) struct State {
+    /// Which fabric this is.
+    pub(super) number: u64,
     pub(super) devices: Vec<IpAddr>,
     pub(super) doors: HashMap<SocketAddr, Door>,
     pub(super) pairs: HashMap<u64, Pair>,
@@ -49,8 +51,9 @@ pub(super) enum Task {
 }
 
 impl State {
-    pub(super) fn new(devices: Vec<IpAddr>) -> Self {
+    pub(super) fn new(number: u64, devices: Vec<IpAddr>) -> Self {
         Self {
+            number,
             devices,
             doors: HashMap::new(),
             pairs: HashMap::new(),
