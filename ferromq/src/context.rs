@@ -12,7 +12,7 @@ use ferromq_transport_tcp::{Ipc, Tcp};
 
 #[cfg(feature = "status")]
 use crate::status::{StatusError, StatusPlace};
-use crate::{Error, Switching};
+use crate::{Error, Fabric, Switching};
 
 /// Where sockets come from: a [`ferromq_mio::Context`] that knows `tcp://`, `ipc://` and
 /// `shm://`, and `rdma://` with the feature of this name, with all of its calls. Connections between two of these on one machine take
@@ -53,7 +53,9 @@ impl Context {
             .transport(Shm::new())
             .switching(Switching::new(&["tcp", "ipc"], "shm"));
         #[cfg(all(feature = "rdma", target_os = "linux"))]
-        let builder = builder.transport(Rdma::new());
+        let builder = builder
+            .transport(Rdma::new())
+            .switching(Switching::over_fabric(&["tcp"], "rdma"));
         ContextBuilder {
             builder,
             #[cfg(feature = "status")]
@@ -91,9 +93,10 @@ impl ContextBuilder {
         self
     }
 
-    /// Which connections move to shared memory, and at what cost; see
+    /// Which connections move to shared memory, or to a fabric, and at what cost; see
     /// [`ferromq_mio::ContextBuilder::switching`]. Those of `tcp` and `ipc` by default,
-    /// unless another transport was added for these.
+    /// and with the feature `rdma` those of `tcp` to `rdma`, unless another transport was
+    /// added for these.
     #[must_use]
     pub fn switching(mut self, switching: Switching) -> Self {
         self.builder = self.builder.switching(switching);
@@ -105,6 +108,15 @@ impl ContextBuilder {
     #[must_use]
     pub fn max_handshakes(mut self, count: NonZeroUsize) -> Self {
         self.builder = self.builder.max_handshakes(count);
+        self
+    }
+
+    /// What sockets ask for that do not say it by
+    /// [`Options::fabric`](crate::Options::fabric); see
+    /// [`ferromq_mio::ContextBuilder::fabric`].
+    #[must_use]
+    pub fn fabric(mut self, fabric: Fabric) -> Self {
+        self.builder = self.builder.fabric(fabric);
         self
     }
 

@@ -79,6 +79,7 @@ fn as_dict<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> 
         }
         EventKind::SwitchRefused { cause } => dict.set_item("cause", cause)?,
         EventKind::Switched { path } => dict.set_item("path", path)?,
+        EventKind::FabricUnavailable { cause } => dict.set_item("cause", cause.to_string())?,
         EventKind::LingerExpired { messages } => dict.set_item("messages", messages)?,
         EventKind::Keeps { payloads, bytes } => {
             dict.set_item("payloads", payloads)?;
@@ -104,6 +105,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::Keeps { .. } => "keeps",
         EventKind::Switched { .. } => "switched",
         EventKind::SwitchRefused { .. } => "switch_refused",
+        EventKind::FabricUnavailable { .. } => "fabric_unavailable",
         EventKind::Disconnected { .. } => "disconnected",
         EventKind::Closed => "closed",
         EventKind::LingerExpired { .. } => "linger_expired",

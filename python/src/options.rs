@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ferromq::{AddressRange, LinkOptions, Options};
+use ferromq::{AddressRange, Fabric, LinkOptions, Options};
 use ferromq_transport::{IpVersion, Keepalive, LocalUsers};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -210,8 +210,24 @@ fn change_rest(options: &Options, name: &str, value: &Bound<'_, PyAny>) -> Chang
         "allow_addresses" => ranges(value).map(|ranges| options.allow_addresses(ranges)),
         "deny_addresses" => ranges(value).map(|ranges| options.deny_addresses(ranges)),
         "properties" => properties(options, value),
+        "fabric" => fabric(value).map(|it| options.fabric(it)),
         _ => return None,
     })
+}
+
+/// What is asked for; `None`: as the environment says.
+fn fabric(value: &Bound<'_, PyAny>) -> PyResult<Option<Fabric>> {
+    let wanted: Option<String> = value.extract()?;
+    Ok(Some(match wanted.as_deref() {
+        None => return Ok(None),
+        Some("unused") => Fabric::Unused,
+        Some("between-machines") => Fabric::BetweenMachines,
+        Some("preferred") => Fabric::Preferred,
+        Some(_) => {
+            let known = "unused, between-machines or preferred";
+            return Err(PyValueError::new_err(known));
+        }
+    }))
 }
 
 /// Addresses, or the first bits of some: `192.0.2.0/24`.

@@ -191,6 +191,7 @@ def test_no_room_to_send_is_told_in_time(context: Context) -> None:
         (lambda s: s.recv(timeout=0), ferromq.Unsupported),
         (lambda s: s.set_options(identity=b"\0x"), ferromq.OptionError),
         (lambda s: s.set_options(linger=-1), ValueError),
+        (lambda s: s.set_options(fabric="pigeon"), ValueError),
         (lambda s: s.set_options(lingre=1), TypeError),
         (lambda s: s.send(b"x", timeout=-1), ValueError),
     ],
@@ -418,6 +419,19 @@ def test_monitors_tell_what_happens(context: Context) -> None:
     assert kinds[:3] == ["listening", "accepted", "handshake_succeeded"]
     assert monitor.recv() is None
     assert monitor.missed == 0
+
+
+def test_a_fabric_that_is_not_there_is_told_of(context: Context) -> None:
+    pull = context.socket(PULL, fabric="preferred")
+    endpoint = pull.bind("tcp://127.0.0.1:*")
+    push = context.socket(PUSH, fabric="between-machines", switch=True)
+    monitor = pull.monitor()
+    push.connect(endpoint)
+    told = next(event for event in monitor if event.kind == "fabric_unavailable")
+    assert told.endpoint == endpoint
+    assert told.cause is not None and "fabric" in told.cause
+    push.send(b"nevertheless")
+    assert pull.recv() == b"nevertheless"
 
 
 def test_statistics_count(pair: Pair) -> None:

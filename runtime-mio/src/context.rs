@@ -13,10 +13,10 @@ use crate::io::{Command, ConnectorId, IoHandle, Reactor, SocketId, Transports};
 use crate::security::{Authenticator, Authority, Role, require};
 use crate::sight::SocketList;
 use crate::socket::{AnySocket, Core, Kind, Phase, Socket};
-use crate::switching::{Plan, Switching};
+use crate::switching::{Switching, Ways};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock_unpoisoned};
-use crate::{ContextObserver, Error, Options, SocketSnapshot};
+use crate::{ContextObserver, Error, Fabric, FabricError, Options, SocketSnapshot};
 
 /// Where sockets come from: it has the transports and one I/O thread.
 ///
@@ -33,7 +33,9 @@ pub struct Context {
 pub struct ContextBuilder {
     transports: Transports,
     inproc: Inproc,
-    switching: Option<Switching>,
+    /// Within a machine, and over a fabric.
+    switchings: [Option<Switching>; 2],
+    fabric: Option<Fabric>,
     max_handshakes: Option<NonZeroUsize>,
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct ContextInner {
     sockets: Arc<SocketList>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
     authority: Arc<Authority>,
+    ways: Arc<Ways>,
     requires_authentication: AtomicBool,
     terminated: AtomicBool,
     ids: AtomicU64,
@@ -150,6 +153,16 @@ impl Context {
         required.store(true, Ordering::Relaxed);
     }
 
+    /// The scheme of the transport over a fabric to which connections of this context can
+    /// move, for programs that would rather stop than do without
+    /// ([`Options::fabric`]). Looks for a device, which may read files.
+    ///
+    /// # Errors
+    /// There is no such transport, or no device for it.
+    pub fn fabric(&self) -> Result<&'static str, FabricError> {
+        self.inner.ways.fabric().map(|plan| plan.to)
+    }
+
     /// Ends every call on every socket with [`Error::Terminated`], now and from
     /// now on. What waits is sent in the background, within each socket's
     /// linger.
@@ -172,22 +185,36 @@ impl ContextBuilder {
     /// Adds a transport for its schemes; a later one takes a scheme over.
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
-        if let Some(switching) = &mut self.switching {
+        for switching in self.switchings.iter_mut().flatten() {
             switching.exempt(transport.schemes());
         }
         self.transports.add(Arc::new(transport));
         self
     }
 
-    /// Moves connections between two sockets of one machine to a shorter path before
-    /// their first message, where both contexts do so, and both sockets have
-    /// [`Options::switch`]. Users see a [`Switched`](crate::EventKind::Switched) or
+    /// Moves connections between two sockets of one machine, or of machines with a
+    /// fabric between them, to a shorter path before their first message, where both
+    /// contexts do so, and both sockets have [`Options::switch`], and for a fabric
+    /// [`Options::fabric`]. Users see a [`Switched`](crate::EventKind::Switched) or
     /// [`SwitchRefused`](crate::EventKind::SwitchRefused) event, and all else as
     /// before. For the transports that are there now: one that is added later keeps
-    /// its connections. `FERROMQ_SWITCH=0` in the environment turns it off.
+    /// its connections. One [`Switching`] within a machine and one over a fabric: the
+    /// later one of each holds. `FERROMQ_SWITCH=0` in the environment turns it off.
     #[must_use]
     pub fn switching(mut self, switching: Switching) -> Self {
-        self.switching = Some(switching);
+        let [machine, fabric] = &mut self.switchings;
+        match switching.is_over_fabric() {
+            true => *fabric = Some(switching),
+            false => *machine = Some(switching),
+        }
+        self
+    }
+
+    /// What sockets ask for that do not say it by [`Options::fabric`]. By default what
+    /// the environment says: `MC_RPC_PROTOCOL=rdma` is [`Fabric::Preferred`].
+    #[must_use]
+    pub fn fabric(mut self, fabric: Fabric) -> Self {
+        self.fabric = Some(fabric);
         self
     }
 
@@ -207,8 +234,9 @@ impl ContextBuilder {
     pub fn build(self) -> Result<Context, Error> {
         let (io, poll) = IoHandle::new()?;
         let authority = Authority::new(io.clone(), self.inproc);
-        let plan = Plan::new(self.switching, &self.transports);
-        let mut reactor = Reactor::new(poll, io.clone(), authority.clone(), plan)
+        let ways = Ways::new(self.switchings, self.fabric, &self.transports);
+        let ways = Arc::new(ways);
+        let mut reactor = Reactor::new(poll, io.clone(), authority.clone(), ways.clone())
             .map_err(Error::system("clone the context's epoll"))?;
         if let Some(count) = self.max_handshakes {
             reactor.set_max_handshakes(count);
@@ -226,6 +254,7 @@ impl ContextBuilder {
             sockets: Arc::default(),
             kept: Mutex::default(),
             authority,
+            ways,
             requires_authentication: AtomicBool::new(is_required_by_environment()),
             terminated: AtomicBool::new(false),
             ids: AtomicU64::new(0),

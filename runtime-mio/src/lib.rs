@@ -118,7 +118,7 @@ pub use self::{
         Scatter, Server, Socket, Sub, Together, XPub, XSub,
     },
     statistics::{DropCause, Drops, PeerState, PeerStatistics, Statistics, Traffic},
-    switching::Switching,
+    switching::{Fabric, FabricError, Switching},
 };
 
 #[cfg(not(loom))]

@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::FabricError;
+
 /// Events that wait in a [`Monitor`] before further ones are dropped and
 /// counted.
 const CAPACITY: usize = 4096;
@@ -51,16 +53,24 @@ pub enum EventKind {
     /// The connection carries messages from now on.
     HandshakeSucceeded,
     /// The connection takes a shorter path than that of its endpoint: both ends are on
-    /// one machine. Follows [`HandshakeSucceeded`](Self::HandshakeSucceeded).
+    /// one machine, or on one fabric. Follows
+    /// [`HandshakeSucceeded`](Self::HandshakeSucceeded).
     Switched {
-        /// The scheme of the transport that carries it: `shm`.
+        /// The scheme of the transport that carries it: `shm`, `rdma`.
         path: String,
     },
-    /// The connection stays where it is, though both ends are on one machine and do
-    /// that.
+    /// The connection stays where it is, though both ends are on one machine, or have
+    /// devices of one kind, and do that.
     SwitchRefused {
         /// Why.
         cause: String,
+    },
+    /// The connection is not on a fabric though the socket asks for one
+    /// ([`Options::fabric`](crate::Options::fabric)): nothing was tried. Follows
+    /// [`HandshakeSucceeded`](Self::HandshakeSucceeded).
+    FabricUnavailable {
+        /// Why.
+        cause: FabricError,
     },
     /// A peer was not let in for who it is, or we were not. The
     /// [`HandshakeFailed`](Self::HandshakeFailed) that it comes to follows.

@@ -9,8 +9,8 @@ use ferromq_wire::{Limits, SocketType};
 
 pub(crate) use self::security::{Credentials, PlainUsers};
 
-use crate::Error;
 use crate::security::AddressRules;
+use crate::{Error, Fabric};
 
 /// The options of one socket, with ZeroMQ's names and defaults except where a
 /// field says otherwise.
@@ -66,6 +66,7 @@ pub struct Options {
     pub(crate) by_reference: bool,
     pub(crate) extensions: bool,
     pub(crate) switch: bool,
+    pub(crate) fabric: Option<Fabric>,
     pub(crate) link: LinkOptions,
 }
 
@@ -122,6 +123,7 @@ impl Default for Options {
             by_reference: true,
             extensions: true,
             switch: true,
+            fabric: None,
             link: LinkOptions::default(),
         }
     }
@@ -227,7 +229,7 @@ impl Options {
         /// Move connections to peers of our kind on this machine to a shorter path,
         /// shared memory, where the context does that
         /// ([`ContextBuilder::switching`](crate::ContextBuilder::switching)). Default
-        /// on.
+        /// on; off, they do not move to a [`fabric`](Self::fabric) either.
         switch: bool;
     }
 
@@ -320,6 +322,17 @@ impl Options {
     #[must_use]
     pub fn property(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// Move `tcp://` connections to peers of our kind to `rdma://`, where both ends have
+    /// a device and both ask for it. Where it cannot be, the connection stays, and
+    /// [`EventKind::FabricUnavailable`](crate::EventKind::FabricUnavailable) says why.
+    /// `None`, the default: what the context says
+    /// ([`ContextBuilder::fabric`](crate::ContextBuilder::fabric)).
+    #[must_use]
+    pub fn fabric(mut self, fabric: impl Into<Option<Fabric>>) -> Self {
+        self.fabric = fabric.into();
         self
     }
 

@@ -170,12 +170,16 @@ impl Closing {
     }
 
     /// Whether the peer's device has all of it, or nobody is left to have it. A peer that
-    /// may still fetch payloads is waited for until it goes as well.
+    /// may still fetch payloads is waited for until it goes as well; so is one that would
+    /// see the companion's end, for that must not overtake what it has not looked at.
     fn is_done(&self) -> bool {
         let Open {
-            channel, lending, ..
+            channel,
+            lending,
+            companion,
         } = &*self.open;
-        self.is_settled() && (lending.exported() == 0 || channel.over().is_some())
+        let stays = lending.exported() > 0 || companion.is_some();
+        self.is_settled() && (!stays || channel.over().is_some())
     }
 }
 

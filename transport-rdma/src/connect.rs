@@ -128,7 +128,7 @@ impl Attempt {
             self.gathered.take(),
         ) {
             (Phase::Greeting(mut channel), Some(gathered)) => {
-                channel.meet(theirs);
+                channel.meet(theirs.presuming(inner.presumed));
                 Ok(Some((*channel, gathered)))
             }
             _ => Ok(None),

@@ -55,6 +55,14 @@ impl Hello {
         bytes
     }
 
+    /// The same as somebody takes it who sends so many messages more.
+    pub(crate) fn presuming(self, messages: u16) -> Self {
+        Self {
+            slots: self.slots.saturating_add(messages),
+            ..self
+        }
+    }
+
     /// The greeting in what came, whatever follows it.
     ///
     /// # Errors

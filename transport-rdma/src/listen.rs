@@ -53,7 +53,7 @@ impl RdmaListener {
         let gathered = Gathered::new(queue.connection_fd())?;
         let tally = self.inner.tally.clone();
         let mut channel = Channel::new(queue, &gathered, self.room, tally)?;
-        channel.meet(theirs);
+        channel.meet(theirs.presuming(self.inner.presumed));
         channel.establish()?;
         let lending = Lending::new(self.inner.arena.clone(), self.inner.keys);
         let open = Open::new(channel, lending);

@@ -69,6 +69,7 @@ pub struct RdmaBuilder {
     limit: usize,
     keys: Keys,
     source: Option<IpAddr>,
+    presumed: u16,
 }
 
 pub(crate) struct Inner {
@@ -79,6 +80,8 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     /// Where connections come from that do not say it.
     pub(crate) source: Option<IpAddr>,
+    /// Messages that peers have no room for and that are sent nevertheless.
+    pub(crate) presumed: u16,
 }
 
 impl Rdma {
@@ -120,6 +123,7 @@ impl RdmaBuilder {
             limit: Rdma::LENT_MAX,
             keys: Keys::default(),
             source: None,
+            presumed: 0,
         }
     }
 
@@ -146,6 +150,15 @@ impl RdmaBuilder {
         self
     }
 
+    /// Sends so many messages more than a peer says that it has room for: what no link may
+    /// do, for tests of those who have to bear it.
+    #[cfg(any(test, feature = "software"))]
+    #[must_use]
+    pub fn presuming(mut self, messages: u16) -> Self {
+        self.presumed = messages;
+        self
+    }
+
     /// The transport.
     #[must_use]
     pub fn build(self) -> Rdma {
@@ -157,6 +170,7 @@ impl RdmaBuilder {
             tally: Arc::default(),
             keys: self.keys,
             source: self.source,
+            presumed: self.presumed,
         }))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use ferromq::status::{StatusError, StatusPlace};
-use ferromq::{Context, Endpoint, Error, Switching};
+use ferromq::{Context, Endpoint, Error, Fabric, Switching};
 
 use super::completion::{self, CompletionArgs};
 use super::files::{ReceiveFilesArgs, SendFilesArgs};
@@ -173,16 +173,25 @@ pub(crate) struct PathArgs {
     /// shared memory
     #[arg(long)]
     no_switch: bool,
+    /// Move connections over tcp:// to RDMA, where both ends have a device and ask for it;
+    /// MC_RPC_PROTOCOL=rdma in the environment does the same
+    #[arg(long, conflicts_with = "no_switch")]
+    rdma: bool,
 }
 
 impl PathArgs {
     /// A context whose connections take the path that was asked for.
     pub(crate) fn context(&self) -> Result<Context, Error> {
-        let builder = Context::builder();
-        match self.no_switch {
-            true => builder.switching(Switching::new(&[], "shm")).build(),
-            false => builder.build(),
+        let mut builder = Context::builder();
+        if self.no_switch {
+            builder = builder
+                .switching(Switching::new(&[], "shm"))
+                .fabric(Fabric::Unused);
         }
+        if self.rdma {
+            builder = builder.fabric(Fabric::Preferred);
+        }
+        builder.build()
     }
 }
 

@@ -76,6 +76,7 @@ impl Troubles {
                 | EventKind::Refused { .. }
                 | EventKind::ConnectRetried { .. }
                 | EventKind::HandshakeFailed { .. }
+                | EventKind::FabricUnavailable { .. }
         );
         if !trouble || self.0.len() == REMEMBERED {
             return None;
@@ -123,7 +124,10 @@ impl fmt::Display for Described<'_> {
             EventKind::HandshakeSucceeded => write!(f, "{at}ready to carry messages"),
             EventKind::Switched { path } => write!(f, "{at}{}", Path(path)),
             EventKind::SwitchRefused { cause } => {
-                write!(f, "{at}both ends are on one machine, but {cause}")
+                write!(f, "{at}stays as it is: {cause}")
+            }
+            EventKind::FabricUnavailable { cause } => {
+                write!(f, "{at}stays as it is: {cause}")
             }
             EventKind::HandshakeFailed { cause } => write!(f, "{at}the handshake failed: {cause}"),
             EventKind::AuthenticationFailed { cause, .. } => {
@@ -156,6 +160,7 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             "shm" => f.write_str("both ends are on one machine: using shared memory"),
+            "rdma" => f.write_str("both ends have a device: using RDMA"),
             other => write!(f, "using {other}"),
         }
     }

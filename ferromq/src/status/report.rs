@@ -98,7 +98,8 @@ pub struct SocketReport {
     /// Connections that moved to a shorter path than their endpoint's.
     #[serde(default)]
     pub switched: u64,
-    /// Connections that did not, though both ends are on one machine and would.
+    /// Connections that did not, though both ends are on one machine, or have devices of
+    /// one kind, and would.
     #[serde(default)]
     pub switches_refused: u64,
     /// Peers that it has.

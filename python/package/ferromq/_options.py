@@ -44,6 +44,7 @@ class SocketOptions(TypedDict, total=False):
     by_reference: bool
     extensions: bool
     switch: bool
+    fabric: Literal["unused", "between-machines", "preferred"] | None
     plain_client: tuple[str, str]
     curve_client: tuple[bytes | str, bytes | str]
     curve_server: tuple[bytes | str, list[bytes | str] | list[bytes] | Literal["zap"] | None]
@@ -100,6 +101,7 @@ DEFAULTS: dict[str, Any] = {
     "by_reference": True,
     "extensions": True,
     "switch": True,
+    "fabric": None,
     "allow_addresses": [],
     "deny_addresses": [],
     "keepalive": None,

@@ -24,7 +24,7 @@ use crate::inproc::End;
 use crate::link::lender_of;
 use crate::security::{AuthenticationRequest, NaCl, NoVerdict, Verdict};
 use crate::socket::{Core, Established, Unauthenticated};
-use crate::switching::Plan;
+use crate::switching::Routes;
 
 type Security = ferromq_wire::Security<NaCl>;
 
@@ -42,8 +42,8 @@ pub(super) enum Origin {
 pub(super) struct Offered {
     /// Anything at all.
     pub(super) extensions: bool,
-    /// A shorter path.
-    pub(super) switch: Option<Arc<Plan>>,
+    /// Shorter paths.
+    pub(super) routes: Routes,
 }
 
 /// Has the reactor wake a handshake for more descriptors than that of its link.
@@ -146,7 +146,7 @@ pub(super) struct Handshake {
     /// complete.
     dialogue: Option<Box<Dialogue>>,
     /// How it could take a shorter path, if we offered that.
-    plan: Option<Arc<Plan>>,
+    routes: Routes,
     /// It is complete, and taking it.
     moving: Option<Box<Moving>>,
     /// What fires when that has had its time.
@@ -173,14 +173,16 @@ impl Handshake {
     ) -> Result<Self, String> {
         let hands_over = End::of(&mut *link).is_some();
         let offered = offer.extensions && options.extensions && !hands_over;
-        let plan = offer.switch.filter(|plan| plan.concerns(&endpoint));
-        let plan = plan.filter(|_| offered && options.switch);
+        let routes = match offered {
+            true => offer.routes,
+            false => Routes::default(),
+        };
         // What it moves to may reach the peer's memory; else nothing is sent so.
-        let reaches_memory = plan.is_some() || lender_of(&mut *link).is_some();
+        let reaches_memory = routes.is_some() || lender_of(&mut *link).is_some();
         let mut handshake = Self {
             deadline: Instant::now().checked_add(options.handshake_timeout),
             offered,
-            plan,
+            routes,
             moving: None,
             moving_timer: None,
             core,
@@ -253,7 +255,7 @@ impl Handshake {
             secured: !self.hands_over,
             accepted: self.origin == Origin::Accepted,
             offered: self.offered,
-            switches: self.plan.is_some(),
+            switches: self.routes.features(),
             reaches_memory: self.reaches_memory,
         })
     }

@@ -15,7 +15,7 @@ use super::resolver::Resolver;
 use super::timers::{Timer, TimerId, Timers};
 use super::watch::{Rhythm, Watch};
 use crate::security::{Authority, NoVerdict, Ticket, Verdict};
-use crate::switching::Plan;
+use crate::switching::Ways;
 
 use super::{Command, ConnectorId, IoHandle, SocketId, Source, WAKE};
 
@@ -43,8 +43,8 @@ pub(crate) struct Reactor {
     pub(super) timers: Timers,
     pub(super) rhythm: Rhythm,
     pub(super) serial: u64,
-    /// How connections of one machine take a shorter path, if they may.
-    pub(super) plan: Option<Arc<Plan>>,
+    /// How connections take a shorter path, if they may.
+    pub(super) ways: Arc<Ways>,
     shutdown: bool,
 }
 
@@ -62,7 +62,7 @@ impl Reactor {
         poll: Poll,
         handle: Arc<IoHandle>,
         authority: Arc<Authority>,
-        plan: Option<Arc<Plan>>,
+        ways: Arc<Ways>,
     ) -> std::io::Result<Self> {
         Ok(Self {
             registry: poll.registry().try_clone()?,
@@ -79,7 +79,7 @@ impl Reactor {
             timers: Timers::default(),
             rhythm: Rhythm::new(),
             serial: 0,
-            plan,
+            ways,
             shutdown: false,
             handle,
         })

@@ -15,6 +15,7 @@ use crate::Options;
 use crate::monitor::EventKind;
 use crate::security::{AuthenticationRequest, Outcome, Question, Ticket};
 use crate::socket::Core;
+use crate::switching::Routes;
 
 /// How long who gave a wrong password waits to be told so.
 const WRONG_PASSWORD: Duration = Duration::from_millis(500);
@@ -35,10 +36,10 @@ impl Reactor {
         };
         let offer = Offered {
             extensions: connector.is_none_or(|it| it.offer),
-            switch: self
-                .plan
-                .clone()
-                .filter(|_| connector.is_none_or(|it| it.switch)),
+            routes: match connector.is_none_or(|it| it.switch) {
+                true => self.ways.of(&endpoint, &options),
+                false => Routes::default(),
+            },
         };
         let started = Handshake::new(
             core.clone(),

@@ -15,7 +15,7 @@ use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::security::is_exposed;
 use crate::statistics::DropCause;
-use crate::switching::Switched;
+use crate::switching::{FabricError, Switched};
 use crate::{Error, Message, Options, PeerInfo};
 
 /// A connection whose handshake is complete.
@@ -32,6 +32,8 @@ pub(crate) struct Established {
     pub(crate) peer: Arc<PeerInfo>,
     /// Whether it takes another path than its endpoint's.
     pub(crate) switched: Switched,
+    /// Why it is not on the fabric that was asked for.
+    pub(crate) no_fabric: Option<FabricError>,
     /// What the peer sent right behind its handshake.
     pub(crate) first_bytes: Vec<u8>,
     pub(crate) endpoint: Arc<str>,
@@ -179,6 +181,7 @@ impl State {
             peer,
             first_bytes,
             switched,
+            no_fabric,
             endpoint,
             connector,
         } = established;
@@ -228,6 +231,11 @@ impl State {
         self.untyped_peers += u64::from(peer.socket_type().is_empty());
         core.tell(&endpoint, Some(&peer), || EventKind::HandshakeSucceeded);
         self.count_switch(core, switched, &endpoint, &peer);
+        if let Some(cause) = no_fabric {
+            core.tell(&endpoint, Some(&peer), || EventKind::FabricUnavailable {
+                cause,
+            });
+        }
         let end = || end_fd.map_or(Ok(()), |fd| core.register_end(fd, id));
         if let Err(cause) = core.register(fd, id).and_then(|()| end()) {
             self.link_lost(core, id, &LinkError::Io(cause));

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, OnceLock};
 
 use ferromq_patterns::PeerId;
+use ferromq_transport::Link;
 use ferromq_wire::SocketType;
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
@@ -238,8 +239,11 @@ impl Core {
             .reregister(&mut SourceFd(&fd), token(id), interest);
     }
 
-    pub(crate) fn deregister(&self, fd: RawFd) {
-        let _ = self.registry.deregister(&mut SourceFd(&fd));
+    /// Takes a link's descriptors out, which may stay open for longer than the link.
+    pub(crate) fn deregister_link(&self, link: &dyn Link) {
+        for fd in [Some(link.fd()), link.end_fd()].into_iter().flatten() {
+            let _ = self.registry.deregister(&mut SourceFd(&fd));
+        }
     }
 
     /// Tells the monitors, if there are any.

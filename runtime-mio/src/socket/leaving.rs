@@ -62,7 +62,7 @@ impl State {
             true => pipe.take_requests(),
             false => Vec::new(),
         };
-        core.deregister(link.transport.fd());
+        core.deregister_link(&*link.transport);
         let payloads = link.shut_down();
         pipe.traffic.add(&link.traffic());
         self.by_reference -= usize::from(link.references.is_some());
@@ -141,7 +141,7 @@ impl State {
         if let Some(mut link) = pipe.link.take() {
             pipe.traffic.add(&link.traffic());
             self.by_reference -= usize::from(link.references.is_some());
-            core.deregister(link.transport.fd());
+            core.deregister_link(&*link.transport);
             self.finished.append(&mut link.shut_down());
             let (messages, _, mut lent) = link.recover();
             let frames = messages.into_iter().flat_map(Message::into_frames);

@@ -12,7 +12,8 @@ use super::Reservation;
 /// more: it says who the peer is, and its end is the end of both.
 pub(crate) struct SwitchedLink {
     short: Box<dyn Link>,
-    met: Box<dyn Link>,
+    /// `None` after a shutdown.
+    met: Option<Box<dyn Link>>,
     peer: PeerAddress,
     /// The old connection is over: what lies in the short one is still read.
     ended: bool,
@@ -33,7 +34,7 @@ impl SwitchedLink {
                 None => peer,
             },
             short,
-            met,
+            met: Some(met),
             ended: false,
             _memory: memory,
         }
@@ -54,7 +55,7 @@ impl Link for SwitchedLink {
     }
 
     fn end_fd(&self) -> Option<RawFd> {
-        Some(self.met.fd())
+        self.met.as_ref().map(|met| met.fd())
     }
 
     fn room_makes_readable(&self) -> bool {
@@ -96,10 +97,12 @@ impl Link for SwitchedLink {
 
     fn handle_hangup(&mut self) {
         self.short.handle_hangup();
-        self.met.handle_hangup();
-        // Whatever is there instead of nothing, nobody ought to have sent it.
-        let nothing = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        self.ended |= !self.met.read(&mut [0]).is_err_and(|error| nothing(&error));
+        if let Some(met) = &mut self.met {
+            met.handle_hangup();
+            // Whatever is there instead of nothing, nobody ought to have sent it.
+            let nothing = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+            self.ended |= !met.read(&mut [0]).is_err_and(|error| nothing(&error));
+        }
     }
 
     fn wait_direct(&mut self, timeout: Option<Duration>) -> Option<io::Result<()>> {
@@ -123,7 +126,7 @@ impl Link for SwitchedLink {
     }
 
     fn local_endpoint(&self) -> Option<Endpoint> {
-        self.met.local_endpoint()
+        self.met.as_ref()?.local_endpoint()
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {
@@ -137,7 +140,15 @@ impl Link for SwitchedLink {
     fn shutdown(&mut self) {
         self.ended = true;
         // In this order: what the peer finds at the end of the old one is all there.
-        self.short.shutdown();
-        self.met.shutdown();
+        match self.met.take() {
+            Some(met) => self.short.shutdown_before(met),
+            None => self.short.shutdown(),
+        }
+    }
+}
+
+impl Drop for SwitchedLink {
+    fn drop(&mut self) {
+        self.shutdown();
     }
 }

@@ -1,22 +1,29 @@
-//! Connections between processes of one machine take a shorter path from their first
-//! message on (docs/PROTOCOL.md, SWITCH).
+//! Connections between processes of one machine, or of machines with a fabric between
+//! them, take a shorter path from their first message on (docs/PROTOCOL.md, SWITCH).
 //!
 //! The agreement is `ferromq_wire::Switch`, driven by the I/O thread as the last part
 //! of a handshake (`io/handshake/moving`). Here is what a context knows of it, and the
 //! link that comes of it.
 
+mod fabric;
 mod link;
 mod plan;
+mod ways;
 
 use std::time::Duration;
 
+use ferromq_wire::SwitchWay;
+
+pub use self::fabric::{Fabric, FabricError};
 pub(crate) use self::link::SwitchedLink;
-pub(crate) use self::plan::{Plan, Reservation};
+pub(crate) use self::plan::{Plan, Reservation, address_of};
+pub(crate) use self::ways::{Routes, Ways};
 
 /// Which connections move to a shorter path, and what that may cost; see
 /// [`ContextBuilder::switching`](crate::ContextBuilder::switching).
 #[derive(Debug, Clone)]
 pub struct Switching {
+    way: SwitchWay,
     from: Vec<&'static str>,
     to: &'static str,
     ring: usize,
@@ -25,15 +32,30 @@ pub struct Switching {
 }
 
 impl Switching {
-    /// Connections of the schemes `from` move to the transport of the scheme `to`.
+    /// Connections of the schemes `from` within a machine move to the transport of the
+    /// scheme `to`.
     #[must_use]
     pub fn new(from: &[&'static str], to: &'static str) -> Self {
         Self {
+            way: SwitchWay::Machine,
             from: from.to_vec(),
             to,
             ring: 256 << 10,
             memory: 64 << 20,
             patience: Duration::from_millis(200),
+        }
+    }
+
+    /// Connections of the schemes `from` between peers whose devices reach each other
+    /// move to the transport of the scheme `to`: those of sockets that ask for it
+    /// ([`Options::fabric`](crate::Options::fabric)). Within a second, unless
+    /// [`patience`](Self::patience) says otherwise: a way has to be looked for.
+    #[must_use]
+    pub fn over_fabric(from: &[&'static str], to: &'static str) -> Self {
+        Self {
+            way: SwitchWay::Fabric,
+            patience: Duration::from_secs(1),
+            ..Self::new(from, to)
         }
     }
 
@@ -57,10 +79,14 @@ impl Switching {
     }
 
     /// How long a connection may take to move before it stays where it is. Its
-    /// messages wait meanwhile. Default 200 ms.
+    /// messages wait meanwhile. Default 200 ms; over a fabric 1 s.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    pub(crate) fn is_over_fabric(&self) -> bool {
+        self.way == SwitchWay::Fabric
     }
 
     /// Leaves connections of these schemes where they are.
@@ -76,7 +102,7 @@ pub(crate) enum Switched {
     No,
     /// It moved to the transport of this scheme.
     To(&'static str),
-    /// It stays, though both ends share a machine.
+    /// It stays, though both ends share a machine or a fabric.
     Refused(ferromq_wire::SwitchReason),
     /// It stays, for this context has as many as it may.
     Full,

@@ -5,9 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use ferromq::{Context, Error, EventKind, Options, SocketType};
-use ferromq_tests::{Greeting, Ours, RawPeer, until};
+use ferromq_tests::{Greeting, Ours, RawPeer, parts_of, until};
 use ferromq_transport::{Bytes, LinkOptions, Place, Transport};
-use ferromq_transport_rdma::{Fabric, Rdma};
+use ferromq_transport_rdma::Rdma;
+
+use crate::devices::Devices;
 
 /// What a peer that knows references says of itself.
 const OFFER: &[u8] = b"\0\x01\0\0\0\0\0\x02\0\0\0\0\0\0\0\0";
@@ -18,25 +20,36 @@ const LONG: usize = 100_000;
 struct Scene {
     ours: Ours,
     theirs: Rdma,
+    devices: Devices,
 }
 
 impl Scene {
     fn new(socket_type: SocketType, options: Options) -> Self {
-        let fabric = Fabric::new().expect("a fabric");
+        let devices = Devices::new();
         let context = Context::builder()
-            .transport(Rdma::over(&fabric).build())
+            .transport(devices.listening().build())
             .build();
         let mut ours = Ours::within(context.expect("a context"), socket_type, options);
-        ours.bind_to("rdma://127.0.0.1:*");
-        let theirs = Rdma::over(&fabric).build();
-        Self { ours, theirs }
+        ours.bind_to(&devices.place());
+        Self {
+            ours,
+            theirs: devices.connecting().build(),
+            devices,
+        }
     }
 
     /// A peer that has shaken hands.
     fn peer(&self, socket_type: &str) -> RawPeer {
-        let endpoint = self.ours.endpoint().parse().expect("an endpoint");
-        let route = self.theirs.resolve(&endpoint).expect("an address");
-        let connecting = self.theirs.connect(&route, &LinkOptions::default());
+        Self::come(&self.ours, &self.theirs, socket_type)
+    }
+
+    fn come(ours: &Ours, theirs: &Rdma, socket_type: &str) -> RawPeer {
+        let endpoint = ours.endpoint().parse().expect("an endpoint");
+        let route = theirs.resolve(&endpoint).expect("an address");
+        let mut options = LinkOptions::default();
+        // More than a peer has room for.
+        options.send_buffer = Some(2 << 20);
+        let connecting = theirs.connect(&route, &options);
         let mut connecting = connecting.expect("a device");
         let link = until("a connection", || {
             connecting.poll_connected().expect("somebody listens")
@@ -212,4 +225,48 @@ fn row_76_a_peer_that_gives_nothing_back_is_a_full_peer_over_rdma() {
         scene.ours.try_send(vec![1; LONG]).err()
     });
     assert!(matches!(refused.error, Error::WouldBlock), "{refused}");
+}
+
+// Its own device fails it when there is no receive; ours counts what it was granted.
+#[test]
+fn row_69_who_sends_more_than_he_was_granted_ends_his_own_connection() {
+    const PIECE: usize = 8000;
+    const PIECES: usize = 100;
+    let scene = Scene::new(SocketType::Pull, Options::new().receive_high_water_mark(1));
+    let mut honest = scene.peer("PUSH");
+    let presuming = scene
+        .devices
+        .connecting()
+        .presuming(2 * PIECES as u16)
+        .build();
+    let mut peer = Scene::come(&scene.ours, &presuming, "PUSH");
+    // While nobody takes anything, so that nothing is granted anew.
+    let messages: Vec<_> = (0..PIECES)
+        .map(|number| vec![number as u8; PIECE])
+        .collect();
+    let stream: Vec<u8> = messages
+        .iter()
+        .flat_map(|body| {
+            let len = (body.len() as u64).to_be_bytes();
+            [&[2][..], &len, body].concat()
+        })
+        .collect();
+    let written = peer.link().write(&stream).expect("it presumes");
+    assert!(written > PIECE * PIECES / 2);
+    until("its device gives up", || match peer.link().read(&mut [0]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        _ => Some(()),
+    });
+    let mut taken = 0;
+    until("its end", || {
+        while let Ok(message) = scene.ours.try_recv() {
+            // Whole, in order, and no more than came.
+            assert_eq!(parts_of(&message), [&messages[taken][..]]);
+            taken += 1;
+        }
+        (scene.ours.statistics().connected() == 1).then_some(())
+    });
+    assert!(taken < PIECES, "{taken} of it had room");
+    honest.send_frame(0, b"honest");
+    assert_eq!(scene.ours.recv_parts(), [b"honest"]);
 }

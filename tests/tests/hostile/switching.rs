@@ -12,54 +12,61 @@ use ferromq_tests::{Greeting, Ours, RawListener, RawPeer, Via};
 use crate::local::as_another_user;
 
 const OFFER: (&str, &[u8]) = ("X-FerroMQ", b"\0\x01\0\0\0\0\0\x04\0\0\0\0\0\0\0\0");
-const READY: u8 = 1;
-const GO: u8 = 2;
-const STAY: u8 = 3;
+pub(super) const READY: u8 = 1;
+pub(super) const GO: u8 = 2;
+pub(super) const STAY: u8 = 3;
 /// Reasons.
-const UNREACHABLE: u8 = 2;
-const WRONG_PROOF: u8 = 4;
-const TIMED_OUT: u8 = 5;
-const BROKEN: u8 = 6;
+pub(super) const UNREACHABLE: u8 = 2;
+pub(super) const WRONG_PROOF: u8 = 4;
+pub(super) const TIMED_OUT: u8 = 5;
+pub(super) const BROKEN: u8 = 6;
 
 /// As long as a test may last: a busy machine must not decide what is tested.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a peer says of itself in XFERRO.
 #[derive(Clone, PartialEq, Debug)]
-struct Introduction {
-    host: Vec<u8>,
-    label: Vec<u8>,
-    secret: Vec<u8>,
+pub(super) struct Introduction {
+    pub(super) host: Vec<u8>,
+    /// Empty where no fabric is a way.
+    pub(super) fabric: Vec<u8>,
+    pub(super) label: Vec<u8>,
+    pub(super) secret: Vec<u8>,
 }
 
 impl Introduction {
-    /// One that shares the machine of `theirs`.
-    fn beside(theirs: &Self, fill: u8) -> Self {
+    /// One that shares the machine of `theirs`, and the fabric.
+    pub(super) fn beside(theirs: &Self, fill: u8) -> Self {
         Self {
             host: theirs.host.clone(),
+            fabric: theirs.fabric.clone(),
             label: vec![fill; 16],
             secret: vec![fill; 32],
         }
     }
 
-    fn data(&self) -> Vec<u8> {
+    pub(super) fn data(&self) -> Vec<u8> {
+        let purpose = if self.fabric.is_empty() { 4 } else { 12 };
         [
-            &[0, 1, 0, 0, 0, 0, 0, 4],
+            &[0, 1, 0, 0, 0, 0, 0, purpose],
             &self.host[..],
             &self.label,
             &self.secret,
+            &self.fabric,
         ]
         .concat()
     }
 
-    fn of(peer: &mut RawPeer) -> Self {
+    pub(super) fn of(peer: &mut RawPeer) -> Self {
         let (name, data) = peer.read_command();
-        assert_eq!((&name[..], data.len()), ("XFERRO", 72));
-        assert_eq!(data[..8], [0, 1, 0, 0, 0, 0, 0, 4]);
+        let purpose = if data.len() == 72 { 4 } else { 12 };
+        assert!(name == "XFERRO" && [72, 88].contains(&data.len()));
+        assert_eq!(data[..8], [0, 1, 0, 0, 0, 0, 0, purpose]);
         Self {
             host: data[8..24].to_vec(),
             label: data[24..40].to_vec(),
-            secret: data[40..].to_vec(),
+            secret: data[40..72].to_vec(),
+            fabric: data[72..].to_vec(),
         }
     }
 }
@@ -70,18 +77,18 @@ fn place(accepted: &Introduction, connected: &Introduction) -> String {
     labels.map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn says(peer: &mut RawPeer, step: u8, reason: u8) {
+pub(super) fn says(peer: &mut RawPeer, step: u8, reason: u8) {
     peer.send_command("SWITCH", &[step, reason, 0, 0, 0, 0, 0, 0]);
 }
 
 /// Hears that it stays, for one of these reasons: what is met depends on the moment.
-fn hears_stay(peer: &mut RawPeer, reasons: &[u8]) {
+pub(super) fn hears_stay(peer: &mut RawPeer, reasons: &[u8]) {
     let (name, data) = peer.read_command();
     assert_eq!((&name[..], data[0]), ("SWITCH", STAY));
     assert!(reasons.contains(&data[1]), "{}", data[1]);
 }
 
-fn hears(peer: &mut RawPeer, step: u8, reason: u8) {
+pub(super) fn hears(peer: &mut RawPeer, step: u8, reason: u8) {
     let wanted = ("SWITCH".into(), vec![step, reason, 0, 0, 0, 0, 0, 0]);
     assert_eq!(peer.read_command(), wanted);
 }
@@ -135,7 +142,7 @@ impl Bound {
 }
 
 /// One more connection stayed where it was: told and counted.
-fn refused(ours: &Ours, count: u64) {
+pub(super) fn refused(ours: &Ours, count: u64) {
     let refused = |kind: &EventKind| matches!(kind, EventKind::SwitchRefused { .. });
     ours.await_event("a refusal", refused);
     let statistics = ours.statistics();

@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod by_reference;
 mod comers;
+#[cfg(target_os = "linux")]
+mod fabric;
 mod inproc;
 mod planted_faults;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 mod conformance;
 mod faults;
 mod hostile;
+mod meeting;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -56,6 +56,33 @@ fn either_side_may_keep_them_where_they_are() {
     assert_eq!(place.received("small"), b"small");
 }
 
+/// Whoever asks for RDMA hears why there is none, each once, and what is sent arrives. (A
+/// build without it says so; one with it finds no device here.)
+#[test]
+fn who_asks_for_rdma_in_vain_is_told_why_and_sends() {
+    let place = Place::new();
+    let path = place.file("asked", b"asked").display().to_string();
+    for asks in [&["--rdma"][..], &[]] {
+        let _ = std::fs::remove_file(place.inbox().join("asked"));
+        let (receiver, endpoint) = receiver(&place);
+        let mut send = Command::new(env!("CARGO_BIN_EXE_ferromq"));
+        send.args(["send", &path, "--to", &endpoint]).args(asks);
+        if asks.is_empty() {
+            send.env("MC_RPC_PROTOCOL", "rdma");
+        }
+        let sent = Program::of(send.stdout(Stdio::piped()).env(SWITCH, "1")).end();
+        let told = sent.stderr.join("\n");
+        let why = [
+            "stays as it is: this context has no transport over a fabric",
+            "stays as it is: no device for rdma:// can be used here; see `ferromq rdma`",
+        ];
+        assert_eq!(sent.code, Some(0), "{told}");
+        assert!(why.iter().any(|why| told.contains(why)), "{told}");
+        assert_eq!(receiver.end().code, Some(0));
+        assert_eq!(place.received("asked"), b"asked");
+    }
+}
+
 /// A process that shares the machine but not its network: nothing is tried, and what is
 /// sent arrives by the path that both see.
 #[test]

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferromq_transport::Link;
 use ferromq_wire::{Features, SwitchSide};
 
 use super::dialogue::Dialogue;
 use super::moving::{Moved, Moving};
 use super::{Handshake, Origin, Progress, Watcher};
-use crate::inproc::End;
+use crate::inproc::End as InprocEnd;
 use crate::link::Sealing;
 use crate::socket::Established;
-use crate::switching::Switched;
+use crate::switching::{Routes, Switched};
 use crate::{Options, PeerInfo};
 
 impl Handshake {
@@ -24,32 +25,24 @@ impl Handshake {
         let session = dialogue.connection.mechanism_mut().take_session();
         let sealing = session.map(|session| Sealing::new(&session, &self.options.limits));
         let features = dialogue.connection.features();
-        if let Some(plan) = self.plan.take()
-            && features.contains(Features::SWITCH)
-        {
+        // Also where the peer knows of none of ours: it waits to hear that.
+        if features.contains(Features::SWITCH) {
+            let routes = self.routes.clone().agreed(features);
             let side = match self.origin {
                 Origin::Accepted => SwitchSide::Accepted,
                 Origin::Connected(_) => SwitchSide::Connected,
             };
-            self.moving = Some(Moving::new(dialogue, sealing, side, plan));
+            let beside = self.link.local_endpoint();
+            self.moving = Some(Moving::new(dialogue, sealing, side, routes, beside));
             return self.drive_moving(watcher);
         }
-        let Self {
-            link,
-            options,
-            endpoint,
-            origin,
-            ..
-        } = self;
+        let (link, end) = self.ends();
         let moved = Moved {
             link,
             first_bytes: std::mem::take(&mut dialogue.unread),
             switched: Switched::No,
         };
-        (
-            None,
-            progress(&options, &endpoint, origin, *dialogue, sealing, moved),
-        )
+        (None, progress(end, *dialogue, sealing, moved))
     }
 
     pub(super) fn drive_moving(mut self, watcher: Watcher<'_>) -> (Option<Self>, Progress) {
@@ -65,18 +58,20 @@ impl Handshake {
             self.moving = Some(moving);
             return (Some(self), progress);
         }
-        let Self {
-            link,
-            options,
-            endpoint,
-            origin,
-            ..
-        } = self;
+        let (link, end) = self.ends();
         let (dialogue, sealing, moved) = moving.finish(link, watcher);
-        (
-            None,
-            progress(&options, &endpoint, origin, *dialogue, sealing, moved),
-        )
+        (None, progress(end, *dialogue, sealing, moved))
+    }
+
+    /// What is left of it when it is over.
+    fn ends(self) -> (Box<dyn Link>, End) {
+        let end = End {
+            options: self.options,
+            endpoint: self.endpoint,
+            origin: self.origin,
+            routes: self.routes,
+        };
+        (self.link, end)
     }
 
     /// Whether everything is said but which path to take.
@@ -106,28 +101,33 @@ impl Handshake {
     }
 }
 
-fn progress(
-    options: &Arc<Options>,
-    endpoint: &Arc<str>,
+/// What a handshake leaves to what comes of it.
+struct End {
+    options: Arc<Options>,
+    endpoint: Arc<str>,
     origin: Origin,
-    dialogue: Dialogue,
-    sealing: Option<Sealing>,
-    moved: Moved,
-) -> Progress {
-    match establish(options, endpoint, origin, dialogue, sealing, moved) {
+    routes: Routes,
+}
+
+fn progress(end: End, dialogue: Dialogue, sealing: Option<Sealing>, moved: Moved) -> Progress {
+    match establish(end, dialogue, sealing, moved) {
         Some(established) => Progress::Established(Box::new(established)),
         None => Progress::Failed(String::from("the handshake did not complete").into()),
     }
 }
 
 fn establish(
-    options: &Arc<Options>,
-    endpoint: &Arc<str>,
-    origin: Origin,
+    end: End,
     dialogue: Dialogue,
     sealing: Option<Sealing>,
     mut moved: Moved,
 ) -> Option<Established> {
+    let End {
+        options,
+        endpoint,
+        origin,
+        routes,
+    } = end;
     let peer = dialogue.connection.peer();
     let socket_type = peer
         .socket_type
@@ -138,7 +138,7 @@ fn establish(
     let info = dialogue.with_properties(info);
     let version = peer.version.negotiated();
     let limits = options.limits;
-    let inline_max = match (End::of(&mut *moved.link), &sealing) {
+    let inline_max = match (InprocEnd::of(&mut *moved.link), &sealing) {
         // What was handed over is looked for there, not in the stream.
         (Some(_), _) => crate::link::BY_HANDLE - 1,
         (None, Some(sealing)) => sealing.inline_max(),
@@ -148,7 +148,7 @@ fn establish(
     let halves = dialogue.connection.establish(limits, inline_max)?;
     Some(Established {
         link: moved.link,
-        options: options.clone(),
+        options,
         halves,
         sealing,
         by_reference: features.contains(Features::BY_REFERENCE),
@@ -156,7 +156,8 @@ fn establish(
         peer: Arc::new(info),
         first_bytes: moved.first_bytes,
         switched: moved.switched,
-        endpoint: endpoint.clone(),
+        no_fabric: routes.why_not(features, moved.switched),
+        endpoint,
         connector: match origin {
             Origin::Accepted => None,
             Origin::Connected(connector) => Some(connector),

@@ -20,8 +20,8 @@ pub(super) struct Beginning<'a> {
     pub(super) accepted: bool,
     /// Whether to offer extensions.
     pub(super) offered: bool,
-    /// Whether a shorter path is one of them.
-    pub(super) switches: bool,
+    /// Those that a shorter path takes.
+    pub(super) switches: Features,
     /// Whether payloads can go by reference.
     pub(super) reaches_memory: bool,
 }
@@ -43,7 +43,7 @@ impl Beginning<'_> {
             .collect();
         let bit = |on, feature| if on { feature } else { Features::NONE };
         let features = bit(*crc, Features::CRC)
-            | bit(self.switches, Features::SWITCH)
+            | self.switches
             | bit(self.reaches_memory && *by_reference, Features::BY_REFERENCE);
         let config = Config {
             identity,

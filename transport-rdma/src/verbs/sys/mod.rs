@@ -22,6 +22,7 @@
 mod cm;
 mod device;
 mod handle;
+mod interfaces;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ use rustix::io::Errno;
 
 use self::cm::{Channel, Happened, Identifier};
 use self::queue::{Role, SystemQueue};
-use super::{Dialling, Listening, Provider, Queue, Request, Sizes};
+use super::{Dialling, Listening, Provider, Queue, Request, Served, Sizes};
 
 /// The devices of this machine.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,27 @@ impl System {
 }
 
 impl Provider for System {
+    fn network(&self) -> [u8; 16] {
+        // Devices do not tell what they are connected to.
+        *b"ferromq-rdma-cm1"
+    }
+
+    fn addresses(&self) -> io::Result<Vec<Served>> {
+        let mut served = Vec::new();
+        for (interface, address) in interfaces::addresses()? {
+            let mut identifier = Self::identifier()?;
+            // Binding finds the device of an address, or fails.
+            let bound = identifier.bind(SocketAddr::new(address, 0));
+            if bound.is_ok() && !identifier.device().0.is_null() {
+                served.push(Served { interface, address });
+            }
+        }
+        match served.is_empty() {
+            true => Err(Errno::NODEV.into()),
+            false => Ok(served),
+        }
+    }
+
     fn listen(&self, at: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listening>> {
         let mut identifier = Self::identifier()?;
         identifier.bind(at)?;

@@ -81,6 +81,17 @@ fn both_know_where_they_are() {
 }
 
 #[test]
+fn addresses_are_those_that_devices_serve() {
+    let (from, at) = bed();
+    let served = System.addresses().unwrap();
+    for address in [from, at] {
+        let found = served.iter().find(|served| served.address == address);
+        assert!(!found.unwrap().interface.is_empty());
+    }
+    assert!(served.iter().all(|served| !served.address.is_loopback()));
+}
+
+#[test]
 fn more_sends_than_there_is_room_for_are_refused() {
     let (mut a, mut b) = connected();
     b.receive(5, 16);

@@ -1,15 +1,16 @@
-//! The last part of a handshake between peers of one machine: they agree to go on over
-//! a shorter path, or to stay, before either has sent a message.
+//! The last part of a handshake between peers of one machine, or on one fabric: they
+//! agree to go on over a shorter path, or to stay, before either has sent a message.
 
 mod path;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferromq_transport::{Endpoint, Link};
 use ferromq_wire::{
     Crypto as _, Instant, Introduction, SWITCH_PROOF, Switch, SwitchAction, SwitchOutcome,
-    SwitchReason, SwitchSide,
+    SwitchReason, SwitchSide, SwitchWay,
 };
 
 use self::path::Path;
@@ -18,16 +19,20 @@ use super::{Failure, Watcher};
 use crate::clock::wire_now;
 use crate::link::Sealing;
 use crate::security::NaCl;
-use crate::switching::{Plan, Reservation, Switched, SwitchedLink};
+use crate::switching::{Plan, Reservation, Routes, Switched, SwitchedLink, address_of};
 
 /// A handshake that is complete but for this.
 pub(super) struct Moving {
     pub(super) dialogue: Box<Dialogue>,
     pub(super) sealing: Option<Sealing>,
     machine: Switch,
-    plan: Arc<Plan>,
-    /// The context has as many connections there as it may.
-    is_full: bool,
+    routes: Routes,
+    /// Where the peer came to, as far as it says something of the fabric.
+    beside: Option<Endpoint>,
+    patience: Duration,
+    /// Places of ours that the peer was not shown: the context has as many connections
+    /// there as it may.
+    hidden: Vec<[u8; 16]>,
     memory: Option<Reservation>,
     path: Path,
     /// Frames of ours that are not written.
@@ -44,24 +49,36 @@ pub(super) struct Moved {
 }
 
 impl Moving {
+    /// `routes` are those that both know of.
     pub(super) fn new(
         dialogue: Box<Dialogue>,
         sealing: Option<Sealing>,
         side: SwitchSide,
-        plan: Arc<Plan>,
+        routes: Routes,
+        beside: Option<Endpoint>,
     ) -> Box<Self> {
-        let is_full = !plan.has_room();
-        let ours = introduction(match is_full {
-            false => plan.host,
-            true => [0; 16],
-        });
+        let mut hidden = Vec::new();
+        let mut shown = |way| {
+            let plan = routes.plan(way)?;
+            let ground = plan.ground()?;
+            let has_room = plan.has_room();
+            hidden.extend((!has_room).then_some(ground));
+            has_room.then_some(ground)
+        };
+        let ours = introduction(shown(SwitchWay::Machine), shown(SwitchWay::Fabric));
+        // A fabric takes longer, and which it will be is not known yet.
+        let slowest = routes.plan(SwitchWay::Fabric);
+        let slowest = slowest.or(routes.plan(SwitchWay::Machine));
+        let patience = slowest.map_or(Duration::ZERO, |it| it.patience);
         let features = dialogue.connection.features();
         Box::new(Self {
-            machine: Switch::new(side, ours, features, plan.patience),
+            machine: Switch::new(side, ours, features, patience),
             dialogue,
             sealing,
-            plan,
-            is_full,
+            routes,
+            beside,
+            patience,
+            hidden,
             memory: None,
             path: Path::None,
             output: Vec::new(),
@@ -105,8 +122,8 @@ impl Moving {
         self.machine.poll_timeout().is_some()
     }
 
-    pub(super) fn patience(&self) -> std::time::Duration {
-        self.plan.patience
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// A poller saw a hang-up on one of the descriptors.
@@ -120,10 +137,10 @@ impl Moving {
         met: Box<dyn Link>,
         watcher: Watcher<'_>,
     ) -> (Box<Dialogue>, Option<Sealing>, Moved) {
-        let switched = match self.machine.outcome() {
-            SwitchOutcome::Go => Switched::To(self.plan.to),
-            SwitchOutcome::Stay(reason) => Switched::Refused(reason),
-            _ if self.is_full && self.machine.is_peer_at(self.plan.host) => Switched::Full,
+        let switched = match (self.machine.outcome(), self.plan()) {
+            (SwitchOutcome::Go, Some(plan)) => Switched::To(plan.to),
+            (SwitchOutcome::Stay(reason), _) => Switched::Refused(reason),
+            _ if self.hidden.iter().any(|at| self.machine.is_peer_at(*at)) => Switched::Full,
             _ => Switched::No,
         };
         let (link, first_bytes) = match self.path {
@@ -140,6 +157,11 @@ impl Moving {
             switched,
         };
         (self.dialogue, self.sealing, moved)
+    }
+
+    /// How it moves, once both know what they share.
+    fn plan(&self) -> Option<&Arc<Plan>> {
+        self.machine.way().and_then(|way| self.routes.plan(way))
     }
 
     /// Reads what has come on the connection, and takes the peer's words from it.
@@ -205,37 +227,44 @@ impl Moving {
     }
 
     fn begin(&mut self, action: SwitchAction, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
+        let plan = self.plan().ok_or(SwitchReason::NoPlace)?.clone();
         // Not before: who is far away, or never answers, takes nothing.
-        self.memory = Some(self.plan.reserve().ok_or(SwitchReason::Exhausted)?);
+        self.memory = Some(plan.reserve().ok_or(SwitchReason::Exhausted)?);
         match action {
-            SwitchAction::Bind => {
-                let path = self.bind(watcher)?;
-                self.machine.bound();
-                Ok(path)
-            }
-            SwitchAction::Connect => self.connect(watcher),
+            SwitchAction::Bind => self.bind(&plan, watcher),
+            SwitchAction::Connect => self.connect(&plan, watcher),
         }
     }
 
-    fn bind(&self, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
-        let place = self.place()?;
-        let bound = self.plan.transport.bind(&place, &self.plan.options);
-        Path::listening(bound.map_err(|_| SwitchReason::NoPlace)?, watcher)
+    fn bind(&mut self, plan: &Plan, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
+        let place = match plan.way {
+            SwitchWay::Machine => self.machine.place().and_then(|name| plan.place(&name)),
+            SwitchWay::Fabric => plan.door(self.beside.as_ref()),
+        };
+        let place = place.ok_or(SwitchReason::NoPlace)?;
+        let listener = plan
+            .transport
+            .bind(&place, &plan.options)
+            .map_err(|_| SwitchReason::NoPlace)?;
+        let at = address_of(listener.local_endpoint());
+        let path = Path::listening(listener, watcher)?;
+        match plan.way {
+            SwitchWay::Machine => self.machine.bound(),
+            SwitchWay::Fabric => self.machine.bound_at(at.ok_or(SwitchReason::NoPlace)?),
+        }
+        Ok(path)
     }
 
-    fn connect(&self, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
-        let place = self.place()?;
-        let transport = &self.plan.transport;
-        let route = transport.resolve(&place);
+    fn connect(&self, plan: &Plan, watcher: Watcher<'_>) -> Result<Path, SwitchReason> {
+        let place = match plan.way {
+            SwitchWay::Machine => self.machine.place().and_then(|name| plan.place(&name)),
+            SwitchWay::Fabric => self.machine.address().and_then(|at| plan.at(at)),
+        };
+        let place = place.ok_or(SwitchReason::NoPlace)?;
+        let route = plan.transport.resolve(&place);
         let route = route.map_err(|_| SwitchReason::Unreachable)?;
-        let connecting = transport.connect(&route, &self.plan.options);
+        let connecting = plan.transport.connect(&route, &plan.options);
         Path::connecting(connecting.map_err(|it| path::reason(&it))?, watcher)
-    }
-
-    fn place(&self) -> Result<Endpoint, SwitchReason> {
-        let name = self.machine.place();
-        let place = name.and_then(|name| self.plan.place(&name));
-        place.ok_or(SwitchReason::NoPlace)
     }
 
     /// Writes the words that are due.
@@ -262,9 +291,10 @@ impl Moving {
 }
 
 /// What we say of ourselves: two random numbers, which are nobody else's.
-fn introduction(host: [u8; 16]) -> Introduction {
+fn introduction(host: Option<[u8; 16]>, fabric: Option<[u8; 16]>) -> Introduction {
     let mut introduction = Introduction {
-        host,
+        host: host.unwrap_or_default(),
+        fabric: fabric.unwrap_or_default(),
         label: [0; 16],
         secret: [0; SWITCH_PROOF],
     };

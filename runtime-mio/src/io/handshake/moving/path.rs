@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 
 use ferromq_transport::{Connecting, Link, Listener, TransportError};
-use ferromq_wire::{SWITCH_PROOF, Switch, SwitchReason};
+use ferromq_wire::{SWITCH_PROOF, Switch, SwitchReason, SwitchWay};
 use rustix::process::geteuid;
 
 use super::super::Watcher;
@@ -63,9 +63,7 @@ impl Path {
         watcher: Watcher<'_>,
     ) -> Result<(), SwitchReason> {
         if let Some(link) = self.arrive(watcher)? {
-            // The transport has let nobody in but its own user or, some, the superuser.
-            let user = link.peer().credentials.map(|peer| peer.uid);
-            if user != Some(geteuid().as_raw()) {
+            if machine.way() == Some(SwitchWay::Machine) && !is_own(&*link) {
                 return Err(SwitchReason::OtherUser);
             }
             watcher.watch(link.fd())?;
@@ -177,6 +175,13 @@ impl Meeting {
         }
         Ok(())
     }
+}
+
+/// Whether it is a process of our user. The transport has let nobody in but that or,
+/// some, the superuser. (On a fabric no kernel vouches: there the proof is all.)
+fn is_own(link: &dyn Link) -> bool {
+    let user = link.peer().credentials.map(|peer| peer.uid);
+    user == Some(geteuid().as_raw())
 }
 
 /// What a transport's refusal means to the peer.
