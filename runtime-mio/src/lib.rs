@@ -33,7 +33,7 @@
 //! ```
 //!
 //! # Memory and limits
-//! A pipe holds at most [`Options::send_high_water_mark`] messages and 64 MiB;
+//! A pipe holds at most [`Options::send_high_water_mark`] messages and 32 MiB;
 //! an empty one takes a message of any size. A received message of one frame
 //! costs no allocation. What users keep pins at most 2 MiB of receive blocks a
 //! socket beyond its own length; frames from 4 KiB are aligned to 64 bytes.

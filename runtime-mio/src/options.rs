@@ -78,8 +78,10 @@ pub(crate) struct Heartbeat {
     pub(crate) ttl: Option<Duration>,
 }
 
-/// Bytes that may wait in one pipe, each way, before it counts as full: 64 MiB.
-pub(crate) const PIPE_BYTES: usize = 64 << 20;
+/// Bytes that may wait in one pipe, each way, before it counts as full: 32 MiB. With
+/// messages of 10 MiB, four of which fill it, and the caller's own, a process stays
+/// below 64 MiB.
+pub(crate) const PIPE_BYTES: usize = 32 << 20;
 
 impl Default for Options {
     fn default() -> Self {
@@ -151,12 +153,12 @@ impl Options {
         /// limit (ZMQ_SNDHWM). Default 1000.
         send_high_water_mark: usize;
         /// Decoded messages that may wait from one peer (ZMQ_RCVHWM); 0 is no
-        /// limit but that of bytes, 64 MiB, which always holds and to which a
+        /// limit but that of bytes, 32 MiB, which always holds and to which a
         /// frame counts 64 bytes besides its own. Up to one receive block
         /// (128 KiB) more may wait undecoded. Default 1000.
         receive_high_water_mark: usize;
         /// Payload bytes that may wait for one peer before it is full; an
-        /// empty pipe takes one message of any size. Default 64 MiB.
+        /// empty pipe takes one message of any size. Default 32 MiB.
         send_bytes_limit: usize;
         /// How long `close` keeps trying to send what is queued; `None` is for
         /// ever, zero discards (ZMQ_LINGER). Default 30 s.

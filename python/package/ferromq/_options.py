@@ -69,7 +69,7 @@ DEFAULTS: dict[str, Any] = {
     "identity": b"",
     "send_high_water_mark": 1000,
     "receive_high_water_mark": 1000,
-    "send_bytes_limit": 64 << 20,
+    "send_bytes_limit": 32 << 20,
     "linger": 30.0,
     "send_timeout": None,
     "receive_timeout": None,

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use super::bell::Bell;
 use crate::Frame;
-use crate::options::PIPE_BYTES;
 use crate::sync::{Mutex, MutexGuard, lock_unpoisoned};
 
 /// Bytes are gathered in pieces of about this size.
 const PIECE: usize = 64 << 10;
 /// Empty pieces that are kept; warm ones are worth much more than fresh ones.
 const SPARES: usize = 2;
+/// Bytes that may lie in a lane before it counts as full: both sides share the bodies,
+/// so that this is all of what a pipe of a connection has on either side.
+const LANE_BYTES: usize = 64 << 20;
 
 /// A stretch of the stream.
 struct Piece {
@@ -182,7 +184,7 @@ impl Lane {
 
     /// Rings for a writer that waits, once half is free: it then brings many.
     fn tell_writer(&self, mut state: MutexGuard<'_, State>) {
-        let has_room = state.bytes <= PIPE_BYTES / 2
+        let has_room = state.bytes <= LANE_BYTES / 2
             && (state.capacity == 0 || state.messages <= state.capacity / 2);
         let ring = state.writer_waits && has_room;
         state.writer_waits &= !ring;
@@ -263,7 +265,7 @@ impl Writing<'_> {
             ..
         } = *self.state;
         match capacity {
-            _ if bytes >= PIPE_BYTES => 0,
+            _ if bytes >= LANE_BYTES => 0,
             0 => usize::MAX,
             _ => capacity.saturating_sub(messages),
         }

@@ -48,12 +48,12 @@ fn h84_a_connecting_push_queues_up_to_its_byte_limit() {
     let listener = RawListener::bind(Via::Tcp);
     let options = soon().send_high_water_mark(0);
     let ours = Ours::connected(SocketType::Push, options, listener.endpoint());
-    let body = vec![0_u8; 16 << 20];
+    let body = vec![0_u8; 8 << 20];
     let mut queued = 0;
     let refused = until("it is full", || match ours.try_send(body.as_slice()) {
         Ok(()) => {
             queued += 1;
-            assert!(queued <= 5, "{queued} times 16 MiB are queued");
+            assert!(queued <= 5, "{queued} times 8 MiB are queued");
             None
         }
         Err(refused) => Some(refused),
@@ -61,7 +61,7 @@ fn h84_a_connecting_push_queues_up_to_its_byte_limit() {
     assert!(matches!(refused.error, Error::WouldBlock));
     assert!(
         queued >= 4,
-        "64 MiB may be queued, {queued} times 16 MiB were"
+        "32 MiB may be queued, {queued} times 8 MiB were"
     );
 }
 

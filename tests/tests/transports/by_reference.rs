@@ -238,8 +238,8 @@ fn bytes_that_are_kept_count_like_bytes_that_wait() {
         held.push(it.b.recv().unwrap());
         kept += 10 << 20;
     }
-    // The limit is 64 MiB.
-    assert!((64 << 20..=80 << 20).contains(&kept), "{kept}");
+    // The limit is 32 MiB.
+    assert!((32 << 20..=48 << 20).contains(&kept), "{kept}");
 }
 
 #[test]
