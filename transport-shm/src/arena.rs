@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ferromq_transport::{Lender, Lent, Loan, NoMemory};
 
+use crate::kill_point::{KillPoint, passing};
 use crate::mapping::Block;
 use crate::memory;
 
@@ -254,6 +255,7 @@ impl Lender for Arena {
             Some(block) => block,
             None => self.make(class)?,
         };
+        passing(KillPoint::BlockLent);
         Ok(Loan::new(Away {
             block: Some(block),
             len,
@@ -306,6 +308,7 @@ impl Drop for Away {
     fn drop(&mut self) {
         if let (Some(block), Some(arena)) = (self.block.take(), self.arena.upgrade()) {
             arena.take_back(block);
+            passing(KillPoint::BlockReturned);
         }
     }
 }

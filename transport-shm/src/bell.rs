@@ -31,6 +31,9 @@ const PIECE: usize = 256;
 /// Files that may be here at a time: that of a [`Region`] of which some bytes are
 /// still to come, and the one that came with them.
 const FILES_MAX: usize = 2;
+/// What may be said of regions before somebody takes note: twice what an arena has of
+/// them, which is more than honest peers have to say. Each may hold a descriptor.
+const NEWS_MAX: usize = 512;
 
 /// What a byte on the socket means, or the bytes that it begins.
 mod tag {
@@ -73,13 +76,20 @@ pub(crate) enum Broken {
     Flood { waiting: u64 },
     #[error("the socket beside the rings says what means nothing")]
     Nonsense,
+    #[error("the peer says more than {NEWS_MAX} things at once of regions that it lends")]
+    TooMuch,
     #[error("no descriptor is left for memory that the peer lends (RLIMIT_NOFILE)")]
     NoDescriptor,
 }
 
 impl From<Broken> for io::Error {
     fn from(broken: Broken) -> Self {
-        Self::new(io::ErrorKind::InvalidData, broken)
+        let kind = match broken {
+            // Nobody did anything wrong.
+            Broken::NoDescriptor => io::ErrorKind::QuotaExceeded,
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, broken)
     }
 }
 
@@ -233,6 +243,7 @@ impl Bell {
             &mut control,
             flags,
         )?;
+        let before = self.files.len();
         // Drained in any case: what is not kept is closed.
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(files) = message {
@@ -242,9 +253,12 @@ impl Bell {
         if self.files.len() > FILES_MAX {
             self.breaks(Broken::Nonsense);
         }
-        // There is room for the one file that the kernel hands over at a time.
         if received.flags.contains(ReturnFlags::CTRUNC) {
-            self.breaks(Broken::NoDescriptor);
+            // There is room for the one file that belongs to a region.
+            self.breaks(match self.files.len() - before {
+                0 => Broken::NoDescriptor,
+                _ => Broken::Nonsense,
+            });
         }
         Ok(received.bytes)
     }
@@ -260,6 +274,9 @@ impl Bell {
             return if known { Ok(()) } else { Err(Broken::Nonsense) };
         };
         self.begun.clear();
+        if self.news.len() >= NEWS_MAX {
+            return Err(Broken::TooMuch);
+        }
         let (number, len) = (region.number, region.len);
         let (number, len) = (u64::from_ne_bytes(number), u64::from_ne_bytes(len));
         self.news.push_back(match region.tag {

@@ -41,8 +41,9 @@ impl ShmConnecting {
         passing(KillPoint::SocketConnected);
         let peer = peer::admit(&socket, endpoint, options.local_users, Operation::Connect)?;
         let (mine, hello, memory) = Segment::new(ring_len(options), 0).map_err(|none| {
-            // The number tells what may pass, the text what was asked for.
-            TransportError::from_io(Operation::Connect, endpoint, &none.errno().into())
+            // Whatever keeps it away; the text says what was asked for, and which limit.
+            let errno = none.errno().raw_os_error();
+            TransportError::new(Operation::Connect, endpoint, Cause::Exhausted { errno })
                 .with_detail(none.to_string())
         })?;
         hello

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use thiserror::Error;
@@ -48,6 +48,8 @@ pub(crate) enum Refused {
     RingLen { len: u64 },
     #[error("the peer's greeting came without a descriptor of memory")]
     NoDescriptor,
+    #[error("no descriptor is left for the peer's memory (RLIMIT_NOFILE)")]
+    NoDescriptorLeft,
     #[error("the peer's descriptor is no shared memory of the kernel's")]
     NotMemory,
     #[error(
@@ -64,7 +66,12 @@ pub(crate) enum Refused {
 
 impl From<Refused> for io::Error {
     fn from(refused: Refused) -> Self {
-        Self::new(io::ErrorKind::InvalidData, refused)
+        let kind = match refused {
+            // Nobody did anything wrong.
+            Refused::NoDescriptorLeft => io::ErrorKind::QuotaExceeded,
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, refused)
     }
 }
 
@@ -145,7 +152,7 @@ impl Incoming {
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [IoSliceMut::new(&mut self.bytes[self.filled..])];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let received = recvmsg(socket, &mut bytes, &mut control, flags)?.bytes;
+        let received = recvmsg(socket, &mut bytes, &mut control, flags)?;
         // Drained in any case: what is not kept is closed. The kernel closes what
         // there is no space for.
         let descriptors = control.drain().filter_map(|message| match message {
@@ -155,10 +162,13 @@ impl Incoming {
         for descriptor in descriptors.flatten() {
             self.memory.get_or_insert(descriptor);
         }
-        if received == 0 {
+        if received.flags.contains(ReturnFlags::CTRUNC) && self.memory.is_none() {
+            return Err(Refused::NoDescriptorLeft.into());
+        }
+        if received.bytes == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.filled += received;
+        self.filled += received.bytes;
         Ok(())
     }
 }

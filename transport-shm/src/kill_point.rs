@@ -91,10 +91,16 @@ kill_points! {
     RoomWanted = "room-wanted",
     /// The peer knows on which processor we are about to sleep.
     CpuTold = "cpu-told",
+    /// Memory of ours is lent to a payload, and nobody has heard of it.
+    BlockLent = "block-lent",
     /// The peer has the descriptor of a region that we lend from.
     RegionLent = "region-lent",
     /// A region of the peer's is mapped.
     RegionMapped = "region-mapped",
+    /// A payload of the peer's is found where it lies, and not given back.
+    PayloadReached = "payload-reached",
+    /// What was lent to a payload of ours has come back.
+    BlockReturned = "block-returned",
     /// The peer was told that a region is not lent from any more.
     RegionEnded = "region-ended",
     /// Such a region of the peer's is forgotten.

@@ -13,7 +13,7 @@ use crate::bell::{Bell, News};
 use crate::kill_point::{KillPoint, passing};
 use crate::link::ShmLink;
 use crate::mapping::Foreign;
-use crate::memory;
+use crate::memory::{self, NoMemory};
 
 /// Regions of a peer's that we map at a time.
 const REGIONS_MAX: usize = 1024;
@@ -102,9 +102,7 @@ impl Lending {
         if !self.theirs.contains_key(&number) {
             bell.take_all();
         }
-        while let Some(news) = bell.news.pop_front() {
-            self.learn(news)?;
-        }
+        self.learn_all(bell)?;
         let Some(region) = self.theirs.get(&number) else {
             // What it lends may be what could not be heard.
             bell.broken().map_or(Ok(()), Err)?;
@@ -116,11 +114,23 @@ impl Lending {
             offset,
             len,
         })?;
+        passing(KillPoint::PayloadReached);
         Ok(Arc::new(part))
     }
 
-    fn learn(&mut self, news: News) -> io::Result<()> {
-        match news {
+    /// Takes note of what was said of the peer's regions: until then each keeps a
+    /// descriptor.
+    pub(crate) fn learn_all(&mut self, bell: &mut Bell) -> io::Result<()> {
+        while let Some(news) = bell.news.front() {
+            // What is wrong with it is still there for whoever looks next.
+            self.learn(news)?;
+            bell.news.pop_front();
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, news: &News) -> io::Result<()> {
+        match *news {
             News::Ended { number } => {
                 // What is looked at stays mapped.
                 self.theirs.remove(&number);
@@ -132,10 +142,16 @@ impl Lending {
             News::Lends { .. } if self.theirs.len() >= REGIONS_MAX => {
                 return Err(Unreachable::TooMany.into());
             }
-            News::Lends { number, len, file } => {
-                memory::check(&file, len)?;
+            News::Lends {
+                number,
+                len,
+                ref file,
+            } => {
+                memory::check(file, len)?;
                 let bytes = usize::try_from(len).map_err(|_| Unreachable::TooMany)?;
-                self.theirs.insert(number, Foreign::map(&file, bytes)?);
+                let mapped = Foreign::map(file, bytes);
+                let mapped = mapped.map_err(|error| NoMemory::unmapped(len, &error))?;
+                self.theirs.insert(number, mapped);
                 passing(KillPoint::RegionMapped);
             }
         }

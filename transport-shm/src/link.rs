@@ -163,6 +163,7 @@ impl ShmLink {
             return Ok(Found::TheEnd);
         };
         self.bell.sleeps();
+        self.lending.learn_all(&mut self.bell)?;
         let ready = match what {
             Awaited::Input => stream.await_input(),
             Awaited::Room => stream.await_room(),
@@ -202,6 +203,7 @@ impl ShmLink {
             match self.arm(Awaited::Input)? {
                 Found::Some => {}
                 Found::Nothing => break,
+                Found::TheEnd if read == 0 => return self.end(),
                 Found::TheEnd => return Ok(read),
             }
         }
@@ -209,6 +211,13 @@ impl ShmLink {
             0 if room > 0 => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(read),
         }
+    }
+
+    /// What is read where nothing more will be: the end, or why it is one.
+    fn end(&self) -> io::Result<usize> {
+        self.bell
+            .broken()
+            .map_or(Ok(0), |broken| Err(broken.into()))
     }
 
     /// Writes before the peer has greeted, as far as our memory goes.

@@ -30,6 +30,8 @@ const TMPFS_MAGIC: i64 = 0x0102_1994;
 pub(crate) enum NoMemory {
     #[error("{bytes} bytes of shared memory exceed the limit of {limit} for a file (RLIMIT_FSIZE)")]
     FileSize { bytes: u64, limit: u64 },
+    #[error("no descriptor of {limit} is left for {bytes} bytes of shared memory (RLIMIT_NOFILE)")]
+    Descriptors { bytes: u64, limit: u64 },
     #[error("{step} of {bytes} bytes of shared memory: {errno}")]
     System {
         step: Step,
@@ -63,16 +65,38 @@ impl NoMemory {
     pub(crate) fn errno(&self) -> Errno {
         match self {
             Self::FileSize { .. } => Errno::FBIG,
+            Self::Descriptors { .. } => Errno::MFILE,
             Self::System { errno, .. } => *errno,
+        }
+    }
+
+    /// What it is that the mapping of a file failed with.
+    pub(crate) fn unmapped(bytes: u64, error: &io::Error) -> Self {
+        Self::System {
+            step: Step::Map,
+            bytes,
+            errno: Errno::from_io_error(error).unwrap_or(Errno::NOMEM),
         }
     }
 }
 
 impl From<NoMemory> for io::Error {
     fn from(none: NoMemory) -> Self {
-        Self::new(none.errno().kind(), none)
+        let kind = match none {
+            NoMemory::FileSize { .. } | NoMemory::Descriptors { .. } => {
+                io::ErrorKind::QuotaExceeded
+            }
+            NoMemory::System { errno, .. } => errno.kind(),
+        };
+        Self::new(kind, none)
     }
 }
+
+/// Bytes whose pages are asked for at a time: fewer than the time between two signals of a
+/// profiler allows, as each may have the system begin anew (fallocate(2), EINTR).
+const PIECE: u64 = 1 << 20;
+/// How often one of them may be interrupted before all is given up.
+const INTERRUPTIONS_MAX: u32 = 100;
 
 /// A file of `len` bytes in memory, mapped by its owner, who alone can write to it,
 /// through that mapping.
@@ -87,18 +111,37 @@ pub(crate) fn make<M>(
     }
     let failed = |step| move |errno: Errno| NoMemory::System { step, bytes, errno };
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = memfd_create("ferromq-shm", flags).map_err(failed(Step::Create))?;
+    let file = memfd_create("ferromq-shm", flags).map_err(|errno| match errno {
+        Errno::MFILE => NoMemory::Descriptors {
+            bytes,
+            limit: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+        },
+        _ => failed(Step::Create)(errno),
+    })?;
     passing(KillPoint::MemoryCreated);
     // All pages now, or none: a page that cannot be had later is a SIGBUS.
-    fallocate(&file, FallocateFlags::empty(), 0, bytes).map_err(failed(Step::Allocate))?;
+    allocate(&file, bytes).map_err(failed(Step::Allocate))?;
     passing(KillPoint::MemoryAllocated);
-    let mapping = map(&file)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOMEM))
-        .map_err(failed(Step::Map))?;
+    let mapping = map(&file).map_err(|error| NoMemory::unmapped(bytes, &error))?;
     passing(KillPoint::MemoryMapped);
     fcntl_add_seals(&file, SEALS).map_err(failed(Step::Seal))?;
     passing(KillPoint::MemorySealed);
     Ok((file, mapping))
+}
+
+/// Gives a file so many bytes, each with its page.
+fn allocate(file: &OwnedFd, bytes: u64) -> Result<(), Errno> {
+    let (mut start, mut interruptions) = (0, 0);
+    while start < bytes {
+        let len = PIECE.min(bytes - start);
+        match fallocate(file, FallocateFlags::empty(), start, len) {
+            Ok(()) => (start, interruptions) = (start + len, 0),
+            // A signal came, and the pages that there were are gone.
+            Err(Errno::INTR) if interruptions < INTERRUPTIONS_MAX => interruptions += 1,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// Whether a peer's file has `wanted` bytes, and no access to a mapping of it can

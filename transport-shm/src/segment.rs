@@ -55,9 +55,11 @@ pub(crate) struct View(Mapping);
 impl View {
     /// Maps what came with `hello`, if no access to it can ever fault.
     pub(crate) fn new(hello: &Hello, file: &OwnedFd) -> io::Result<Self> {
-        memory::check(file, RING as u64 + hello.ring_len)?;
+        let bytes = RING as u64 + hello.ring_len;
+        memory::check(file, bytes)?;
         let ring_len = usize::try_from(hello.ring_len).map_err(|_| Refused::NotMemory)?;
-        let mapping = Mapping::new(file, ring_len, ProtFlags::READ)?;
+        let mapping = Mapping::new(file, ring_len, ProtFlags::READ)
+            .map_err(|error| NoMemory::unmapped(bytes, &error))?;
         // The descriptor is the one that was spoken of, not that of an earlier
         // connection.
         match Hello::read_from_bytes(&mapping.preamble::<HELLO>()) {

@@ -158,6 +158,24 @@ fn memory_that_is_not_lent_from_any_more_is_unmapped_by_the_peer() {
 }
 
 #[test]
+fn what_is_said_of_memory_is_taken_note_of_without_a_payload_from_it() {
+    // Of a class of its own.
+    const LEN: usize = 10 << 20;
+    let sender = Shm::new();
+    let lender = sender.lender().unwrap();
+    let (mut client, mut server) = pair(&sender, &Shm::new());
+    let loan = loan(&*lender, LEN, 1);
+    export(&mut *client, loan.as_ref());
+    assert_eq!(mappings(&[LEN]), 1);
+    // Only now and then is looked at what was said: it is one of many bells.
+    for _ in 0..200 {
+        assert_eq!(client.write(&[1]).unwrap(), 1);
+        assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
+    }
+    assert_eq!(mappings(&[LEN]), 2);
+}
+
+#[test]
 fn bells_between_do_no_harm() {
     let sender = Shm::new();
     let lender = sender.lender().unwrap();

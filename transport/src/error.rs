@@ -172,7 +172,8 @@ pub enum Cause {
     /// The listener has more waiting connections than it keeps.
     #[error("the listener's queue of connections is full")]
     QueueFull,
-    /// Out of descriptors or memory (EMFILE, ENFILE, ENOMEM, ENOBUFS).
+    /// Out of descriptors or memory (EMFILE, ENFILE, ENOMEM, ENOBUFS), or beyond another
+    /// limit on them, which the detail names.
     #[error("out of descriptors or memory: {}", io::Error::from_raw_os_error(*errno))]
     Exhausted {
         /// The system's error number.

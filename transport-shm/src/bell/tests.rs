@@ -77,6 +77,36 @@ fn a_peer_that_sends_files_only_is_told_apart() {
     assert_eq!(theirs.broken(), Some(Broken::Nonsense));
 }
 
+/// More files in one message than there is room for are the peer's fault, and no want of
+/// descriptors.
+#[test]
+fn a_peer_that_sends_many_files_with_a_region_is_told_apart() {
+    let (ours, mut theirs) = pair();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let files = [ours.socket(); 4];
+    control.push(SendAncillaryMessage::ScmRights(&files));
+    ours.tell(tag::LENDS, 1, 1, &mut control).unwrap();
+    theirs.take_all();
+    assert_eq!(theirs.broken(), Some(Broken::Nonsense));
+}
+
+/// Each thing that is said may hold a descriptor until somebody takes note of it.
+#[test]
+fn what_is_said_of_regions_is_not_collected_without_end() {
+    let (ours, mut theirs) = pair();
+    for number in 0..=NEWS_MAX as u64 {
+        assert_eq!(theirs.broken(), None, "at {number}");
+        match number % 2 {
+            0 => lend(&ours, number),
+            _ => ours.end(number).unwrap(),
+        }
+        theirs.take_all();
+    }
+    assert_eq!(theirs.broken(), Some(Broken::TooMuch));
+    assert_eq!(theirs.news.len(), NEWS_MAX);
+}
+
 #[test]
 fn what_means_nothing_and_floods_are_told_apart() {
     let (ours, mut theirs) = pair();
