@@ -245,7 +245,10 @@ impl Moving {
         let listener = plan
             .transport
             .bind(&place, &plan.options)
-            .map_err(|_| SwitchReason::NoPlace)?;
+            .map_err(|cause| match cause.is_exhausted() {
+                true => SwitchReason::Exhausted,
+                false => SwitchReason::NoPlace,
+            })?;
         let at = address_of(listener.local_endpoint());
         let path = Path::listening(listener, watcher)?;
         match plan.way {

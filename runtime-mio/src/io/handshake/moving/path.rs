@@ -77,7 +77,7 @@ impl Path {
             });
         }
         match self {
-            Self::Meeting(meeting) => meeting.go_on(machine).map_err(|_| SwitchReason::Broken),
+            Self::Meeting(meeting) => meeting.go_on(machine).map_err(|cause| broken(&cause)),
             _ => Ok(()),
         }
     }
@@ -182,6 +182,16 @@ impl Meeting {
 fn is_own(link: &dyn Link) -> bool {
     let user = link.peer().credentials.map(|peer| peer.uid);
     user == Some(geteuid().as_raw())
+}
+
+/// What it means to the peer that the short link did not come about.
+fn broken(cause: &io::Error) -> SwitchReason {
+    use io::ErrorKind as Kind;
+    match cause.kind() {
+        Kind::OutOfMemory | Kind::QuotaExceeded => SwitchReason::Exhausted,
+        Kind::PermissionDenied | Kind::Unsupported => SwitchReason::Exhausted,
+        _ => SwitchReason::Broken,
+    }
 }
 
 /// What a transport's refusal means to the peer.
