@@ -39,14 +39,13 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<Vec<Drawn>, Fa
                 && it.placement == Placement::CoreEach
         };
         let cells: Vec<_> = results.cells.iter().filter(of_group).collect();
-        let name = format!("{workload}-{via}").replace(", ", "-");
         let (file, title) = match mechanism {
             Mechanism::Null => (
-                format!("{name}.svg"),
+                format!("{workload}-{via}.svg"),
                 format!("{workload} over {via}, a core each"),
             ),
             Mechanism::Curve => (
-                format!("{name}-curve.svg"),
+                format!("{workload}-{via}-curve.svg"),
                 format!("{workload} over {via} with CURVE, a core each"),
             ),
         };

@@ -21,6 +21,7 @@
 //! conditions, and [`Watchdog`] ends one whose condition never comes.
 
 mod allocator;
+mod alone;
 mod ours;
 mod program;
 mod raw;
@@ -46,6 +47,7 @@ mod manual {
 }
 
 pub use allocator::{Counting, live};
+pub use alone::{Limited, alone};
 pub use ours::{Ours, parts_of};
 pub use program::Program;
 pub use raw::{

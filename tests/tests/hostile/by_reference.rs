@@ -4,6 +4,7 @@ use ferromq::{CurveClients, CurveKeys, Error, EventKind, Options, SocketType};
 use ferromq_tests::{Greeting, MORE, Ours, RawPeer, until};
 
 use crate::arena::{Arena, Kind};
+use crate::memory::alone;
 use crate::shared;
 
 /// What a peer that knows references says of itself.
@@ -85,6 +86,30 @@ fn row_74_memory_that_could_be_cut_short_is_refused_for_payloads_too() {
             arena.thrown_out(peer, cause);
         }
     }
+}
+
+// Each of them is taken note of, and none keeps a descriptor of ours.
+#[test]
+fn row_74_regions_that_nobody_refers_to_are_not_collected() {
+    const MOST: u64 = 1024;
+    /// Bells that are taken together.
+    const TOGETHER: usize = 64;
+    let descriptors = || std::fs::read_dir("/proc/self/fd").expect("ours").count();
+    alone(|| {
+        let mut arena = shared::arena(Kind::Pull);
+        let mut peer = peer_of(&arena);
+        let before = descriptors();
+        for number in 1..=MOST {
+            peer.shared().lend(number, 4096);
+            peer.settle();
+        }
+        let more = descriptors() - before;
+        assert!(more < 2 * TOGETHER, "{more} descriptors");
+        arena.serves_among_noise();
+        peer.shared().lend(MOST + 1, 4096);
+        peer.send_frame(BY_REFERENCE, &reference(MOST + 1, 0, 100, 0));
+        arena.thrown_out(peer, "more than 1024 regions");
+    });
 }
 
 #[test]

@@ -23,6 +23,32 @@ pub(crate) enum Role {
     IsEarly,
     /// A link without a socket, with payloads that are read where they are.
     Lends,
+    /// A socket that connects, with payloads that are read where they are.
+    RefersConnected,
+    /// The same of one that is bound.
+    RefersBound,
+    /// A socket that connects over tcp, and whose connection moves to shared memory.
+    MovesConnected,
+    /// The same of one that is bound.
+    MovesBound,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Connects,
+        Self::Listens,
+        Self::IsEarly,
+        Self::Lends,
+        Self::RefersConnected,
+        Self::RefersBound,
+        Self::MovesConnected,
+        Self::MovesBound,
+    ];
+
+    /// Whether it is a socket that others connect to.
+    pub(crate) fn is_bound(self) -> bool {
+        matches!(self, Self::Listens | Self::RefersBound | Self::MovesBound)
+    }
 }
 
 /// How a child ended.
@@ -40,7 +66,7 @@ const MANY: u64 = 150;
 const ONE_BY_ONE: u64 = 150;
 const WINDOW: u64 = 8;
 /// Bytes of each side's ring, the least there are.
-const RING: usize = 4 << 10;
+pub(crate) const RING: usize = 4 << 10;
 
 /// A process that does what a role does.
 pub(crate) struct Child(std::process::Child);
@@ -105,10 +131,19 @@ fn child() {
     };
     let endpoint = env::var(ENDPOINT).expect("an endpoint");
     let life = env::var(LIFE).expect("a life").parse().expect("a number");
-    match role.as_str() {
-        "IsEarly" => talk_to_nobody(&endpoint, life),
-        "Lends" => crate::lends::talk(&endpoint, life),
-        role => talk(role == "Listens", &endpoint, life),
+    let role = Role::ALL.iter().find(|it| format!("{it:?}") == role);
+    match *role.expect("a role") {
+        Role::IsEarly => talk_to_nobody(&endpoint, life),
+        Role::Lends => crate::lends::talk(&endpoint, life),
+        role @ (Role::Connects | Role::Listens) => {
+            talk(&Context::new().unwrap(), role, &endpoint, life);
+        }
+        role @ (Role::MovesConnected | Role::MovesBound) => {
+            talk(&crate::moves::context(), role, &endpoint, life);
+        }
+        role @ (Role::RefersConnected | Role::RefersBound) => {
+            crate::refers::talk(role, &endpoint, life);
+        }
     }
 }
 
@@ -120,13 +155,18 @@ pub(crate) fn options() -> Options {
     Options::new().link(link).reconnect_interval(soon, later)
 }
 
-fn talk(listens: bool, endpoint: &str, life: u64) {
-    let context = Context::new().unwrap();
+/// A child's socket, which is bound, or connects.
+pub(crate) fn socket(context: &Context, role: Role, endpoint: &str) -> AnySocket {
     let socket = context.any_socket(SocketType::Dealer, options()).unwrap();
-    match listens {
+    match role.is_bound() {
         true => drop(socket.bind(endpoint).unwrap()),
         false => socket.connect(endpoint).unwrap(),
     }
+    socket
+}
+
+fn talk(context: &Context, role: Role, endpoint: &str, life: u64) {
+    let socket = socket(context, role, endpoint);
     exchange(&socket, life, 0..MANY, WINDOW, |number| {
         16 + (number * 613 % 6000) as usize
     });
@@ -154,7 +194,7 @@ fn exchange(
 }
 
 /// The next echo of this life's; others are of lives that ended before they had theirs.
-fn next_echo(socket: &AnySocket, life: u64) -> u64 {
+pub(crate) fn next_echo(socket: &AnySocket, life: u64) -> u64 {
     loop {
         let echo = socket.recv_timeout(PATIENCE).expect("an echo");
         let (of, number) = read(echo.frame(0).expect("a frame"));

@@ -7,7 +7,8 @@
 //!         echoes what comes                                  dies at a point
 //! ```
 //! The points are the transport's own ([`KillPoint`]); `FERROMQ_KILL_AT` sends a child
-//! to one. Each is died at in each role that passes it, early and in full traffic.
+//! to one. Each is died at in each role that passes it, early and in full traffic, with
+//! messages that go through rings and with payloads that are read where they lie.
 
 #![cfg(target_os = "linux")]
 
@@ -16,10 +17,13 @@ mod early;
 mod holdings;
 mod lends;
 mod message;
+mod moves;
+mod refers;
 mod survivor;
 
 use std::sync::{Mutex, PoisonError};
 
+use ferromq::Context;
 use ferromq_tests::Watchdog;
 use ferromq_transport_shm::KillPoint;
 
@@ -31,12 +35,15 @@ use survivor::Survivor;
 fn passings(point: KillPoint, role: Role) -> &'static [u64] {
     use KillPoint::*;
     match (point, role) {
+        (point, Role::MovesConnected | Role::MovesBound) => moves::passings(point, role),
         (NameBound | Listening | SocketAccepted, Role::Listens) => &[1],
         (SocketConnected, Role::Connects) => &[1],
         (EarlyBytesCopied | EarlyHeadStored | EarlyClosedStored, Role::IsEarly) => &[1],
         (RegionLent, Role::Lends) => &[1, 2],
         (RegionMapped, Role::Lends) => &[1, 2],
         (RegionEnded | RegionUnmapped, Role::Lends) => &[1],
+        (BlockLent | PayloadReached | BlockReturned, Role::Lends) => &[1, 2],
+        (point, Role::RefersConnected | Role::RefersBound) => refers::passings(point),
         (_, Role::IsEarly | Role::Lends) => &[],
         (GreetingReceived | PeerMapped, _) => &[1],
         (MemoryCreated | MemoryAllocated | MemoryMapped | MemorySealed, _) => &[1],
@@ -60,7 +67,8 @@ fn alone<T>(test: impl FnOnce() -> T) -> T {
 /// Children of this role die at every point of theirs, before the eyes of one socket.
 fn every_point_of(role: Role) {
     let _watchdog = Watchdog::start();
-    let mut survivor = Survivor::new(role);
+    let context = Context::new().expect("a context");
+    let mut survivor = Survivor::new(role, context);
     for point in KillPoint::ALL {
         for passing in passings(*point, role) {
             let ended = survivor.outlive(Some((*point, *passing)));
@@ -98,10 +106,31 @@ fn who_lends_memory_may_die_at_any_point() {
 }
 
 #[test]
+fn who_connected_may_die_with_payloads_under_way() {
+    alone(|| refers::every_point_of(Role::RefersConnected));
+}
+
+#[test]
+fn who_listens_may_die_with_payloads_under_way() {
+    alone(|| refers::every_point_of(Role::RefersBound));
+}
+
+#[test]
+fn who_connected_may_die_while_its_connection_moves() {
+    alone(|| moves::every_point_of(Role::MovesConnected));
+}
+
+#[test]
+fn who_listens_may_die_while_a_connection_moves() {
+    alone(|| moves::every_point_of(Role::MovesBound));
+}
+
+#[test]
 fn every_point_is_died_at() {
     for point in KillPoint::ALL {
-        let roles = [Role::Connects, Role::Listens, Role::IsEarly, Role::Lends];
-        let died = roles.iter().any(|role| !passings(*point, *role).is_empty());
+        let died = Role::ALL
+            .iter()
+            .any(|role| !passings(*point, *role).is_empty());
         assert!(died, "no child passes {}", point.label());
     }
 }

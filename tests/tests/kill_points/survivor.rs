@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferromq::{AnySocket, Context, Error, EventKind, Monitor, SocketType};
+use ferromq::{AnySocket, Context, Error, EventKind, Message, Monitor, SocketType, Traffic};
 use ferromq_transport_shm::KillPoint;
 
 use crate::child::{Child, Ended, Role, options};
@@ -21,6 +21,8 @@ pub(crate) struct Survivor {
     role: Role,
     endpoint: String,
     lives: u64,
+    /// The last message, which is there as long as somebody looks at it.
+    kept: Option<Message>,
     /// What is held when there is no child.
     at_rest: Holdings,
     /// Ends last.
@@ -29,17 +31,21 @@ pub(crate) struct Survivor {
 
 impl Survivor {
     /// The other side of children of this role. It has served one.
-    pub(crate) fn new(role: Role) -> Self {
-        let context = Context::new().expect("a context");
+    pub(crate) fn new(role: Role, context: Context) -> Self {
         let socket = context.any_socket(SocketType::Dealer, options());
         let socket = socket.expect("a socket");
-        let endpoint = match role {
-            Role::Listens => {
-                let endpoint = format!("shm://kill-points-{}", std::process::id());
-                socket.connect(&endpoint).expect("an endpoint");
-                endpoint
+        let place = match role {
+            Role::MovesConnected => "tcp://127.0.0.1:*".into(),
+            Role::MovesBound => crate::moves::free_place(),
+            _ if role.is_bound() => format!("shm://kill-points-{role:?}-{}", std::process::id()),
+            _ => "shm://*".into(),
+        };
+        let endpoint = match role.is_bound() {
+            true => {
+                socket.connect(&place).expect("an endpoint");
+                place
             }
-            _ => socket.bind("shm://*").expect("a free name").to_string(),
+            false => socket.bind(&place).expect("a free place").to_string(),
         };
         let mut survivor = Self {
             monitor: socket.monitor(),
@@ -48,10 +54,12 @@ impl Survivor {
             role,
             endpoint,
             lives: 0,
+            kept: None,
             at_rest: Holdings::now(),
             _context: context,
         };
         survivor.serve(None);
+        survivor.kept = None;
         survivor.at_rest = Holdings::at_rest();
         survivor
     }
@@ -59,8 +67,23 @@ impl Survivor {
     /// Serves a child, to its end, and is left with nothing of it.
     pub(crate) fn outlive(&mut self, dies: Option<(KillPoint, u64)>) -> Ended {
         let ended = self.serve(dies);
+        if let Some(kept) = self.kept.take() {
+            // The dead cannot take it back.
+            let (life, _) = read(kept.frame(0).expect("a frame"));
+            assert_eq!(life, self.lives);
+        }
         self.at_rest.are_back();
         ended
+    }
+
+    /// What went and came so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.socket.statistics().traffic
+    }
+
+    /// Connections that moved so far.
+    pub(crate) fn switched(&self) -> u64 {
+        self.socket.statistics().switched
     }
 
     /// Echoes what a child sends, until it has ended and the connection with it.
@@ -80,8 +103,10 @@ impl Survivor {
                     // Whole, in order, without a gap, and of nobody else.
                     assert_eq!((life, number), (self.lives, next));
                     next += 1;
-                    // To one that is gone meanwhile nothing is sent.
-                    let _ = self.socket.try_send(message);
+                    // Bytes of our own: what waits for the next one keeps nothing of this
+                    // one's. To one that is gone meanwhile nothing is sent.
+                    let _ = self.socket.try_send(frame.to_vec());
+                    self.kept = Some(message);
                 }
                 Err(Error::TimedOut | Error::WouldBlock) => {
                     if let Some(ended) = ended.filter(|_| self.is_alone()) {

@@ -11,6 +11,8 @@ mod planted_faults;
 #[cfg(target_os = "linux")]
 mod rdma;
 #[cfg(target_os = "linux")]
+mod scarcity;
+#[cfg(target_os = "linux")]
 mod switching;
 
 // The transports' own tests have the same subjects, and the same faults.
