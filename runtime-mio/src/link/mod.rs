@@ -28,7 +28,7 @@ pub(crate) use body::leave_frames;
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
 use references::Awaited;
-pub(crate) use references::{LEND_FROM, References, lender_of, shareable};
+pub(crate) use references::{LEND_FROM, LastPart, References, lender_of, shareable};
 pub(crate) use sealing::Sealing;
 use sealing::Unsealing;
 

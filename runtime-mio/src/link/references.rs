@@ -12,6 +12,8 @@
 //! Where the carrier has to fetch a payload first, the link waits with it ([`Awaited`]):
 //! nothing that came behind is decoded, or read, before it is there.
 
+mod sending;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -21,7 +23,10 @@ use ferromq_transport::{self as transport, Bytes, Lender, Place};
 use ferromq_wire::Reference;
 use slab::Slab;
 
-use super::{Decoded, Link, LinkError, Parts, Pools};
+use sending::lend_copy;
+pub(crate) use sending::{LastPart, shareable};
+
+use super::{Decoded, Link, LinkError, Pools};
 use crate::machine::Machine;
 use crate::memory::{LandingBuffer, ReceiveBlock};
 use crate::socket::{GivenBack, Returns};
@@ -149,13 +154,6 @@ impl References {
     }
 }
 
-/// A copy of `bytes` in memory of a lender's, if it has some.
-fn lend_copy(lender: &dyn Lender, bytes: &[u8]) -> Option<Frame> {
-    let mut loan = lender.loan(bytes.len()).ok()?;
-    loan.as_mut().copy_from_slice(bytes);
-    Some(Frame::from_owner(loan))
-}
-
 /// Memory of the peer's, given back when nobody looks at it any more.
 struct Borrowed {
     bytes: Arc<dyn Bytes>,
@@ -184,65 +182,6 @@ pub(super) struct Awaited {
 }
 
 impl Link {
-    /// Appends one whole message: `envelope` frames first, then the parts of
-    /// `message` from `skip` on; by reference where that is on and worth it.
-    #[inline]
-    pub(crate) fn append<M: Parts + ?Sized>(
-        &mut self,
-        envelope: &[Frame],
-        message: &M,
-        skip: usize,
-    ) {
-        match self.references {
-            None => self
-                .output
-                .append(&mut self.transmitter, envelope, message, skip),
-            Some(_) => self.append_by_reference(envelope, message, skip),
-        }
-    }
-
-    #[inline(never)]
-    fn append_by_reference<M: Parts + ?Sized>(
-        &mut self,
-        envelope: &[Frame],
-        message: &M,
-        skip: usize,
-    ) {
-        for frame in envelope {
-            self.output
-                .append_part(&mut self.transmitter, true, frame, Some(frame));
-        }
-        let count = message.count();
-        for index in skip..count {
-            let more = index + 1 < count;
-            let (bytes, frame) = (message.bytes(index), message.frame(index));
-            match self.lend(bytes, frame) {
-                Some(reference) => {
-                    self.output
-                        .append_reference(&mut self.transmitter, more, reference);
-                }
-                None => self
-                    .output
-                    .append_part(&mut self.transmitter, more, bytes, frame),
-            }
-        }
-        self.output.end_message();
-    }
-
-    /// Makes a payload readable to the peer. `None`: it goes through the stream.
-    #[inline]
-    fn lend(&mut self, bytes: &[u8], frame: Option<&Frame>) -> Option<Reference> {
-        if bytes.len() < LOAN_FROM {
-            return None;
-        }
-        let references = self.references.as_deref_mut()?;
-        let frame = references.lendable(bytes, frame)?;
-        let place = self.transport.memory()?.export(&frame);
-        references.traffic.references_sent += u64::from(place.is_some());
-        references.traffic.references_refused += u64::from(place.is_none());
-        Some(references.put(frame, place?))
-    }
-
     /// Decodes nothing more before this payload is there.
     pub(super) fn await_payload(&mut self, reference: Reference, more: bool) -> Option<Decoded> {
         let block = self.block.take()?;
@@ -391,28 +330,4 @@ fn landed(mut landing: LandingBuffer, bytes: &[u8]) -> Frame {
 /// Where payloads come from that go by reference on such a link, if any can.
 pub(crate) fn lender_of(link: &mut dyn transport::Link) -> Option<Arc<dyn Lender>> {
     link.memory().map(|memory| memory.lender())
-}
-
-/// The message with its long parts in memory that the peers of a link can read, so
-/// that one copy serves them all. `None`: nothing of it is long, or they are there.
-pub(crate) fn shareable<M: Parts + ?Sized>(link: &Link, message: &M) -> Option<Message> {
-    let lender = &link.references.as_ref()?.lender;
-    let copied = |index| {
-        let (bytes, frame) = (message.bytes(index), message.frame(index));
-        let lies_there = frame.is_some_and(|frame| lender.lends(frame));
-        match bytes.len() >= LEND_FROM && !lies_there {
-            true => lend_copy(&**lender, bytes),
-            false => None,
-        }
-    };
-    let copies: Vec<_> = (0..message.count()).map(copied).collect();
-    if copies.iter().all(Option::is_none) {
-        return None;
-    }
-    let parts = copies.into_iter().enumerate().map(|(index, copy)| {
-        let kept = || message.frame(index).cloned();
-        copy.or_else(kept)
-            .unwrap_or_else(|| Frame::from(message.bytes(index)))
-    });
-    Some(parts.collect())
 }

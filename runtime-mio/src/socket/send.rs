@@ -10,7 +10,7 @@ use super::lending::Loan;
 use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::Ticks;
-use crate::link::{BY_HANDLE, LEND_FROM, Parts};
+use crate::link::{BY_HANDLE, LEND_FROM, LastPart, Link, Parts};
 use crate::machine::Route;
 use crate::statistics::DropCause;
 use crate::{Error, Frame, Message};
@@ -294,11 +294,7 @@ impl State {
         if link.references.is_some() {
             return self.push_by_reference(core, id, envelope, message, skip, now);
         }
-        if message.lies_with_sender(WRITE_THROUGH)
-            && message.count() > skip
-            && !link.output.hands_over
-            && !link.output.seals()
-        {
+        if is_written_through(link, message, skip) {
             return self.write_through(core, id, envelope, message, skip);
         }
         let waits = link.output.blocked || link.output.hands_over;
@@ -326,11 +322,17 @@ impl State {
         skip: usize,
         now: Ticks,
     ) -> After {
-        if let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) {
-            link.append(envelope, message, skip);
-        }
-        self.update_full(core, id);
-        let after = self.leave(core, id, now);
+        let Some(link) = self.pipe(id).and_then(|pipe| pipe.link.as_deref_mut()) else {
+            return After::Settled;
+        };
+        let last = link.lend_last(message, skip);
+        let after = if last == LastPart::Streamed && is_written_through(link, message, skip) {
+            self.write_through(core, id, envelope, message, skip)
+        } else {
+            link.append_by_reference(envelope, message, skip, last);
+            self.update_full(core, id);
+            self.leave(core, id, now)
+        };
         self.tell_if_kept(core, id);
         after
     }
@@ -366,4 +368,14 @@ impl State {
             (pipe.waiting_bytes(), link.output.written())
         })
     }
+}
+
+/// Whether a message's last part, which goes through the stream, is long enough to be
+/// written from its sender's memory.
+#[inline]
+fn is_written_through<M: Parts + ?Sized>(link: &Link, message: &M, skip: usize) -> bool {
+    message.lies_with_sender(WRITE_THROUGH)
+        && message.count() > skip
+        && !link.output.hands_over
+        && !link.output.seals()
 }

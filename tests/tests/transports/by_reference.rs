@@ -99,6 +99,28 @@ fn the_first_payload_of_many_mib_makes_no_memory_for_a_second_one() {
 }
 
 #[test]
+fn the_first_payload_of_many_mib_is_written_from_its_senders_memory_behind_other_parts() {
+    let it = pair::<Push, Pull>(Options::new(), Options::new());
+    let (head, body) = (content(500, 1), content(64 << 20, 3));
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            for _ in 0..2 {
+                it.a.send_parts(&[&head, &body]).unwrap();
+            }
+            it.a.send_bytes(&head).unwrap();
+        });
+        for by_reference in [false, true] {
+            let message = it.b.recv().unwrap();
+            assert!(part(&message, 0) == head && part(&message, 1) == body);
+            assert_eq!(file_of(part(&message, 1)).is_some(), by_reference);
+        }
+        assert_eq!(part(&it.b.recv().unwrap(), 0), head);
+        sender.join().unwrap();
+    });
+    assert_eq!(sent(&it.sender), (1, 0));
+}
+
+#[test]
 fn a_long_payload_is_read_where_its_sender_put_it() {
     let it = pair::<Push, Pull>(Options::new(), Options::new());
     for (seed, len) in [LONG, 64 << 10, 10 << 20, 3, 70_001]
