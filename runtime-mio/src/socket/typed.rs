@@ -206,6 +206,8 @@ impl<K: CanSend> Socket<K> {
         fn try_send_bytes(&self, body: &[u8]) -> Result<(), Error>;
         /// See [`AnySocket::send_parts`].
         fn send_parts(&self, parts: &[&[u8]]) -> Result<(), Error>;
+        /// See [`AnySocket::send_parts_deadline`].
+        fn send_parts_deadline(&self, parts: &[&[u8]], deadline: Instant) -> Result<(), Error>;
         /// See [`AnySocket::send_batch`].
         fn send_batch(&self, messages: &mut VecDeque<Message>) -> Result<usize, Error>;
         /// See [`AnySocket::loan`].

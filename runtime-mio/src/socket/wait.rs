@@ -12,7 +12,7 @@ use crate::hand_over::{Awaited, Flags, Looker, Seat, Turnstile};
 use crate::sync::{MutexGuard, lock_unpoisoned};
 
 /// How long a call may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// Not at all.
     None,
@@ -38,6 +38,14 @@ impl Patience {
             Self::None => Self::None,
             Self::Until(earlier) if earlier < deadline => self,
             Self::Until(_) | Self::Endless => Self::Until(deadline),
+        }
+    }
+
+    /// The same, but until `deadline` if it waits at all.
+    pub(crate) fn at_least(self, deadline: Instant) -> Self {
+        match self {
+            Self::Until(earlier) if earlier < deadline => Self::Until(deadline),
+            patience => patience,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ferromq_mio::{AnySocket, DropCause, LinkOptions, Message, Options, SocketType};
 
@@ -130,6 +130,17 @@ over_tcp_and_ipc! {
         let in_place = most_in_place(&push, || push.send_parts(&parts).unwrap());
         assert!(in_place >= ENOUGH, "{in_place} of 40");
         receiver.join().unwrap();
+    }
+
+    fn it_arrives_whole_after_its_time(endpoint) {
+        let (push, pull) = push(endpoint);
+        let long = body(4, LONG);
+        for _ in 0..3 {
+            push.send_parts_deadline(&[b"header", &long], Instant::now()).unwrap();
+            let message = recv(&pull);
+            assert_eq!(&message.frame(0).unwrap()[..], b"header");
+            assert!(message.frame(1).unwrap() == &long[..]);
+        }
     }
 
     fn a_close_meanwhile_sends_it_whole(endpoint) {
