@@ -101,6 +101,11 @@ def test_every_call_has_an_awaited_twin(mq: ZmqInterface) -> None:
         assert (await mq.receive_async(pull))["data"] == b"task"
         await mq.send_tensor_async(push, np.arange(3))
         assert (await mq.recv_tensor_async(pull)).numpy().tolist() == [0, 1, 2]
+        asking = asyncio.ensure_future(mq.request_tensor_async(req, np.arange(2.0)))
+        asked = await mq.receive_async(rep)
+        assert asked["data"][1] == np.arange(2.0).tobytes()
+        await mq.send_tensor_async(rep, np.ones(2))
+        assert (await asking)[1] == np.ones(2).tobytes()
         pub, sub = linked(mq, ZmqSocketType.PUB, ZmqSocketType.SUB)
         await mq.subscribe_async(sub, "t")
         receiving = asyncio.ensure_future(mq.receive_async(sub))
@@ -349,6 +354,30 @@ def test_what_a_callback_raises_is_told(
     assert failure.socket_id == pull
 
 
+def test_a_request_whose_callback_raised_gets_no_reply_of_another_s(mq: ZmqInterface) -> None:
+    rep, req = linked(mq, ZmqSocketType.REP, ZmqSocketType.REQ)
+    failures: queue.Queue[Failure] = queue.Queue()
+    good: queue.Queue[Request] = queue.Queue()
+
+    def callback(told: dict[str, Any]) -> None:
+        if told["data"] == b"bad":
+            raise KeyError("expected by the test")
+        good.put(told["request"])
+
+    mq.set_error_callback(rep, failures.put)
+    mq.set_receive_callback(rep, callback)
+    asked = [mq._engine.of_kind(req, "REQ").client.submit([b"bad"])[1] for _ in range(2)]
+    assert [type(failures.get(timeout=30).error) for _ in asked] == [KeyError] * 2
+    answers: list[bytes] = []
+    thread = threading.Thread(target=lambda: answers.append(mq.request(req, b"good")))
+    thread.start()
+    good.get(timeout=30)
+    mq.reply(rep, b"for the good one")
+    thread.join()
+    assert answers == [b"for the good one"]
+    assert not any(future.done() for future in asked)
+
+
 def test_every_request_of_several_threads_has_its_own_reply(mq: ZmqInterface) -> None:
     rep, req = linked(mq, ZmqSocketType.REP, ZmqSocketType.REQ)
     mq.set_receive_callback(rep, lambda told: told["data"] + b"!")
@@ -422,8 +451,11 @@ def test_a_reply_to_who_is_gone_is_an_error(mq: ZmqInterface) -> None:
     mq.close_socket(req)
     while mq.is_connected(rep):
         pass
-    with pytest.raises(ferromq.HostUnreachable):
-        request.reply(b"to nobody")
+    for _ in range(2):
+        with pytest.raises(ferromq.HostUnreachable):
+            request.reply(b"to nobody")
+        with pytest.raises(ferromq.HostUnreachable):
+            asyncio.run(mq.reply_async(rep, b"to nobody", request))
 
 
 def test_a_subscriber_without_subscription_receives_nothing(mq: ZmqInterface) -> None:

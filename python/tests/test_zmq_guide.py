@@ -7,8 +7,10 @@ roles as written and with them exchanged.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -573,3 +575,13 @@ def test_23_a_suicidal_subscriber_keeps_only_the_newest(sides: Sides) -> None:
     while last != b"199":
         assert int(last or -1) < (got := int(pull.recv()))
         last = str(got).encode()
+
+
+def test_the_page_for_pyzmq_s_users_lists_these_programs() -> None:
+    page = (Path(__file__).parents[2] / "docs/python/pyzmq.md").read_text()
+    known = [re.fullmatch(r"test_(\d\d)_(\w+)", name) for name in globals()]
+    programs = [it for it in known if it]
+    assert len(programs) >= 20
+    for program in programs:
+        number, words = int(program[1]), program[2].replace("_", " ")
+        assert f"\n{number}. {words}\n" in page

@@ -111,6 +111,9 @@ class Entry:
         self.server.handling(request)
         try:
             answer = callback(told)
+        except BaseException:
+            self.server.pass_over(request)
+            raise
         finally:
             self.server.handling(None)
         # A callback may answer by what it returns.
@@ -204,6 +207,19 @@ class Engine:
             await entry.awaited.send_multipart(parts)
         except TimedOut as error:
             raise no_peer(entry.socket, error) from None
+
+    async def reply_awaited(self, entry: Entry, request: Request | None, parts: list[Any]) -> None:
+        """Answers a request, or whom a reply without a name is for; one that is not
+        sent may be tried again."""
+        server = entry.server
+        assert server is not None
+        request = request or server.pick()
+        envelope = server.take(request)
+        try:
+            await self.send_awaited(entry, [*envelope, *parts])
+        except BaseException:
+            server.give_back(request)
+            raise
 
 
 def tensor_parts(tensor: Any, stage: bool) -> list[Any]:

@@ -15,11 +15,12 @@ from .._socket import Socket
 class Request:
     """A request, and the way back to who sent it."""
 
-    __slots__ = ("_envelope", "_server", "data", "frames", "source")
+    __slots__ = ("_answered", "_envelope", "_server", "data", "frames", "source")
 
     def __init__(self, server: Server, envelope: list[bytes], frames: list[Frame]) -> None:
         self._server = server
         self._envelope = envelope
+        self._answered = False
         self.frames = frames
         self.data: Any = frames[0].bytes if len(frames) == 1 else [f.bytes for f in frames]
         peer = frames[-1].peer
@@ -77,14 +78,27 @@ class Server:
         try:
             self.socket.send_multipart([*envelope, *parts])
         except BaseException:
-            with self._lock:
-                self._open[id(request)] = request
-                self._open.move_to_end(id(request), last=False)
+            self.give_back(request)
             raise
 
     def take(self, request: Request) -> list[bytes]:
         """The way back, which is there once."""
         with self._lock:
-            if self._open.pop(id(request), None) is None:
+            if request._answered:
                 raise OutOfTurn("the request was answered already")
+            request._answered = True
+            self._open.pop(id(request), None)
         return request._envelope
+
+    def give_back(self, request: Request) -> None:
+        """No reply was sent: it waits for one, before all others."""
+        with self._lock:
+            request._answered = False
+            self._open[id(request)] = request
+            self._open.move_to_end(id(request), last=False)
+
+    def pass_over(self, request: Request) -> None:
+        """Its callback failed: a reply without a name is not for it. One that names
+        it still is, and nothing is kept here for a request that nobody answers."""
+        with self._lock:
+            self._open.pop(id(request), None)

@@ -104,21 +104,7 @@ class ZmqInterface:
         self, socket_id: int, data: Any, timeout: float | None = None
     ) -> bytes:
         """The same, awaited."""
-        client = self._engine.of_kind(socket_id, "REQ").client
-        assert client is not None
-        patience = client.timeout if timeout is None else timeout
-        # To send may have to wait for a peer, to receive does not block.
-        loop = asyncio.get_running_loop()
-        number, future = await loop.run_in_executor(None, client.submit, [data])
-        try:
-            async with asyncio.timeout(patience):
-                return _one(await asyncio.wrap_future(future))
-        except TimeoutError as error:
-            if isinstance(error, TimedOut):
-                raise
-            raise TimedOut(f"no reply within {patience} s") from None
-        finally:
-            client.forget(number)
+        return _one(await self._request_awaited(socket_id, [data], timeout))
 
     def reply(self, socket_id: int, data: Any, request: Request | None = None) -> bool:
         """Answers ``request``; without one, the callback's own if this is called
@@ -133,9 +119,7 @@ class ZmqInterface:
     ) -> bool:
         """The same, awaited."""
         entry = self._engine.of_kind(socket_id, "REP")
-        assert entry.server is not None
-        envelope = entry.server.take(request or entry.server.pick())
-        await self._engine.send_awaited(entry, [*envelope, data])
+        await self._engine.reply_awaited(entry, request, [data])
         return True
 
     # Topics.
@@ -210,7 +194,11 @@ class ZmqInterface:
         """Sends a tensor with its type and shape. On a REP it is a reply; for a
         tensor as a request see ``request_tensor``."""
         entry = self._engine.entry(socket_id)
-        self._engine.send(entry, self._tensor_frames(entry, tensor, topic, stage))
+        frames = self._tensor_frames(entry, tensor, topic, stage)
+        if entry.server is not None:
+            entry.server.reply(entry.server.pick(), frames)
+        else:
+            self._engine.send(entry, frames)
         return True
 
     async def send_tensor_async(
@@ -219,7 +207,10 @@ class ZmqInterface:
         """The same, awaited."""
         entry = self._engine.entry(socket_id)
         frames = self._tensor_frames(entry, tensor, topic, stage)
-        await self._engine.send_awaited(entry, frames)
+        if entry.server is not None:
+            await self._engine.reply_awaited(entry, None, frames)
+        else:
+            await self._engine.send_awaited(entry, frames)
         return True
 
     def request_tensor(
@@ -229,6 +220,12 @@ class ZmqInterface:
         client = self._engine.of_kind(socket_id, "REQ").client
         assert client is not None
         return client.request(tensor_parts(tensor, False), timeout)
+
+    async def request_tensor_async(
+        self, socket_id: int, tensor: Any, timeout: float | None = None
+    ) -> list[bytes]:
+        """The same, awaited."""
+        return await self._request_awaited(socket_id, tensor_parts(tensor, False), timeout)
 
     def recv_tensor(
         self, socket_id: int, timeout: float | None = None, *, out: Any = None
@@ -293,6 +290,25 @@ class ZmqInterface:
     ) -> None:
         self.shutdown()
 
+    async def _request_awaited(
+        self, socket_id: int, parts: list[Any], timeout: float | None
+    ) -> list[bytes]:
+        client = self._engine.of_kind(socket_id, "REQ").client
+        assert client is not None
+        patience = client.timeout if timeout is None else timeout
+        # To send may have to wait for a peer, to receive does not block.
+        loop = asyncio.get_running_loop()
+        number, future = await loop.run_in_executor(None, client.submit, parts)
+        try:
+            async with asyncio.timeout(patience):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            if isinstance(error, TimedOut):
+                raise
+            raise TimedOut(f"no reply within {patience} s") from None
+        finally:
+            client.forget(number)
+
     def _sending(self, socket_id: int) -> Entry:
         kinds = ("PAIR", "DEALER", "ROUTER", "PUSH", "PUB", "XPUB", "XSUB")
         return self._engine.of_kind(socket_id, *kinds)
@@ -306,7 +322,7 @@ class ZmqInterface:
     ) -> list[Any]:
         frames = tensor_parts(tensor, stage)
         if entry.server is not None:
-            return [*entry.server.take(entry.server.pick()), *frames]
+            return frames
         if entry.kind in ("PUB", "XPUB", "XSUB"):
             return [_bytes(topic), *frames]
         self._sending(entry.number)

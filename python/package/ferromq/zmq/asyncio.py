@@ -48,9 +48,11 @@ class Socket(_sockets.Socket):
             lambda: self.try_send_multipart(parts) or None, True, self.option("send_timeout")
         )
 
-    async def send_string(self, u: str, flags: int = 0, **_: Any) -> None:  # type: ignore[override]
+    async def send_string(  # type: ignore[override]
+        self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **_: Any
+    ) -> None:
         """Sends a text."""
-        await self.send(u.encode(), flags)
+        await self.send(u.encode(encoding), flags)
 
     async def send_json(self, obj: Any, flags: int = 0, **kwargs: Any) -> None:  # type: ignore[override]
         """Sends JSON."""
@@ -101,6 +103,7 @@ class Socket(_sockets.Socket):
         """Receives a pickle from a peer that can be trusted."""
         frame = await self.recv(flags, copy=False)
         if not _is_trustworthy(self, frame.peer):
+            self._keep([frame])
             raise PermissionError("a pickle from a peer that has not proved who it is")
         return pickle.loads(frame.bytes)
 
