@@ -38,8 +38,18 @@ impl Generation {
     }
 }
 
-/// Refuses subinterpreters: what is kept here is the process's.
-pub(crate) fn check_interpreter(_py: Python<'_>) -> PyResult<()> {
+/// Refuses subinterpreters: what is kept here is the process's. And interpreters that
+/// run without the GIL, in which nothing here was tried: the module says that it needs
+/// the GIL, which those that can take it do, but `PYTHON_GIL=0` forbids them to.
+pub(crate) fn check_interpreter(py: Python<'_>) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    if let Some(enabled) = sys.getattr_opt("_is_gil_enabled")?
+        && !enabled.call0()?.is_truthy()?
+    {
+        return Err(PyImportError::new_err(
+            "ferromq works with the GIL only, and this interpreter runs without it",
+        ));
+    }
     // SAFETY: the GIL is held, so there is a current interpreter.
     let interpreter = unsafe { ffi::PyInterpreterState_Get() };
     // SAFETY: it is the current one, and stays while the GIL is held.

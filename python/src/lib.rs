@@ -22,6 +22,7 @@ mod errors;
 mod fork;
 mod frame;
 mod lent;
+mod loan;
 mod monitor;
 mod options;
 mod poll;
@@ -32,7 +33,7 @@ mod tracker;
 mod wait;
 
 /// Sockets, contexts and frames; the package `ferromq` is what to import.
-#[pyo3::pymodule]
+#[pyo3::pymodule(gil_used = true)]
 mod _native {
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {

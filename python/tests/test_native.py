@@ -577,6 +577,17 @@ def test_a_subinterpreter_is_refused_clearly() -> None:
     interpreters.destroy(known)
 
 
+def test_an_interpreter_without_the_gil_is_refused_clearly() -> None:
+    # As PYTHON_GIL=0 has it, in a build that can.
+    program = "import sys; sys._is_gil_enabled = lambda: {}; import ferromq"
+    subprocess.run([sys.executable, "-c", program.format(True)], check=True, timeout=50)
+    child = subprocess.run(
+        [sys.executable, "-c", program.format(False)], capture_output=True, text=True, timeout=50
+    )
+    assert child.returncode == 1
+    assert "ImportError: ferromq works with the GIL only" in child.stderr
+
+
 def test_peers_of_pyzmq_are_served(context: Context, peers: object) -> None:
     import zmq
 

@@ -132,6 +132,42 @@ def test_each_ownership_delivers(pair: Pair, ownership: Any) -> None:
         tracker.wait(30)
 
 
+@pytest.mark.parametrize("endpoint", ["shm://*", "tcp://127.0.0.1:*", "inproc://loan"])
+def test_what_is_made_in_loaned_memory_is_sent(context: Context, endpoint: str) -> None:
+    pull, push = context.socket(ferromq.PULL), context.socket(ferromq.PUSH, switch=False)
+    push.connect(pull.bind(endpoint))
+    push.wait_for_peers(timeout=30)
+    for count in (0, 16, 1 << 18):
+        sent = np.frombuffer(push.loan(4 * count), "f4")
+        sent[:] = np.arange(count)
+        push.send_tensor(sent, ownership="owned")
+        received = pull.recv_tensor(timeout=30).numpy()
+        assert (received == np.arange(count)).all()
+    if endpoint != "tcp://127.0.0.1:*":
+        # Read where its sender has it.
+        sent[7] = -1
+        assert received[7] == -1
+
+
+def test_loaned_memory_comes_back(context: Context) -> None:
+    pull, push = context.socket(ferromq.PULL), context.socket(ferromq.PUSH)
+    push.connect(pull.bind("shm://*"))
+    size = 64 << 20
+    # Three times what there is of it.
+    for number in range(48):
+        sent = np.frombuffer(push.loan(size), "u1")
+        push.send_tensor(sent, ownership="owned")
+        received = pull.recv_tensor(timeout=30).numpy()
+        sent[5] = number
+        assert received[5] == number, "it was in place"
+        del sent, received
+    # Nobody sent this one.
+    push.loan(size).release()
+    push.close()
+    with pytest.raises(ferromq.Closed):
+        push.loan(1)
+
+
 def test_out_takes_what_fits_and_nothing_else(pair: Pair) -> None:
     a, b = pair
     sent = np.arange(6, dtype="f4").reshape(2, 3)

@@ -88,14 +88,20 @@ class Socket:
         identity: bytes | None = None,
         ownership: Ownership = "copied",
         checksum: bool = False,
+        contiguous: bool = False,
         stage: bool = False,
+        tag: int = 0,
         timeout: float | None = None,
     ) -> Tracker | None:
-        """Sends a tensor, as ``ferromq.Socket.send_tensor`` does."""
+        """Sends a tensor, as ``ferromq.Socket.send_tensor`` does, but that "copied"
+        always copies: an awaited send does not wait for its peer to take it."""
         front = address_frames(self.plain.type_name, topic, identity)
-        header, payload = frames_of(tensor, checksum=checksum, stage=stage)
+        header, payload = frames_of(
+            tensor, checksum=checksum, contiguous=contiguous, stage=stage, tag=tag
+        )
         frames = [*front, header, payload.buffer]
-        if ownership == "copied":
+        # A copy that was made already is nobody else's.
+        if ownership == "copied" and not payload.copied:
             await self.send_multipart(frames, timeout=timeout)
             return None
         # To lend it more than once would make trackers that tell too early.

@@ -3,14 +3,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ferromq::{AnySocket, Error, Frame, Message, SendError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyMemoryView};
 
 use super::Socket;
 use crate::context::lock;
 use crate::lent::{Bytes, settle};
+use crate::loan::LoanedMemory;
 use crate::tracker::{State as TrackerState, Tracker};
 use crate::wait::{Wait, in_slices};
 use crate::{errors, frame};
@@ -19,6 +21,8 @@ use crate::{errors, frame};
 const SHORT: usize = 4 << 10;
 /// Messages of this size and more are not copied to be retried.
 const LONG: usize = 8 << 10;
+/// What is written within a slice at 1 GB/s.
+const WITHIN_A_SLICE: usize = 100_000_000;
 
 #[pymethods]
 impl Socket {
@@ -122,6 +126,14 @@ impl Socket {
         Ok(Tracker::new(state))
     }
 
+    /// Lends `size` bytes to write a payload into: memory that peers over shm:// and
+    /// rdma:// read without a copy of ours, if it is sent by `send_borrowed` or as an
+    /// "owned" or "borrowed" tensor. What is in it is unspecified.
+    fn loan<'py>(&self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyMemoryView>> {
+        settle(py);
+        LoanedMemory::view(py, self.call(py, |socket| socket.loan(size))?)
+    }
+
     /// Makes what is deferred leave now instead of within a millisecond.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         self.call(py, AnySocket::flush)
@@ -178,18 +190,24 @@ fn send_one(py: Python<'_>, socket: &AnySocket, bytes: &[u8], wait: Wait) -> PyR
             result.map_err(|error| errors::raise(py, &error))
         }
         // The runtime's own time-out is a slice.
-        Wait::Endless => in_slices(py, wait, || socket.send_bytes(bytes)),
-        Wait::Until(_) => in_slices(py, wait, || match wait.slice() {
-            (deadline, true) => late(socket, bytes.into(), deadline),
-            _ => socket.send_bytes(bytes),
-        }),
+        Wait::Endless if bytes.len() <= WITHIN_A_SLICE => {
+            in_slices(py, wait, || socket.send_bytes(bytes))
+        }
+        _ => in_slices(py, wait, || attempt(socket, &[bytes], wait)),
     }
 }
 
-/// The last attempt: a copy, which a call with a deadline can take.
-fn late(socket: &AnySocket, message: Message, deadline: std::time::Instant) -> Result<(), Error> {
-    let result = socket.send_deadline(message, deadline);
-    result.map_err(|refused| refused.error)
+/// Sends until the end of a slice. What is longer is given its time at 1 GB/s, for it
+/// is written from where it lies as long as the attempt lasts, and copied when it ends.
+fn attempt(socket: &AnySocket, parts: &[&[u8]], wait: Wait) -> Result<(), Error> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    let written = Instant::now() + Duration::from_nanos(len as u64);
+    let (end, _) = wait.slice();
+    let end = match wait {
+        Wait::Until(deadline) => end.max(written.min(deadline)),
+        _ => end.max(written),
+    };
+    socket.send_parts_deadline(parts, end)
 }
 
 fn send_message(py: Python<'_>, socket: &AnySocket, message: Message, wait: Wait) -> PyResult<()> {
@@ -238,9 +256,10 @@ impl Parts {
             return send_message(py, socket, self.copied(), wait);
         }
         let slices = self.slices();
-        in_slices(py, wait, || match wait.slice() {
-            (deadline, true) if wait != Wait::Endless => late(socket, self.copied(), deadline),
-            _ => socket.send_parts(&slices),
+        let len: usize = slices.iter().map(|part| part.len()).sum();
+        in_slices(py, wait, || match wait {
+            Wait::Endless if len <= WITHIN_A_SLICE => socket.send_parts(&slices),
+            _ => attempt(socket, &slices, wait),
         })
     }
 
@@ -251,12 +270,9 @@ impl Parts {
             let _together = socket.together();
             while let Some(next) = left.front() {
                 match wait {
-                    Wait::Endless => socket.send_bytes(next)?,
+                    Wait::Endless if next.len() <= WITHIN_A_SLICE => socket.send_bytes(next)?,
                     Wait::Not => socket.try_send(*next)?,
-                    Wait::Until(_) => match wait.slice() {
-                        (deadline, true) => late(socket, (*next).into(), deadline)?,
-                        _ => socket.send_bytes(next)?,
-                    },
+                    _ => attempt(socket, &[*next], wait)?,
                 }
                 left.pop_front();
             }
