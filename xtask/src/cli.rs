@@ -127,11 +127,16 @@ Examples:
 Examples:
   cargo xtask bench
   cargo xtask bench --quick
+  cargo xtask bench --python            the Python package beside pyzmq: four minutes
   cargo xtask bench -- --help           the options of the benchmark program itself")]
     Bench {
         /// A short run that shows ratios only.
         #[arg(long)]
         quick: bool,
+        /// Compare the Python package with pyzmq instead, by python/benches/compare.py;
+        /// without arguments for it the table in docs/PYTHON.md is written.
+        #[arg(long, conflicts_with = "quick")]
+        python: bool,
         /// Arguments for the benchmark program.
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -446,6 +451,7 @@ mod tests {
                 Task::Bench {
                     quick: true,
                     arguments,
+                    ..
                 },
         }) = parsed
         else {

@@ -69,6 +69,13 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
         Task::Coverage => coverage::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Guard { update, keep } => guard::run(update, keep.as_deref()),
-        Task::Bench { quick, arguments } => bench::run(quick, &arguments),
+        Task::Bench {
+            python: true,
+            arguments,
+            ..
+        } => python::compare(&arguments),
+        Task::Bench {
+            quick, arguments, ..
+        } => bench::run(quick, &arguments),
     }
 }

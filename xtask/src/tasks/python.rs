@@ -3,12 +3,13 @@
 mod environment;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use environment::{Effort, Environment, module};
 
-use crate::group::Outcome;
+use crate::group::{Outcome, Tally};
 use crate::process::{self, Finished};
 use crate::reliability::Figures;
 use crate::workspace;
@@ -24,7 +25,7 @@ const OF_TENSORS: [&str; 4] = [
 /// Builds the package, runs its tests, and checks its types; with torch where
 /// that is installed.
 pub(crate) fn check() -> Outcome {
-    let wheel = match built() {
+    let wheel = match built(FOR_TESTS) {
         Ok(wheel) => wheel,
         Err(outcome) => return outcome,
     };
@@ -55,10 +56,13 @@ pub(crate) fn check() -> Outcome {
 /// Tests tensors with libraries that take minutes to install, and installs them:
 /// torch from Debian, tensorflow by pip, where either can be had.
 pub(crate) fn check_tensors() -> Outcome {
-    let wheel = match built() {
+    let wheel = match built(FOR_TESTS) {
         Ok(wheel) => wheel,
         Err(outcome) => return outcome,
     };
+    if let Err(failed) = count_copies(&wheel) {
+        return failed;
+    }
     let mut figures =
         Figures::new("tensors: tests of the Python package with torch and tensorflow");
     let mut tested = false;
@@ -106,24 +110,68 @@ pub(crate) fn wheel() -> Outcome {
     outcome
 }
 
-/// A wheel for tests, and the interpreter that built it.
+/// Measures the package beside pyzmq; without `arguments` the table in the guide is
+/// written.
+pub(crate) fn compare(arguments: &[String]) -> io::Result<ExitCode> {
+    let installed = built(FOR_SPEED).and_then(|wheel| {
+        install(&wheel.python, &wheel.file)?;
+        Ok(wheel.python)
+    });
+    let python = match installed {
+        Ok(python) => python,
+        Err(outcome) => {
+            let mut tally = Tally::default();
+            tally.run("wheel", || outcome);
+            return Ok(tally.finish());
+        }
+    };
+    let mut compare = Command::new(python);
+    compare.current_dir(workspace::root());
+    compare.arg("python/benches/compare.py").args(arguments);
+    if arguments.is_empty() {
+        compare.args(["--write", "docs/PYTHON.md"]);
+    }
+    Ok(match process::run_in_the_open(&mut compare)? {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// How a wheel is built, and the folder where it is alone.
+#[derive(Debug, Clone, Copy)]
+struct Making {
+    folder: &'static str,
+    build: &'static str,
+}
+
+/// Without optimisation: a quarter of the time, and debug assertions.
+const FOR_TESTS: Making = Making {
+    folder: "wheels-of-tests",
+    build: "build-args=--profile quick --locked",
+};
+/// As users get it.
+const FOR_SPEED: Making = Making {
+    folder: "wheels-of-bench",
+    build: "build-args=--release --locked",
+};
+
+/// A wheel, and the interpreter that built it.
 struct Wheel {
     python: PathBuf,
     file: PathBuf,
 }
 
-/// Builds it as `pip install ./python` does, but without optimisation: a quarter of
-/// the time, and debug assertions.
-fn built() -> Result<Wheel, Outcome> {
+/// Builds it as `pip install ./python` does.
+fn built(making: Making) -> Result<Wheel, Outcome> {
     let python = Environment::Main.python(Effort::Install);
     let python = python.map_err(|missing| Outcome::skipped(missing.why, missing.enable))?;
-    let folder = workspace::target_dir().join("wheels-of-tests");
+    let folder = workspace::target_dir().join(making.folder);
     // Only the one that is built now is there afterwards.
     let _ = fs::remove_dir_all(&folder);
     let mut build = module(&python, &["pip", "wheel", "--quiet", "--no-deps"]);
     build.arg("--no-build-isolation").arg("--wheel-dir");
     build.arg(&folder);
-    build.args(["--config-settings", "build-args=--profile quick --locked"]);
+    build.args(["--config-settings", making.build]);
     build.arg("./python");
     run([("building", build)])?;
     let mut files = fs::read_dir(&folder).map_err(Outcome::failed)?;
@@ -136,6 +184,18 @@ fn install(python: &Path, wheel: &Path) -> Result<(), Outcome> {
     let mut install = module(python, &["pip", "install", "--quiet", "--no-deps"]);
     install.arg("--force-reinstall").arg(wheel);
     run([("installing", install)])
+}
+
+/// Counts what is copied of tensors of every length, where the tests leave out most of
+/// those of a gigabyte.
+fn count_copies(wheel: &Wheel) -> Result<(), Outcome> {
+    install(&wheel.python, &wheel.file)?;
+    let mut count = module(
+        &wheel.python,
+        &["pytest", "-q", "python/tests/test_copies.py"],
+    );
+    count.env("FERROMQ_COUNT_ALL", "1");
+    run([("counting copies", count)])
 }
 
 /// Tests tensors in an environment, if that needs no long installation; says so
