@@ -5,6 +5,7 @@ table in docs/python/tensors.md."""
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import platform
@@ -95,6 +96,8 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, int]:
     build = ["-O2", "-fno-builtin", "-shared", "-fPIC", "-o", library, source]
     subprocess.run([compiler, *build], check=True, timeout=60)
     environment = {**os.environ, "LD_PRELOAD": str(library)}
+    # All cases are counted at once: longer than one test may take, where others are busy.
+    faulthandler.cancel_dump_traceback_later()
     program = subprocess.run(
         [sys.executable, __file__], env=environment, stdout=subprocess.PIPE, timeout=200, check=True
     )
