@@ -1,5 +1,12 @@
 //! Sockets over `rdma://` on real verbs: on soft-RoCE, by `cargo xtask test --rdma`.
 
+mod children;
+mod devices;
+mod faults;
+// The rows of hostile input that are a device's affair, on this one.
+#[path = "../hostile/remote.rs"]
+mod remote;
+mod switching;
 #[path = "../../../transport-rdma/tests/common/verbs.rs"]
 mod verbs_subject;
 
