@@ -146,6 +146,24 @@ def test_mixed_receives_keep_the_rest(pair: Any) -> None:
     assert b.recv() == b"next"
 
 
+def test_a_router_that_names_a_peer_and_says_nothing_sends_nothing(peers: Any) -> None:
+    import zmq as theirs
+
+    import ferromq.zmq as ours
+
+    for zmq, context in ((ours, ours.Context()), (theirs, peers)):
+        router, dealer = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+        dealer.rcvtimeo = router.rcvtimeo = 30_000
+        dealer.identity = b"dealer"
+        dealer.connect(f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}")
+        dealer.send(b"here")
+        assert router.recv_multipart() == [b"dealer", b"here"]
+        router.send_multipart([b"dealer"])
+        router.send_multipart([b"dealer", b"something"])
+        assert dealer.recv() == b"something"
+        context.destroy(linger=0)
+
+
 def test_errors_have_numbers(pair: Any) -> None:
     a, _ = pair
     with pytest.raises(zmq.ZMQError) as raised:

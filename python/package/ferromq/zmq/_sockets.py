@@ -160,6 +160,10 @@ class Socket(_socket.Socket):
         self._set_partial(bool(parts or self._rest))
 
     def _send_parts(self, parts: list[Any], flags: int, copy: bool, track: bool) -> Tracker | None:
+        if len(parts) == 1 and self.type_name == "ROUTER":
+            # libzmq's habit, which programs of the guide rely on: a peer is named, and
+            # is sent nothing.
+            return None
         timeout = 0 if flags & c.NOBLOCK else None
         if copy and not track:
             _native_send_multipart(self, parts, timeout=timeout)

@@ -40,6 +40,9 @@ class Socket(_sockets.Socket):
         """Sends a message of several frames."""
         parts = [*self._parts, *msg_parts]
         self._parts.clear()
+        if len(parts) == 1 and self.type_name == "ROUTER":
+            # As where it is not awaited: nothing for a peer that is named.
+            return
         if self.try_send_multipart(parts):
             return
         if flags & c.NOBLOCK:
