@@ -16,7 +16,8 @@ use super::error::Failure;
 pub(crate) struct SecurityArgs {
     /// Connect encrypted (CURVE), to the server with this public key only: 40
     /// characters, or the file that they are in
-    #[arg(long, value_name = "KEY")]
+    // One key in 85 begins with a hyphen.
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     curve_server_key: Option<OsString>,
     /// Our own keys, as `ferromq keygen --out` writes them [default when
     /// connecting: new ones]

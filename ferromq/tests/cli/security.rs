@@ -114,6 +114,14 @@ fn keygen_writes_files_for_their_owner_and_replaces_none() {
     assert!(!place.path("half").exists() && place.read("half.pub") == "mine");
 }
 
+/// Z85 has a hyphen among its letters.
+#[test]
+fn what_begins_with_a_hyphen_may_be_a_key() {
+    let told = "ferromq: cannot read -abc: No such file or directory (os error 2)";
+    let push = "push --connect tcp://127.0.0.1:1 --size 5 --curve-server-key -abc";
+    Place::new().start(push).end().with(1, told);
+}
+
 #[test]
 fn curve_carries_messages_between_those_who_have_the_keys() {
     let place = Place::with_keys();

@@ -47,7 +47,9 @@ fn a_release_callback_may_call_its_socket() {
         .socket_with::<Pull>(Options::new().receive_high_water_mark(1))
         .unwrap();
     let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
-    let options = Options::new().linger(Some(Duration::ZERO));
+    let options = Options::new()
+        .linger(Some(Duration::ZERO))
+        .send_bytes_limit(1 << 30);
     let push = context.socket_with::<Push>(options).unwrap();
     push.connect(&endpoint).unwrap();
     assert!(push.wait_for_peers(1, PATIENCE).unwrap());
