@@ -225,11 +225,11 @@ fn lent_buffers_come_back_exactly_once_when_sent_and_when_dropped() {
         let (push, real) = bound(&context, SocketType::Push, options, "tcp://127.0.0.1:*");
         let _peer = RawPeer::connect(&real, "PULL", &[]);
         await_peers(&push, 1);
-        for _ in 0..40 {
+        for _ in 0..20 {
             push.send(lender.lend(1 << 20)).unwrap();
         }
     }
-    lender.expect(47);
+    lender.expect(27);
 }
 
 #[test]
