@@ -64,6 +64,17 @@ impl Survivor {
         survivor
     }
 
+    /// A child is sent to its death on this passing of a point, and gets there.
+    pub(crate) fn sees_die(&mut self, point: KillPoint, passing: u64) {
+        let ended = self.outlive(Some((point, passing)));
+        let label = point.label();
+        assert_eq!(
+            ended,
+            Ended::Killed,
+            "nobody passed {label} {passing} times"
+        );
+    }
+
     /// Serves a child, to its end, and is left with nothing of it.
     pub(crate) fn outlive(&mut self, dies: Option<(KillPoint, u64)>) -> Ended {
         let ended = self.serve(dies);
