@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ferromq_transport::{Lender, Lent, Loan, NoMemory};
 
 use crate::error::errno_of;
-use crate::memory::{Pages, Slot};
+use crate::sys::{Pages, Slot};
 use crate::verbs::Part;
 
 /// The shortest class.

@@ -84,11 +84,11 @@ mod hello;
 mod lending;
 mod link;
 mod listen;
-// The one module that touches memory by its address.
-#[allow(unsafe_code)]
-mod memory;
 mod registry;
 mod ring;
+// The one module that is unsafe.
+#[allow(unsafe_code)]
+mod sys;
 mod transport;
 // Without a provider nothing is ever told.
 #[cfg_attr(

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 
 use crate::credit::{CONTROL_SLOTS, Credits, Kind};
 use crate::hello::{HEADER, Header};
-use crate::memory::Slot;
+use crate::sys::Slot;
 use crate::verbs::{Access, Incoming, Outgoing, Piece, Queue, Region, Signal};
 
 /// Slots of one length, registered together.

@@ -307,7 +307,7 @@ pub(crate) fn failed(
 /// This system's devices.
 #[cfg(feature = "verbs")]
 fn system() -> Arc<dyn Provider> {
-    Arc::new(crate::verbs::sys::System)
+    Arc::new(crate::sys::System)
 }
 
 #[cfg(not(feature = "verbs"))]

@@ -7,7 +7,7 @@ use ferromq_transport::{Link, LinkOptions, Listener, Transport};
 use super::{Pair, connect, until};
 use crate::credit::Kind;
 use crate::hello::{Header, Hello};
-use crate::memory::Slot;
+use crate::sys::Slot;
 use crate::verbs::{
     Access, Completion, Incoming, Outgoing, Piece, Provider, Queue, Region, Signal, Sizes,
 };

@@ -21,12 +21,8 @@
 #[cfg(any(test, feature = "software"))]
 pub(crate) mod soft;
 mod status;
-// The other module that is unsafe: it calls the system's libraries.
-#[cfg(feature = "verbs")]
-#[allow(unsafe_code)]
-pub(crate) mod sys;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -35,7 +31,7 @@ use std::sync::Arc;
 
 pub use status::Status;
 
-use crate::memory::Pages;
+use crate::sys::Pages;
 
 /// Where queues come from.
 pub(crate) trait Provider: Send + Sync {

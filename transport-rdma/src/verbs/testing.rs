@@ -8,9 +8,9 @@ use super::{
     Access, Completion, Event, Fetch, Incoming, Listening, Notify, Outgoing, Piece, Provider,
     Queue, Registered, Remote, Request, Signal, Sizes, Status,
 };
-use crate::memory::Slot;
+use crate::sys::Slot;
 
-pub(super) const SIZES: Sizes = Sizes {
+pub(crate) const SIZES: Sizes = Sizes {
     sends: 4,
     receives: 4,
     reads: 4,
@@ -18,14 +18,14 @@ pub(super) const SIZES: Sizes = Sizes {
 };
 
 /// A queue with a page of memory.
-pub(super) struct End {
-    pub(super) queue: Box<dyn Queue>,
-    pub(super) memory: Slot,
-    pub(super) registered: Registered,
+pub(crate) struct End {
+    pub(crate) queue: Box<dyn Queue>,
+    pub(crate) memory: Slot,
+    pub(crate) registered: Registered,
 }
 
 impl End {
-    pub(super) fn new(mut queue: Box<dyn Queue>, access: Access) -> Self {
+    pub(crate) fn new(mut queue: Box<dyn Queue>, access: Access) -> Self {
         let memory = Slot::cut(4096, 1).unwrap().remove(0);
         let registered = queue.register(memory.part(0..4096), access).unwrap();
         Self {
@@ -35,7 +35,7 @@ impl End {
         }
     }
 
-    pub(super) fn piece(&self, offset: usize, len: usize) -> Piece {
+    pub(crate) fn piece(&self, offset: usize, len: usize) -> Piece {
         let region = self.registered.region;
         Piece {
             region,
@@ -44,7 +44,7 @@ impl End {
         }
     }
 
-    pub(super) fn send(&mut self, work: u64, len: usize, signal: Signal) -> io::Result<()> {
+    pub(crate) fn send(&mut self, work: u64, len: usize, signal: Signal) -> io::Result<()> {
         self.queue.post_sends(&[Outgoing {
             work,
             from: self.piece(0, len),
@@ -53,20 +53,20 @@ impl End {
         }])
     }
 
-    pub(super) fn receive(&mut self, work: u64, len: usize) {
+    pub(crate) fn receive(&mut self, work: u64, len: usize) {
         let into = self.piece(2048, len);
         self.queue
             .post_receives(&[Incoming { work, into }])
             .unwrap();
     }
 
-    pub(super) fn fetch(&mut self, work: u64, from: Remote, len: usize) {
+    pub(crate) fn fetch(&mut self, work: u64, from: Remote, len: usize) {
         let into = self.piece(0, len);
         self.queue.post_read(Fetch { work, into, from }).unwrap();
     }
 
     /// The next completion, slept for as an event loop does.
-    pub(super) fn completion(&mut self) -> Completion {
+    pub(crate) fn completion(&mut self) -> Completion {
         let mut place = [Completion {
             work: 0,
             outcome: Ok(0),
@@ -81,7 +81,7 @@ impl End {
         }
     }
 
-    pub(super) fn event(&mut self) -> Event {
+    pub(crate) fn event(&mut self) -> Event {
         loop {
             if let Some(event) = self.queue.poll_event() {
                 return event;
@@ -91,7 +91,7 @@ impl End {
     }
 }
 
-pub(super) fn sleep_on(fd: BorrowedFd<'_>) {
+pub(crate) fn sleep_on(fd: BorrowedFd<'_>) {
     use mio::unix::SourceFd;
     use mio::{Events, Interest, Poll, Token};
     let mut poll = Poll::new().unwrap();
@@ -106,7 +106,7 @@ pub(super) fn sleep_on(fd: BorrowedFd<'_>) {
 }
 
 /// Finds the way from `from` to `to`.
-pub(super) fn dial(
+pub(crate) fn dial(
     provider: &dyn Provider,
     to: SocketAddr,
     from: Option<IpAddr>,
@@ -122,7 +122,7 @@ pub(super) fn dial(
 }
 
 /// Who asks to be connected, once somebody does.
-pub(super) fn next(listening: &mut dyn Listening) -> Box<dyn Request> {
+pub(crate) fn next(listening: &mut dyn Listening) -> Box<dyn Request> {
     loop {
         match listening.next() {
             Ok(request) => return request,
@@ -133,7 +133,7 @@ pub(super) fn next(listening: &mut dyn Listening) -> Box<dyn Request> {
 }
 
 /// Two ends of a connection: who dialled, from `from`, and who accepted, at `at`.
-pub(super) fn pair(provider: &dyn Provider, from: Option<IpAddr>, at: IpAddr) -> (End, End) {
+pub(crate) fn pair(provider: &dyn Provider, from: Option<IpAddr>, at: IpAddr) -> (End, End) {
     let mut listening = provider.listen(SocketAddr::new(at, 0), 4).unwrap();
     let mut dialled = End::new(dial(provider, listening.local(), from), Access::Local);
     dialled.queue.establish(b"hello").unwrap();
@@ -149,6 +149,6 @@ pub(super) fn pair(provider: &dyn Provider, from: Option<IpAddr>, at: IpAddr) ->
     (dialled, accepted)
 }
 
-pub(super) fn done(work: u64, outcome: Result<u32, Status>) -> Completion {
+pub(crate) fn done(work: u64, outcome: Result<u32, Status>) -> Completion {
     Completion { work, outcome }
 }

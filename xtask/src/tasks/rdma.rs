@@ -15,7 +15,7 @@ pub(crate) type Suite = &'static [&'static str];
 
 /// All of it, by name.
 pub(crate) const SUITES: [(&str, Suite); 3] = [
-    ("provider", &[VERBS, TRANSPORT, "--lib", "verbs::sys"]),
+    ("provider", &[VERBS, TRANSPORT, "--lib", "sys::"]),
     ("transport", &[VERBS, TRANSPORT, "--test=verbs"]),
     (
         "sockets",

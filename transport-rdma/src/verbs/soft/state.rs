@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::Bell;
 use super::faults::Faults;
 use super::pair::{Operation, Pair, Phase, Side, no_memory};
-use crate::memory::Pages;
+use crate::sys::Pages;
 use crate::verbs::{Access, Fetch, Outgoing, Part, Region, Registered, Remote, Signal, Status};
 
 /// Ports that are given to those who ask for any.

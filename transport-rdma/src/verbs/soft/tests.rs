@@ -1,5 +1,5 @@
 use super::*;
-use crate::memory::Pages;
+use crate::sys::Pages;
 use crate::verbs::testing::{End, SIZES, dial, done, sleep_on};
 use crate::verbs::{
     Access, Completion, Event, Notify, Part, Region, Registered, Remote, Signal, Status,

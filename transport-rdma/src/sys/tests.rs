@@ -1,16 +1,18 @@
 //! The provider on devices: soft-RoCE's, in tests/rdma-vm, or two addresses of this
 //! machine's own cards in `FERROMQ_RDMA_BED`, as in `10.2.0.1 10.2.0.2`.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
-use super::*;
-use crate::memory::Slot;
+use super::{Slot, System};
 use crate::verbs::testing::{End, SIZES, dial, done, next, pair, sleep_on};
-use crate::verbs::{Access, Event, Notify, Piece, Region, Registered, Remote, Signal, Status};
+use crate::verbs::{
+    Access, Event, Notify, Piece, Provider, Region, Registered, Remote, Signal, Status,
+};
 
 /// Two addresses, each of a device.
 fn bed() -> (IpAddr, IpAddr) {
@@ -299,10 +301,7 @@ fn a_process_that_is_killed_is_told_of() {
     }
     let mut listening = System.listen(SocketAddr::new(at, 0), 4).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "verbs::sys::tests::a_process_that_is_killed_is_told_of",
-        ])
+        .args(["--exact", "sys::tests::a_process_that_is_killed_is_told_of"])
         .env(LISTENER, listening.local().to_string())
         .spawn()
         .unwrap();

@@ -1,4 +1,4 @@
-//! Memory that devices reach: the one module here that touches it by its address.
+//! Memory that devices reach.
 //!
 //! Pages are mapped for as long as anything has them: a [`Slot`] or a registration.
 //! A slot is a part of pages that nobody else in this process has, as a `Box` is; it

@@ -4,28 +4,15 @@
 //!  System ─ listen ─▶ SystemListening ─ next ─▶ SystemRequest ─┐
 //!     │                                                        ├─▶ SystemQueue
 //!     └───── dial ───▶ SystemDialling ─── poll_routed ─────────┘
-//!
-//!  handle  what is unsafe about owning what the libraries allocate
-//!  cm      event channels, identifiers, events: rdma_cm
-//!  device  protection domain, completion channel and queue, registrations: ibverbs
-//!  queue   a queue pair and all of these
 //! ```
 //!
-//! All calls of the libraries are in here, and all that is unsafe about them. Their
+//! All calls of the libraries are in this file and its neighbours. Their
 //! descriptors are set not to block, and no call waits for the network. (Ending a
 //! connection waits for the device, to forget what was posted.)
 //!
 //! Safety arguments rest on what the manual pages of rdma-core promise: its functions may
 //! be called from any thread; an object is valid from the call that made it until the one
 //! that destroys it; nothing that was posted is touched after the queue pair's end.
-
-mod cm;
-mod device;
-mod handle;
-mod interfaces;
-mod queue;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,9 +22,10 @@ use std::sync::Once;
 
 use rustix::io::Errno;
 
-use self::cm::{Channel, Happened, Identifier};
-use self::queue::{Role, SystemQueue};
-use super::{Dialling, Listening, Provider, Queue, Request, Served, Sizes};
+use super::cm::{self, Channel, Happened, Identifier};
+use super::queue::{Role, SystemQueue};
+use super::{device, interfaces};
+use crate::verbs::{Dialling, Listening, Provider, Queue, Request, Served, Sizes};
 
 /// The devices of this machine.
 #[derive(Debug, Clone, Copy)]
