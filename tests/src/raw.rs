@@ -2,6 +2,7 @@
 
 mod frame;
 mod link;
+mod queues;
 mod shared;
 mod stream;
 
@@ -128,7 +129,12 @@ impl RawPeer {
 
     /// Sends these bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the other side reads");
+        if let Err(error) = self.stream.write_all(bytes) {
+            panic!(
+                "the other side does not read: {error}; {}",
+                self.stream.queues()
+            );
+        }
     }
 
     /// Sends these bytes unless the other side has closed.
@@ -190,9 +196,8 @@ impl RawPeer {
     #[must_use]
     pub fn read_exact(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        self.stream
-            .read_exact(&mut bytes)
-            .unwrap_or_else(|error| panic!("no {len} bytes: {error}"));
+        let read = self.stream.read_exact(&mut bytes);
+        read.unwrap_or_else(|error| panic!("no {len} bytes: {error}; {}", self.stream.queues()));
         bytes
     }
 

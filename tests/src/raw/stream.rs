@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use super::link::LinkStream;
+use super::queues;
 use super::shared::SharedStream;
 use crate::{PATIENCE, Place, RawPeer, Via};
 
@@ -121,6 +122,14 @@ impl Stream {
             Self::Ipc(stream) => stream.read_to_end(bytes),
             Self::Shm(stream) => stream.read_to_end(bytes),
             Self::Link(stream) => stream.read_to_end(bytes),
+        }
+    }
+
+    /// Where the bytes are that were sent, for whoever asks why nothing moves.
+    pub(crate) fn queues(&self) -> String {
+        match self {
+            Self::Tcp(stream) => queues::of(stream),
+            _ => "not tcp".into(),
         }
     }
 
