@@ -1,5 +1,5 @@
 //! Commands in traffic: PING, PONG, SUBSCRIBE, CANCEL, JOIN, LEAVE, ERROR
-//! (37/ZMTP), and RELEASE (docs/PROTOCOL.md, section 11).
+//! (37/ZMTP), and RELEASE (docs/PROTOCOL.md, section 10).
 
 use crate::ProtocolError;
 use crate::connection::error_reason;

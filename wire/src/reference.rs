@@ -4,7 +4,7 @@ use zerocopy::byteorder::big_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Where the payload of a frame lies that travels by reference, in memory that the
-/// peer can reach by itself (docs/PROTOCOL.md, section 11).
+/// peer can reach by itself (docs/PROTOCOL.md, section 10).
 ///
 /// What the numbers mean is the transport's affair, but for `len` and `token`. They
 /// come from the peer: nothing but `len`, which no limit forbids, has been checked.
