@@ -253,6 +253,8 @@ pub(crate) enum Fault {
     CallTakesFromPoller,
     /// The I/O thread tells nobody what it took.
     WorkerKeepsEvents,
+    /// The I/O thread leaves its work to a call that has the epoll.
+    WorkerLeavesToCall,
     /// The I/O thread tells no poller what it took.
     WorkerForgetsPoller,
     /// A poller goes and leaves those at the turnstile there.

@@ -202,10 +202,14 @@ impl Reactor {
             Source::Socket(key).token(),
             mio::Interest::READABLE,
         );
-        if registered.is_ok() {
-            core.work(crate::socket::Turn::First);
-            self.finish_if_sent(key);
+        if registered.is_err() {
+            // The kernel has no memory for it: once more when it seems away for as long.
+            watch.presence.give_back();
+            watch.away = Duration::ZERO;
+            return;
         }
+        core.work(crate::socket::Turn::First);
+        self.finish_if_sent(key);
     }
 
     /// Something happened at a socket that we have taken.

@@ -41,6 +41,8 @@ pub(super) struct State {
     closed: bool,
     /// The link was read since it last became readable.
     drained: bool,
+    /// A look was over before the link was read to its end.
+    cut: bool,
     inbound: u32,
     has_room: bool,
     /// Of what was left, so much was taken.
@@ -68,6 +70,10 @@ pub(super) struct Kernel {
     locked: bool,
     /// Calls that sleep in the epoll, or are about to.
     sleepers: u32,
+    /// What the epoll of the I/O thread, in which this one is nested, has to tell.
+    edge: bool,
+    /// Nobody makes calls any more.
+    ended: bool,
 }
 
 impl Kernel {
@@ -176,7 +182,10 @@ impl Awaited for Socket {
     fn release(&self) {}
 
     fn wake(&self) {
-        self.happens(|kernel| kernel.woken = true);
+        self.happens(|kernel| {
+            kernel.woken = true;
+            kernel.edge = true;
+        });
     }
 
     fn raise(&self) {
@@ -207,6 +216,7 @@ impl Socket {
         self.happens(|kernel| {
             kernel.unread += count;
             kernel.readable = true;
+            kernel.edge = true;
         });
     }
 
@@ -289,6 +299,71 @@ impl Socket {
         self.look(&mut inside, Looker::Sender, |inside, _| {
             self.read(inside);
         });
+    }
+
+    /// Reads one message, as a peer's share of a look ends. What is left is come back to.
+    fn pump(&self, state: &mut State) {
+        if state.drained && !state.cut {
+            return;
+        }
+        let more = {
+            let mut kernel = self.kernel.lock().unwrap();
+            state.inbound += kernel.unread.min(1);
+            kernel.unread = kernel.unread.saturating_sub(1);
+            kernel.unread > 0
+        };
+        (state.drained, state.cut) = (!more, more);
+        if more {
+            self.wake();
+        }
+    }
+
+    /// A send on a publisher, which reads what it is told of.
+    pub(super) fn publish(&self) {
+        let mut inside = self.enter_call();
+        self.look(&mut inside, Looker::Call, |inside, _| self.pump(inside));
+    }
+
+    /// Who made calls is gone.
+    pub(super) fn callers_end(&self) {
+        self.happens(|kernel| kernel.ended = true);
+    }
+
+    /// The I/O thread, to which a caller seems away, does his work until nothing is
+    /// told any more.
+    pub(super) fn attend(&self) {
+        self.flags.set_taken();
+        loop {
+            self.work(|inside, epoll| {
+                self.pump(inside);
+                Self::take_events(epoll, Some(Duration::ZERO));
+                self.handle(inside, epoll);
+                self.pump(inside);
+                (!inside.cut, false)
+            });
+            if !self.await_edge() {
+                return;
+            }
+        }
+    }
+
+    /// False: there will be none.
+    fn await_edge(&self) -> bool {
+        let mut kernel = self.kernel.lock().unwrap();
+        loop {
+            if std::mem::take(&mut kernel.edge) {
+                return true;
+            }
+            if kernel.ended {
+                return false;
+            }
+            kernel = self.changed.wait(kernel).unwrap();
+        }
+    }
+
+    /// Messages that nobody has read.
+    pub(super) fn unread(&self) -> u32 {
+        self.kernel.lock().unwrap().unread
     }
 
     fn is_ready(&self, interest: Interest) -> Result<bool, Closed> {

@@ -89,6 +89,21 @@ fn receiver_beside_poller() {
     world.join().unwrap();
 }
 
+/// A publisher that nobody receives from reads what comes, be it in a call or, while
+/// one goes on for so long that its caller seems away, in the I/O thread.
+fn publisher_and_worker() {
+    let socket = Arc::new(Socket::default());
+    socket.messages_come(3);
+    let worker = {
+        let socket = socket.clone();
+        thread::spawn(move || socket.attend())
+    };
+    socket.publish();
+    socket.callers_end();
+    worker.join().unwrap();
+    assert_eq!(socket.unread(), 0, "nobody reads on");
+}
+
 /// A user's loop receives while another thread sends.
 fn loop_and_sender() {
     run(&[LOOP, SENDER, |socket| socket.messages_come(1)]);
@@ -143,6 +158,11 @@ fn pollers_are_woken() {
 }
 
 #[test]
+fn what_a_call_leaves_is_read() {
+    holds("publisher_and_worker", publisher_and_worker);
+}
+
+#[test]
 fn a_poller_and_a_call_are_woken() {
     holds("poller_and_receiver", poller_and_receiver);
     holds("receiver_beside_poller", receiver_beside_poller);
@@ -165,8 +185,9 @@ fn closing_wakes_all() {
 
 #[test]
 fn planted_bugs_are_found() {
-    let models: [(Fault, fn()); 15] = [
+    let models: [(Fault, fn()); 16] = [
         (Fault::WorkerKeepsEvents, receiver_and_worker),
+        (Fault::WorkerLeavesToCall, publisher_and_worker),
         (Fault::SleepsBesideSleeper, two_receivers),
         (Fault::SleepsWithoutToken, two_receivers),
         (Fault::TicketAfterUnlock, two_receivers),
@@ -183,6 +204,6 @@ fn planted_bugs_are_found() {
         (Fault::SleepsOnClosed, close_under_receivers),
     ];
     for (fault, model) in models {
-        explore(Some(fault), Some(2), model);
+        explore(Some(fault), Some(3), model);
     }
 }
