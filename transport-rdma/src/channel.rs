@@ -13,10 +13,14 @@ use crate::error::{LinkError, Work};
 use crate::gather::Gathered;
 use crate::hello::Hello;
 use crate::ring::{ReceiveRing, SendRing, work};
-use crate::verbs::{Access, Fetch, Limits, Notify, Part, Queue, Region, Registered, Sizes, Status};
+use crate::verbs::{
+    Access, Fetch, Limits, Notify, Part, Queue, Region, Registered, Sizes, Status, Store,
+};
 
 /// Reads of a peer's memory that are under way at a time.
 pub(crate) const READS: u8 = 4;
+/// Writes into a peer's memory that are under way at a time.
+const WRITES: u8 = 16;
 
 /// How much room a link has.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +34,7 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn sizes(self) -> Sizes {
         Sizes {
-            sends: u32::from(self.send_slots + CONTROL_SLOTS) + u32::from(READS),
+            sends: u32::from(self.send_slots + CONTROL_SLOTS) + u32::from(READS + WRITES),
             receives: u32::from(self.receive.slots + CONTROL_SLOTS),
             reads: READS,
             inline: INLINE,
@@ -56,6 +60,9 @@ pub(crate) struct Channel {
     /// Reads that are under way, and what became of others.
     reading: usize,
     read: VecDeque<(u64, Result<(), Status>)>,
+    /// Writes that are under way, and how many others have arrived.
+    writing: usize,
+    written: usize,
     pub(crate) tally: Arc<Tally>,
 }
 
@@ -73,6 +80,7 @@ pub(crate) enum Awaited {
     Input,
     Room,
     Read,
+    Written,
 }
 
 impl Channel {
@@ -102,6 +110,8 @@ impl Channel {
             armed: None,
             reading: 0,
             read: VecDeque::new(),
+            writing: 0,
+            written: 0,
             tally,
         })
     }
@@ -150,6 +160,7 @@ impl Channel {
             Awaited::Room => self.may_send() || self.over.is_some(),
             // A peer that sends no more may still be read from.
             Awaited::Read => !self.read.is_empty() || failed,
+            Awaited::Written => self.written > 0 || self.over.is_some(),
         }
     }
 
@@ -222,8 +233,10 @@ impl Channel {
         self.queue.register(part, access)
     }
 
-    pub(crate) fn deregister(&mut self, region: Region) {
-        self.queue.deregister(region);
+    /// # Errors
+    /// Of the system: the device may have it still.
+    pub(crate) fn deregister(&mut self, region: Region) -> io::Result<()> {
+        self.queue.deregister(region)
     }
 
     /// How many reads may be posted now.
@@ -239,6 +252,25 @@ impl Channel {
         if let Err(error) = self.queue.post_read(fetch) {
             self.refused(Work::Read, &error);
         }
+    }
+
+    /// How many writes may be posted now.
+    pub(crate) fn writes_left(&self) -> usize {
+        usize::from(WRITES).saturating_sub(self.writing)
+    }
+
+    pub(crate) fn post_write(&mut self, mut store: Store) {
+        store.work = work::number(work::WRITE, 0);
+        self.writing += 1;
+        self.tally.add(Count::Writes, 1);
+        if let Err(error) = self.queue.post_write(store) {
+            self.refused(Work::Write, &error);
+        }
+    }
+
+    /// How many writes have arrived since this was asked last: the first ones.
+    pub(crate) fn take_written(&mut self) -> usize {
+        std::mem::take(&mut self.written)
     }
 
     /// What became of a read: its number, and whether it failed.

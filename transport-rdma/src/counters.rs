@@ -15,6 +15,8 @@ pub struct Counters {
     pub receives: u64,
     /// Reads of a peer's memory that were posted.
     pub reads: u64,
+    /// Writes into a peer's memory that were posted.
+    pub writes: u64,
     /// Completions that were polled.
     pub completions: u64,
     /// Completions of what we sent: of several messages, one.
@@ -31,7 +33,7 @@ pub struct Counters {
 
 /// The same while they are counted.
 #[derive(Debug, Default)]
-pub(crate) struct Tally([AtomicU64; 10]);
+pub(crate) struct Tally([AtomicU64; 11]);
 
 /// What is counted.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,7 @@ pub(crate) enum Count {
     SendCalls,
     Receives,
     Reads,
+    Writes,
     Completions,
     SendCompletions,
     Arms,
@@ -61,6 +64,7 @@ impl Tally {
             send_calls,
             receives,
             reads,
+            writes,
             completions,
             send_completions,
             arms,
@@ -73,6 +77,7 @@ impl Tally {
             send_calls,
             receives,
             reads,
+            writes,
             completions,
             send_completions,
             arms,

@@ -88,6 +88,12 @@ pub enum LinkError {
         /// Credits that could have come.
         spent: u32,
     },
+    /// A write that took room for a message: no link makes one.
+    #[error("the peer's write came with a number, {value:#x}, and no message")]
+    Immediate {
+        /// The number.
+        value: u32,
+    },
     /// A place in the peer's memory that it cannot mean.
     #[error("the peer refers to key {key:#x}, which no device has")]
     Key {
@@ -113,6 +119,8 @@ pub enum Work {
     Receive,
     /// A read of the peer's memory.
     Read,
+    /// A write into the peer's memory.
+    Write,
     /// A request to be woken.
     Arm,
 }
@@ -123,6 +131,7 @@ impl std::fmt::Display for Work {
             Self::Send => "a send",
             Self::Receive => "a receive",
             Self::Read => "a read of the peer's memory",
+            Self::Write => "a write into the peer's memory",
             Self::Arm => "a request for notification",
         })
     }
@@ -145,6 +154,7 @@ impl LinkError {
             | Self::Kind { .. }
             | Self::Overrun { .. }
             | Self::Credits { .. }
+            | Self::Immediate { .. }
             | Self::Key { .. } => io::ErrorKind::InvalidData,
         }
     }

@@ -11,6 +11,9 @@
 //! ```
 //!
 //! What was fetched is a copy in our own memory: nobody changes it while it is looked at.
+//! The other way round, by writing, is in `writing`.
+
+mod writing;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 
 use ferromq_transport::{Bytes, Place};
 
+use self::writing::Writing;
 use crate::Keys;
 use crate::arena::{Arena, Block};
 use crate::channel::Channel;
@@ -44,6 +48,7 @@ pub(crate) struct Lending {
     fetching: Option<Fetching>,
     /// Numbers reads.
     reads: u64,
+    writing: Writing,
 }
 
 struct Export {
@@ -83,6 +88,7 @@ impl Lending {
             told: 0,
             fetching: None,
             reads: 0,
+            writing: Writing::default(),
         }
     }
 
@@ -193,6 +199,7 @@ impl Drop for Lending {
         for export in self.exports.values() {
             self.arena.let_go(export.block);
         }
+        self.writing.let_go(&self.arena);
     }
 }
 

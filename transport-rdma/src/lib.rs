@@ -21,6 +21,8 @@
 //! - **Long payloads go by reference** (`lending`): the sender registers the payload, and
 //!   it alone, to be read; the receiver reads it into memory of its own, in pieces of
 //!   4 MiB, four at a time.
+//! - **Memory that is opened** is written into by the peer (`lending::writing`), which is
+//!   for those who move memory, not messages: no socket does. Sixteen writes at a time.
 //! - **Waiting** (`gather`, `link`): an epoll over the channel of completions and that of
 //!   the connection's events. Whatever finds nothing arms, looks once more, and only then
 //!   says so; events that were not needed are drained. Nothing spins.
@@ -32,14 +34,14 @@
 //!   test runs over it (`software`).
 //!
 //! # READ, not WRITE
-//! The sender could write the payload into the receiver's memory as well, and tell it with
-//! the last packet (RDMA WRITE with immediate data), which saves a round trip. But then the
-//! receiver must have set memory aside for each peer before it knows what comes, of the
-//! longest payload's length, and let the peer write there: while it looks at one payload,
-//! nothing but the peer's good will keeps the next one from overwriting it. With READ the
-//! receiver chooses where, when and how much, its memory is never anybody else's to write,
-//! and what it has looked at stays as it is. The round trip is a few microseconds, once a
-//! payload of 64 KiB or more.
+//! The sender could write a message's payload into the receiver's memory as well, and tell
+//! it with the last packet (RDMA WRITE with immediate data). Where it has to ask for room
+//! first, that takes as long: a question, an answer and the bytes, as READ takes a
+//! reference, a request and the bytes. It saves one way and back only if
+//! the receiver has set memory aside for each peer before it knows what comes, of the
+//! longest payload's length, and lets the peer write there. With READ the
+//! receiver chooses where, when and how much, its memory is never anybody else's to write
+//! unless it says so, and nothing that it looks at is open to the peer. docs/RDMA.md has the counts.
 //!
 //! # Trust
 //! Each link has a protection domain of its own: a key opens nothing of another link's. It

@@ -9,7 +9,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use ferromq_transport::{Bytes, Endpoint, Lender, Link, Memory, PeerAddress, Place, Wait};
+use ferromq_transport::{Bytes, Endpoint, Lender, Link, Loan, Memory, PeerAddress, Place, Wait};
 
 use crate::address;
 use crate::channel::{Awaited, Channel, Over};
@@ -54,7 +54,7 @@ impl Open {
 
 /// A set of [`Awaited`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Wants([bool; 3]);
+struct Wants([bool; 4]);
 
 impl Wants {
     fn of(&mut self, awaited: Awaited) -> &mut bool {
@@ -62,6 +62,7 @@ impl Wants {
             Awaited::Input => &mut self.0[0],
             Awaited::Room => &mut self.0[1],
             Awaited::Read => &mut self.0[2],
+            Awaited::Written => &mut self.0[3],
         }
     }
 }
@@ -182,11 +183,7 @@ impl RdmaLink {
                 Look::Once => channel.look(),
                 Look::Armed => channel.arm(&self.gathered, Awaited::Room),
             }
-            match channel.over() {
-                None => {}
-                Some(Over::InOrder) => return Err(io::ErrorKind::BrokenPipe.into()),
-                Some(Over::Failed(error)) => return Err(error.into()),
-            }
+            refuse_if_over(channel)?;
             let written = channel.write(bufs);
             if written > 0 {
                 return Ok(written);
@@ -211,7 +208,13 @@ impl RdmaLink {
             return;
         };
         let mut found = false;
-        for awaited in [Awaited::Input, Awaited::Room, Awaited::Read] {
+        let all = [
+            Awaited::Input,
+            Awaited::Room,
+            Awaited::Read,
+            Awaited::Written,
+        ];
+        for awaited in all {
             if *self.wants.of(awaited) && channel.is_ready(awaited) {
                 *self.wants.of(awaited) = false;
                 *self.told.of(awaited) = true;
@@ -335,6 +338,34 @@ impl Memory for RdmaLink {
             lending.returned(channel, bytes);
         }
     }
+
+    fn open(&mut self, loan: Loan) -> Result<Place, Loan> {
+        match &mut self.open {
+            Some(open) => open.lending.open(&mut open.channel, loan),
+            None => Err(loan),
+        }
+    }
+
+    fn close(&mut self, place: Place) -> Option<Loan> {
+        let Open {
+            channel, lending, ..
+        } = self.open.as_deref_mut()?;
+        lending.close(channel, place)
+    }
+
+    fn write(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+        self.is_looking(Awaited::Written);
+        let result = self.store(place, bytes);
+        self.settle();
+        result
+    }
+
+    fn writing(&mut self) -> io::Result<usize> {
+        self.is_looking(Awaited::Written);
+        let result = self.count_writes();
+        self.settle();
+        result
+    }
 }
 
 impl RdmaLink {
@@ -358,12 +389,7 @@ impl RdmaLink {
                     }
                 }
                 (Err(error), _) => {
-                    let own = error
-                        .get_ref()
-                        .and_then(|it| it.downcast_ref::<LinkError>());
-                    if let Some(own) = own {
-                        channel.fail(*own);
-                    }
+                    fail_by(channel, error);
                     return result;
                 }
                 _ => return result,
@@ -371,6 +397,74 @@ impl RdmaLink {
         }
         *self.wants.of(Awaited::Read) = true;
         Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl RdmaLink {
+    /// Takes what has arrived, and gives the link with what has not.
+    fn look_for_writes(&mut self, look: Look) -> io::Result<(&mut Open, usize)> {
+        let Some(open) = self.open.as_deref_mut() else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        match look {
+            Look::Not => {}
+            Look::Once => open.channel.look(),
+            Look::Armed => open.channel.arm(&self.gathered, Awaited::Written),
+        }
+        let left = open.lending.writing(&mut open.channel);
+        Ok((open, left))
+    }
+
+    fn store(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+        for look in [Look::Not, Look::Once, Look::Armed] {
+            let (open, _) = self.look_for_writes(look)?;
+            let Open {
+                channel, lending, ..
+            } = open;
+            refuse_if_over(channel)?;
+            match lending.write(channel, place, bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    fail_by(channel, &error);
+                    return Err(error);
+                }
+                Ok(posted) => return Ok(posted),
+            }
+        }
+        *self.wants.of(Awaited::Written) = true;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn count_writes(&mut self) -> io::Result<usize> {
+        let mut left = 0;
+        for look in [Look::Once, Look::Armed] {
+            let open;
+            (open, left) = self.look_for_writes(look)?;
+            if left == 0 {
+                return Ok(0);
+            }
+            refuse_if_over(&open.channel)?;
+        }
+        *self.wants.of(Awaited::Written) = true;
+        Ok(left)
+    }
+}
+
+/// # Errors
+/// The end of the link, if it has ended.
+fn refuse_if_over(channel: &Channel) -> io::Result<()> {
+    match channel.over() {
+        None => Ok(()),
+        Some(Over::InOrder) => Err(io::ErrorKind::BrokenPipe.into()),
+        Some(Over::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// An error of ours is the end of its link.
+fn fail_by(channel: &mut Channel, error: &io::Error) {
+    let own = error.get_ref();
+    if let Some(own) = own.and_then(|it| it.downcast_ref::<LinkError>()) {
+        channel.fail(*own);
     }
 }
 

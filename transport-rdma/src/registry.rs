@@ -79,12 +79,7 @@ impl Registry {
             entry.used = self.clock;
             return Ok(entry.registered);
         }
-        let registered = loop {
-            match channel.register(part.clone(), access) {
-                Err(_) if self.end_oldest(channel) => {}
-                registered => break registered?,
-            }
-        };
+        let registered = self.register(channel, part, access)?;
         let entry = Entry {
             registered,
             users: 1,
@@ -92,6 +87,24 @@ impl Registry {
         };
         self.entries.insert(extent, entry);
         Ok(registered)
+    }
+
+    /// A registration that nobody else uses, and that whoever asked for it ends.
+    ///
+    /// # Errors
+    /// Of the system, when there is nothing left to give up for it.
+    pub(crate) fn register(
+        &mut self,
+        channel: &mut Channel,
+        part: &Part,
+        access: Access,
+    ) -> io::Result<Registered> {
+        loop {
+            match channel.register(part.clone(), access) {
+                Err(_) if self.end_oldest(channel) => {}
+                registered => return registered,
+            }
+        }
     }
 
     /// Somebody uses it no more.
@@ -133,7 +146,9 @@ impl Registry {
         if let Some(entry) = self.entries.remove(&extent) {
             self.idle -= 1;
             self.idle_bytes -= extent.len;
-            channel.deregister(entry.registered.region);
+            // If it fails, our device may still reach it, or the peer read what it could
+            // before; nobody writes there. It stays mapped.
+            let _ = channel.deregister(entry.registered.region);
         }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) mod work {
     pub(crate) const RECEIVE: u64 = 0;
     pub(crate) const SEND: u64 = 1;
     pub(crate) const READ: u64 = 2;
+    pub(crate) const WRITE: u64 = 3;
 
     const SHIFT: u32 = 56;
 

@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// *imports* the bytes. Through the stream again it says when nobody looks at them
 /// any more; what a link took with it when it ended is *abandoned*.
 ///
+/// Where the carrier can, a side *opens* memory that the peer *writes* into by itself, at
+/// any place in it and as often as it likes, until it is *closed*.
+///
 /// ```text
 ///  sender                                   receiver
 ///  Lender::loan(len) -> Loan, filled
@@ -19,6 +22,13 @@ use std::sync::Arc;
 ///                                           Memory::import(place, len) -> bytes
 ///        <--- done with it, in the stream --
 ///  drop: the memory is lent again
+///
+///  writer                                   owner
+///                                           Memory::open(loan) -> Place
+///        <--- the place, in the stream ---
+///  Memory::write(place, bytes), ...
+///        ---- that it is done, in the stream ---->
+///                                           Memory::close(place) -> loan
 /// ```
 pub trait Memory {
     /// Where memory comes from that this link can export. Constant.
@@ -56,6 +66,58 @@ pub trait Memory {
     /// [`io::ErrorKind::InvalidData`]: no memory that the peer has told of, or not
     /// within it. Others as for [`Link`](crate::Link): the end of the link.
     fn import(&mut self, place: Place, len: u64) -> io::Result<Arc<dyn Bytes>>;
+
+    /// Lets the peer write into the bytes of a loan, and into nothing else, until
+    /// [`close`](Self::close): nobody here can look at them meanwhile, for the link has
+    /// them. The peer is to be told of the place through the stream.
+    ///
+    /// # Errors
+    /// The loan, if it is none of the [`Lender`]'s, if the carrier has no such writes (as
+    /// by default), or if there is no room to remember it.
+    fn open(&mut self, loan: Loan) -> Result<Place, Loan> {
+        Err(loan)
+    }
+
+    /// Takes back what was opened, as the peer has left it. When this returns, nothing that
+    /// the peer does changes it any more: a write to it that comes later ends the link.
+    /// `None`: nothing is open there, or the carrier cannot say that it has ended, and the
+    /// memory is given up. What is open when a link ends goes back to its lender, when the
+    /// peer can no longer reach it.
+    fn close(&mut self, place: Place) -> Option<Loan> {
+        let _ = place;
+        None
+    }
+
+    /// Starts to write into memory that the peer has opened, without its doing anything:
+    /// as many of `bytes`, from the first one on, as one request takes, and how many that
+    /// is. The rest is for further calls, at [`Place::behind`]. `bytes` are a loan of the
+    /// [`Lender`]'s, or part of one, and stay as they are until they have arrived, of which
+    /// [`writing`](Self::writing) tells; the loan may be dropped before.
+    ///
+    /// Writes arrive in the order of calls, and what is written to the stream afterwards
+    /// arrives after them. Cost: no copy; a registration of the memory where it is not
+    /// registered yet.
+    ///
+    /// # Errors
+    /// `WouldBlock`: as many are under way as may be; to be tried again when the link's `fd`
+    /// has become readable, which each such answer promises once. `InvalidInput`: bytes of
+    /// another memory. `OutOfMemory`: they cannot be registered. `Unsupported`: there are no
+    /// such writes, as by default. None of these hurts the link. Others as for
+    /// [`Link`](crate::Link), its end; a place that the peer has not opened, or no longer,
+    /// or not so far, is one of them, and may be told by a later call.
+    fn write(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+        let _ = (place, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// How many calls of [`write`](Self::write) have not arrived yet: the last ones. Where
+    /// there are any, the link's `fd` becomes readable, once, when there are fewer.
+    ///
+    /// # Errors
+    /// The end of the link. What of those writes has arrived is not known.
+    fn writing(&mut self) -> io::Result<usize> {
+        Ok(0)
+    }
 }
 
 /// Bytes that can be kept and read from any thread.
@@ -132,6 +194,18 @@ pub struct Place {
     pub offset: u64,
     /// What the carrier asks for as proof, such as an RDMA remote key; else 0.
     pub key: u64,
+}
+
+impl Place {
+    /// The place `bytes` further on in the same piece of memory. Whether that is as long
+    /// is not known here.
+    #[must_use]
+    pub fn behind(self, bytes: u64) -> Self {
+        Self {
+            offset: self.offset.wrapping_add(bytes),
+            ..self
+        }
+    }
 }
 
 /// Why there is no loan. The stream is always there instead.

@@ -16,10 +16,7 @@ impl Channel {
     /// Takes completions, all there are: what is posted again is so behind the last one,
     /// so that a peer cannot keep a call longer than what was posted lasts.
     pub(crate) fn look(&mut self) {
-        let mut places = [Completion {
-            work: 0,
-            outcome: Ok(0),
-        }; 16];
+        let mut places = [Completion::BLANK; 16];
         let mut taken = 0;
         loop {
             let count = self.queue.poll(&mut places);
@@ -49,9 +46,9 @@ impl Channel {
             self.armed = None;
             self.tally.add(Count::WakeUps, 1);
         }
-        let own = self.reading > 0 || !self.sending.has_room(Kind::Data);
+        let own = self.reading + self.writing > 0 || !self.sending.has_room(Kind::Data);
         let notify = match own || awaited == Awaited::Read {
-            // Only then is what we have sent, or read, worth a wake-up.
+            // Only then is what we have sent, read or written worth a wake-up.
             true => Notify::Any,
             false => Notify::Solicited,
         };
@@ -92,7 +89,7 @@ impl Channel {
         let failed = completion.outcome.err();
         match kind {
             work::RECEIVE => match completion.outcome {
-                Ok(len) => self.received(number as usize, len),
+                Ok(len) => self.received(number as usize, len, completion.immediate),
                 Err(status) => self.work_failed(Work::Receive, status),
             },
             work::SEND => {
@@ -100,6 +97,13 @@ impl Channel {
                 self.sending.completed(number);
                 if let Some(status) = failed {
                     self.work_failed(Work::Send, status);
+                }
+            }
+            work::WRITE => {
+                self.writing = self.writing.saturating_sub(1);
+                match failed {
+                    None => self.written += 1,
+                    Some(status) => self.work_failed(Work::Write, status),
                 }
             }
             _ => {
@@ -112,10 +116,15 @@ impl Channel {
         }
     }
 
-    fn received(&mut self, slot: usize, len: u32) {
+    fn received(&mut self, slot: usize, len: u32, immediate: Option<u32>) {
         // Who sends has seen that the connection stands.
         self.stands = true;
-        if let Err(error) = self.take_message(slot, len) {
+        let taken = match immediate {
+            // Nothing is in that slot, whatever its length.
+            Some(value) => Err(LinkError::Immediate { value }),
+            None => self.take_message(slot, len),
+        };
+        if let Err(error) = taken {
             self.fail(error);
         }
     }

@@ -165,14 +165,27 @@ fn completion(told: &ffi::ibv_wc) -> Completion {
             ffi::ibv_wc_status::IBV_WC_SUCCESS => Ok(told.byte_len),
             status => Err(Status::from_number(status)),
         },
+        immediate: immediate(told),
     }
+}
+
+/// What came with a write of the peer's, if this is one. (A send may have such a number
+/// as well: it is a message like others.)
+fn immediate(told: &ffi::ibv_wc) -> Option<u32> {
+    let success = told.status == ffi::ibv_wc_status::IBV_WC_SUCCESS;
+    if !success || told.opcode != ffi::ibv_wc_opcode::IBV_WC_RECV_RDMA_WITH_IMM {
+        return None;
+    }
+    // SAFETY: both members of this union are integers, of which any bits are one.
+    let number = unsafe { told.imm_data_invalidated_rkey_union.imm_data };
+    Some(u32::from_be(number))
 }
 
 /// Memory that the device knows.
 #[derive(Debug)]
 pub(super) struct Registration {
     region: Handle<ffi::ibv_mr>,
-    /// Stays mapped for as long. `None`: nobody knows whether the device still has it.
+    /// Stays mapped for as long. `None`: it has ended, if the device did as it was told.
     part: Option<Part>,
 }
 
@@ -181,6 +194,8 @@ impl Registration {
         let access = match access {
             Access::Local => flags::IBV_ACCESS_LOCAL_WRITE,
             Access::RemoteRead => flags::IBV_ACCESS_REMOTE_READ,
+            // Where a peer may write, the device has to.
+            Access::RemoteWrite => flags::IBV_ACCESS_LOCAL_WRITE | flags::IBV_ACCESS_REMOTE_WRITE,
         };
         let access = i32::try_from(access.0).unwrap_or(0);
         let start = part.pages.at(part.offset, part.len).as_ptr().cast();
@@ -201,6 +216,25 @@ impl Registration {
         self.region.as_ref().rkey
     }
 
+    /// Takes the memory back.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.end_once()
+    }
+
+    fn end_once(&mut self) -> io::Result<()> {
+        // Without a part it has ended, or nobody knows.
+        let Some(part) = self.part.take() else {
+            return Ok(());
+        };
+        // SAFETY: ours, and ended once: the part is gone.
+        let ended = told_as_number(unsafe { ffi::ibv_dereg_mr(self.region.as_ptr()) });
+        if ended.is_err() {
+            // The device may have it still: then it has to stay mapped, for ever.
+            mem::forget(part);
+        }
+        ended
+    }
+
     /// The address of a piece of it, as the device has it.
     pub(super) fn address(&self, offset: usize, len: usize) -> Option<u64> {
         let part = self.part.as_ref()?;
@@ -211,12 +245,8 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // SAFETY: ours, and ended once.
-        let ended = unsafe { ffi::ibv_dereg_mr(self.region.as_ptr()) };
-        if ended != 0 {
-            // The device may have it still: then it has to stay mapped, for ever.
-            mem::forget(self.part.take());
-        }
+        // Who wants to know calls `end`.
+        let _ = self.end_once();
     }
 }
 

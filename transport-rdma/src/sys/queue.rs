@@ -16,7 +16,7 @@ use super::device::{Abilities, Completions, Domain, Registration};
 use super::handle::{told_as_number, told_in_errno};
 use crate::verbs::{
     Access, Completion, Event, Fetch, Incoming, Limits, Notify, Outgoing, Part, Piece, Queue,
-    Region, Registered, Remote, Signal, Sizes,
+    Region, Registered, Remote, Signal, Sizes, Store,
 };
 
 /// Which side of the connection this is.
@@ -148,6 +148,26 @@ impl SystemQueue {
         Ok(())
     }
 
+    fn push_write(&mut self, store: &Store) -> io::Result<()> {
+        let how = flags::IBV_SEND_SIGNALED.0;
+        let mut write = match store.immediate {
+            None => request(store.work, opcode::IBV_WR_RDMA_WRITE, how),
+            Some(immediate) => {
+                let how = how | flags::IBV_SEND_SOLICITED.0;
+                let mut write = request(store.work, opcode::IBV_WR_RDMA_WRITE_WITH_IMM, how);
+                write.imm_data_invalidated_rkey_union.imm_data = immediate.to_be();
+                write
+            }
+        };
+        write.wr.rdma = ffi::rdma_t {
+            remote_addr: store.to.address,
+            rkey: store.to.key,
+        };
+        self.push_piece(store.from)?;
+        self.sends.push(write);
+        Ok(())
+    }
+
     fn push_receive(&mut self, receive: &Incoming) -> io::Result<()> {
         self.push_piece(receive.into)?;
         self.receives.push(ffi::ibv_recv_wr {
@@ -200,7 +220,7 @@ impl SystemQueue {
     }
 }
 
-/// A request to send or read, without its piece.
+/// A request to send, read or write, without its piece.
 fn request(work: u64, opcode: opcode::Type, how: u32) -> ffi::ibv_send_wr {
     // SAFETY: integers and pointers, of which zero is one.
     let mut request: ffi::ibv_send_wr = unsafe { mem::zeroed() };
@@ -322,8 +342,9 @@ impl Queue for SystemQueue {
         })
     }
 
-    fn deregister(&mut self, region: Region) {
-        self.resources.regions.remove(&region.0);
+    fn deregister(&mut self, region: Region) -> io::Result<()> {
+        let registration = self.resources.regions.remove(&region.0);
+        registration.ok_or(Errno::INVAL)?.end()
     }
 
     fn post_sends(&mut self, sends: &[Outgoing]) -> io::Result<()> {
@@ -343,6 +364,13 @@ impl Queue for SystemQueue {
 
     fn post_read(&mut self, fetch: Fetch) -> io::Result<()> {
         let pushed = self.push_read(&fetch);
+        let posted = pushed.and_then(|()| self.post_pushed_sends());
+        self.clear();
+        posted
+    }
+
+    fn post_write(&mut self, store: Store) -> io::Result<()> {
+        let pushed = self.push_write(&store);
         let posted = pushed.and_then(|()| self.post_pushed_sends());
         self.clear();
         posted

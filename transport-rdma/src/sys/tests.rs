@@ -9,7 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::{Slot, System};
-use crate::verbs::testing::{End, SIZES, dial, done, next, pair, sleep_on};
+use crate::verbs::testing::carrying::Way;
+use crate::verbs::testing::{self, End, SIZES, dial, done, next, pair, sleep_on};
 use crate::verbs::{
     Access, Event, Notify, Piece, Provider, Region, Registered, Remote, Signal, Status,
 };
@@ -163,6 +164,7 @@ fn a_read_gets_what_it_may_and_nothing_else() {
     assert_eq!(fetched(Access::RemoteRead, 8, 1), refused);
     assert_eq!(fetched(Access::RemoteRead, 8, 1 << 20), refused);
     assert_eq!(fetched(Access::Local, 8, 0), refused);
+    assert_eq!(fetched(Access::RemoteWrite, 8, 0), refused);
 }
 
 #[test]
@@ -170,12 +172,13 @@ fn memory_that_was_taken_back_is_not_read() {
     let (mut a, mut b) = connected();
     let part = b.memory.part(0..64);
     let first = b.queue.register(part.clone(), Access::RemoteRead).unwrap();
-    b.queue.deregister(first.region);
+    b.queue.deregister(first.region).unwrap();
     let second = b.queue.register(part, Access::RemoteRead).unwrap();
     assert_ne!(first.region, second.region);
     a.fetch(1, first.remote, 8);
     assert_eq!(a.completion(), done(1, Err(Status::RemoteAccess)));
-    b.queue.deregister(Region(77));
+    let unknown = b.queue.deregister(Region(77)).unwrap_err();
+    assert_eq!(unknown.raw_os_error(), Some(libc::EINVAL));
 }
 
 #[test]
@@ -186,6 +189,53 @@ fn a_key_of_one_connection_opens_nothing_over_another() {
     let of_another = d.queue.register(part, Access::RemoteRead).unwrap();
     a.fetch(1, of_another.remote, 8);
     assert_eq!(a.completion(), done(1, Err(Status::RemoteAccess)));
+}
+
+#[test]
+fn a_write_arrives_where_it_may_and_nowhere_else() {
+    testing::writes_arrive_where_they_may(connected);
+}
+
+#[test]
+fn memory_that_was_taken_back_is_not_written() {
+    testing::memory_that_was_taken_back_is_not_written(connected());
+}
+
+#[test]
+fn what_follows_a_write_comes_after_it() {
+    testing::writes_are_told_of(connected);
+}
+
+#[test]
+fn what_it_takes_to_carry_a_payload_is_as_documented() {
+    testing::carrying::ways_cost_what_is_said_of_them(connected);
+}
+
+/// Packets that the devices of the bed have sent, as soft-RoCE counts them.
+fn packets() -> Option<[u64; 2]> {
+    let count = |device: &str| {
+        let counters = format!("/sys/class/infiniband/{device}/ports/1/hw_counters");
+        // Else it tells what it counted a moment ago.
+        std::fs::write(format!("{counters}/lifespan"), "0").ok()?;
+        let count = std::fs::read_to_string(format!("{counters}/sent_pkts")).ok()?;
+        count.trim().parse().ok()
+    };
+    Some([count("rv0")?, count("rv1")?])
+}
+
+#[test]
+fn a_payload_crosses_the_wire_once_in_each_way() {
+    for way in [Way::Read, Way::Write, Way::WriteWithNumber, Way::WriteAhead] {
+        let ends = connected();
+        // Cards count in other places.
+        let Some(before) = packets() else { return };
+        testing::carrying::carry(ends, way, 1 << 20);
+        let [there, back] = packets().unwrap();
+        let [there, back] = [there - before[0], back - before[1]];
+        // The bed's packets have 4096 bytes of it.
+        let told = format!("{way:?}: {there} packets, and {back} back");
+        assert!((256..=264).contains(&there) && back <= 16, "{told}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::credit::Kind;
 use crate::hello::{Header, Hello};
 use crate::sys::Slot;
 use crate::verbs::{
-    Access, Completion, Incoming, Outgoing, Piece, Provider, Queue, Region, Signal, Sizes,
+    Access, Completion, Incoming, Outgoing, Piece, Provider, Queue, Region, Remote, Signal, Sizes,
+    Store,
 };
 use crate::{Fabric, LinkError, Rdma, Status};
 
@@ -76,10 +77,7 @@ impl Hostile {
 
     /// What became of what was sent last.
     fn outcome(&mut self) -> Result<u32, Status> {
-        let mut place = [Completion {
-            work: 0,
-            outcome: Ok(0),
-        }];
+        let mut place = [Completion::BLANK];
         until("a completion", || {
             let is_own = self.queue.poll(&mut place) == 1 && place[0].work == 1 << 56;
             is_own.then_some(place[0].outcome)
@@ -185,6 +183,34 @@ fn row_69_messages_without_sense_end_their_link() {
     for (bytes, wanted) in cases {
         let (mut hostile, mut link) = Hostile::meet(&fabric, &mut *listener);
         hostile.send(&bytes);
+        assert_eq!(ending(&mut *link), (Vec::new(), wanted));
+        talk(&mut others);
+    }
+}
+
+#[test]
+fn row_69_a_write_that_takes_room_for_a_message_ends_its_link() {
+    let (fabric, mut listener, mut others) = scene();
+    // Without a byte no key is needed; with some, one that we gave.
+    for len in [0, 9] {
+        let (mut hostile, mut link) = Hostile::meet(&fabric, &mut *listener);
+        let memory = link.memory().unwrap();
+        let loan = memory.lender().loan(100).unwrap();
+        let opened = memory.open(loan).unwrap_or_else(|_| panic!("not opened"));
+        // A message as it would be, for whoever looks for one.
+        let message = message(Kind::Data, 0, 1, b"x");
+        hostile.memory.bytes_mut()[..message.len()].copy_from_slice(&message);
+        let store = Store {
+            work: 1 << 56,
+            from: piece(hostile.region, 0, len),
+            to: Remote {
+                address: opened.offset,
+                key: opened.key as u32,
+            },
+            immediate: Some(7),
+        };
+        hostile.queue.post_write(store).unwrap();
+        let wanted = LinkError::Immediate { value: 7 };
         assert_eq!(ending(&mut *link), (Vec::new(), wanted));
         talk(&mut others);
     }

@@ -4,6 +4,7 @@ mod conformance;
 mod faults;
 mod hostile;
 mod meeting;
+mod writes;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -117,7 +117,7 @@ pub(crate) trait Dialling: Send {
 /// How much of everything a queue has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sizes {
-    /// Sends and reads that are posted and not known to be complete.
+    /// Sends, reads and writes that are posted and not known to be complete.
     pub(crate) sends: u32,
     /// Receives that are posted.
     pub(crate) receives: u32,
@@ -133,7 +133,7 @@ pub(crate) struct Limits {
     /// The longest send from which the bytes are taken when it is posted, so that
     /// the provider posts it inline by itself.
     pub(crate) inline: usize,
-    /// The longest message, and so the longest read, in bytes.
+    /// The longest message, and so the longest read or write, in bytes.
     pub(crate) message: usize,
     /// Reads that may be posted at a time; 1 at least.
     pub(crate) reads: usize,
@@ -141,8 +141,8 @@ pub(crate) struct Limits {
 
 /// A queue pair and what belongs to it.
 ///
-/// What is posted completes in the order in which it was posted, sends and reads among
-/// themselves and receives among themselves. Memory that a posted piece lies in belongs to
+/// What is posted completes in the order in which it was posted, sends, reads and writes
+/// among themselves and receives among themselves. Memory that a posted piece lies in belongs to
 /// the device until the completion was polled, or the queue is dropped.
 pub(crate) trait Queue: Send {
     /// Readable when an armed completion has come (the completion channel).
@@ -179,8 +179,12 @@ pub(crate) trait Queue: Send {
     /// As of the system: ENOMEM beyond the limit of locked memory.
     fn register(&mut self, memory: Part, access: Access) -> io::Result<Registered>;
 
-    /// Takes memory back (ibv_dereg_mr). When it returns, no key opens it any more.
-    fn deregister(&mut self, region: Region);
+    /// Takes memory back (ibv_dereg_mr). When it returns well, no key opens it any more.
+    ///
+    /// # Errors
+    /// As of the system: the device may have it still, and it stays mapped. EINVAL: no
+    /// region of this queue's.
+    fn deregister(&mut self, region: Region) -> io::Result<()>;
 
     /// Posts sends, in their order, with one call of the device if it can
     /// (ibv_post_send with a list).
@@ -200,6 +204,14 @@ pub(crate) trait Queue: Send {
     /// # Errors
     /// ENOMEM: more than [`Sizes::sends`]. Whatever it is, the queue is of no use after.
     fn post_read(&mut self, fetch: Fetch) -> io::Result<()>;
+
+    /// Posts a write into the peer's memory (IBV_WR_RDMA_WRITE, or with an immediate
+    /// IBV_WR_RDMA_WRITE_WITH_IMM, which takes a receive of the peer's; signalled). It is
+    /// in place before anything that is posted later arrives.
+    ///
+    /// # Errors
+    /// ENOMEM: more than [`Sizes::sends`]. Whatever it is, the queue is of no use after.
+    fn post_write(&mut self, store: Store) -> io::Result<()>;
 
     /// Takes completions (ibv_poll_cq): how many there were, 0 if there is none.
     fn poll(&mut self, into: &mut [Completion]) -> usize;
@@ -233,6 +245,8 @@ pub(crate) enum Access {
     Local,
     /// The peer reads (IBV_ACCESS_REMOTE_READ), and nothing else.
     RemoteRead,
+    /// The peer writes (IBV_ACCESS_REMOTE_WRITE), and nothing else.
+    RemoteWrite,
 }
 
 /// A registration of one queue's: a number that means nothing elsewhere.
@@ -299,6 +313,16 @@ pub(crate) struct Fetch {
     pub(crate) from: Remote,
 }
 
+/// A write of `from.len` bytes to a place of the peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Store {
+    pub(crate) work: u64,
+    pub(crate) from: Piece,
+    pub(crate) to: Remote,
+    /// What the peer is told, as the completion of a receive.
+    pub(crate) immediate: Option<u32>,
+}
+
 /// Something that was posted is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Completion {
@@ -306,6 +330,18 @@ pub(crate) struct Completion {
     pub(crate) work: u64,
     /// The bytes of a receive (of anything else, any number), or what went wrong.
     pub(crate) outcome: Result<u32, Status>,
+    /// What came with a write of the peer's, which took this receive and left its memory
+    /// as it was.
+    pub(crate) immediate: Option<u32>,
+}
+
+impl Completion {
+    /// One to be written over.
+    pub(crate) const BLANK: Self = Self {
+        work: 0,
+        outcome: Ok(0),
+        immediate: None,
+    };
 }
 
 /// Which completions make a queue's descriptor readable.

@@ -1,12 +1,14 @@
 //! Ends of connections for the tests of providers.
 
+pub(crate) mod carrying;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::{
     Access, Completion, Event, Fetch, Incoming, Listening, Notify, Outgoing, Piece, Provider,
-    Queue, Registered, Remote, Request, Signal, Sizes, Status,
+    Queue, Registered, Remote, Request, Signal, Sizes, Status, Store,
 };
 use crate::sys::Slot;
 
@@ -65,12 +67,20 @@ impl End {
         self.queue.post_read(Fetch { work, into, from }).unwrap();
     }
 
+    pub(crate) fn store(&mut self, work: u64, to: Remote, len: usize, immediate: Option<u32>) {
+        let from = self.piece(0, len);
+        let store = Store {
+            work,
+            from,
+            to,
+            immediate,
+        };
+        self.queue.post_write(store).unwrap();
+    }
+
     /// The next completion, slept for as an event loop does.
     pub(crate) fn completion(&mut self) -> Completion {
-        let mut place = [Completion {
-            work: 0,
-            outcome: Ok(0),
-        }];
+        let mut place = [Completion::BLANK];
         loop {
             self.queue.arm(Notify::Any).unwrap();
             if self.queue.poll(&mut place) == 1 {
@@ -150,5 +160,94 @@ pub(crate) fn pair(provider: &dyn Provider, from: Option<IpAddr>, at: IpAddr) ->
 }
 
 pub(crate) fn done(work: u64, outcome: Result<u32, Status>) -> Completion {
-    Completion { work, outcome }
+    Completion {
+        work,
+        outcome,
+        immediate: None,
+    }
+}
+
+/// A write arrives in memory that is registered for that, and nowhere else.
+pub(crate) fn writes_arrive_where_they_may(connected: impl Fn() -> (End, End)) {
+    let written = |access, len, change| stored(connected(), access, len, change);
+    assert_eq!(written(Access::RemoteWrite, 1000, 0), Ok(()));
+    let refused = Err(Status::RemoteAccess);
+    assert_eq!(written(Access::RemoteWrite, 1001, 0), refused);
+    assert_eq!(written(Access::RemoteWrite, 8, 1), refused);
+    assert_eq!(written(Access::RemoteWrite, 8, 1 << 20), refused);
+    assert_eq!(written(Access::RemoteRead, 8, 0), refused);
+    assert_eq!(written(Access::Local, 8, 0), refused);
+}
+
+/// What a write of `len` bytes comes to, where 1000 may be, if that, by a changed key.
+fn stored(
+    (mut a, mut b): (End, End),
+    access: Access,
+    len: usize,
+    change: u32,
+) -> Result<(), Status> {
+    a.memory.bytes_mut().fill(9);
+    let part = b.memory.part(1000..2000);
+    let Registered { region, remote } = b.queue.register(part, access).unwrap();
+    b.receive(3, 1);
+    let key = remote.key.wrapping_add(change);
+    a.store(1, Remote { key, ..remote }, len, None);
+    let completion = a.completion();
+    assert_eq!(completion.work, 1);
+    b.queue.deregister(region).unwrap();
+    let mut expected = [0; 4096];
+    if completion.outcome.is_ok() {
+        expected[1000..1000 + len].fill(9);
+    } else {
+        // Neither side goes on.
+        a.send(2, 1, Signal::OnFailure).unwrap();
+        assert_eq!(a.completion(), done(2, Err(Status::Flushed)));
+        assert_eq!(b.completion(), done(3, Err(Status::Flushed)));
+    }
+    assert_eq!(b.memory.bytes(), expected);
+    completion.outcome.map(drop)
+}
+
+/// Memory that was taken back is written to no more, though it is registered again.
+pub(crate) fn memory_that_was_taken_back_is_not_written((mut a, mut b): (End, End)) {
+    let part = b.memory.part(0..64);
+    let first = b.queue.register(part.clone(), Access::RemoteWrite).unwrap();
+    b.queue.deregister(first.region).unwrap();
+    let second = b.queue.register(part, Access::RemoteWrite).unwrap();
+    a.memory.bytes_mut().fill(9);
+    a.store(1, first.remote, 8, None);
+    assert_eq!(a.completion(), done(1, Err(Status::RemoteAccess)));
+    b.queue.deregister(second.region).unwrap();
+    assert_eq!(b.memory.bytes(), [0; 4096]);
+}
+
+/// A message that follows a write comes after its bytes, and one with a number takes a
+/// receive, or fails without.
+pub(crate) fn writes_are_told_of(connected: impl Fn() -> (End, End)) {
+    let (mut a, mut b) = connected();
+    let part = b.memory.part(0..1000);
+    let there = b.queue.register(part, Access::RemoteWrite).unwrap().remote;
+    for round in 1..=20 {
+        a.memory.bytes_mut()[..1000].fill(round);
+        b.receive(5, 16);
+        a.store(1, there, 1000, None);
+        a.send(2, 1, Signal::OnFailure).unwrap();
+        assert_eq!(b.completion(), done(5, Ok(1)));
+        assert_eq!(b.memory.bytes()[..1000], [round; 1000]);
+        let written = a.completion();
+        assert_eq!((written.work, written.outcome.is_ok()), (1, true));
+    }
+    b.receive(6, 16);
+    a.store(3, there, 1000, Some(0x0102_0304));
+    let told = Completion {
+        immediate: Some(0x0102_0304),
+        ..done(6, Ok(1000))
+    };
+    assert_eq!(b.completion(), told);
+    assert!(a.completion().outcome.is_ok());
+    let (mut a, mut b) = connected();
+    let part = b.memory.part(0..1000);
+    let there = b.queue.register(part, Access::RemoteWrite).unwrap().remote;
+    a.store(1, there, 8, Some(7));
+    assert_eq!(a.completion(), done(1, Err(Status::ReceiverNotReady)));
 }

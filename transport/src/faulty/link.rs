@@ -242,6 +242,31 @@ impl Memory for FaultyLink {
             None => Err(io::ErrorKind::InvalidData.into()),
         }
     }
+
+    fn open(&mut self, loan: Loan) -> Result<Place, Loan> {
+        match self.inner.memory() {
+            Some(memory) => memory.open(loan),
+            None => Err(loan),
+        }
+    }
+
+    fn close(&mut self, place: Place) -> Option<Loan> {
+        self.inner.memory()?.close(place)
+    }
+
+    fn write(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+        match self.inner.memory() {
+            Some(memory) => memory.write(place, bytes),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn writing(&mut self) -> io::Result<usize> {
+        match self.inner.memory() {
+            Some(memory) => memory.writing(),
+            None => Ok(0),
+        }
+    }
 }
 
 /// Of a link that has no memory.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::Bell;
 use crate::verbs::{
     Access, Completion, Event, Fetch, Incoming, Limits, Notify, Outgoing, Part, Piece, Region,
-    Signal, Sizes, Status,
+    Remote, Signal, Sizes, Status, Store,
 };
 
 /// What devices of this kind can do.
@@ -35,7 +35,7 @@ pub(super) struct Pair {
     armed: Option<Notify>,
     pub(super) channel: Bell,
     pub(super) regions: HashMap<Region, Registration>,
-    /// Sends and reads that are not known to be complete.
+    /// Sends, reads and writes that are not known to be complete.
     outstanding: u32,
     /// Those of them that are complete, and told of with the next one.
     untold: u32,
@@ -60,6 +60,7 @@ pub(super) enum Operation {
     /// A send, with its bytes if they were taken when it was posted.
     Send(Outgoing, Option<Vec<u8>>),
     Fetch(Fetch),
+    Store(Store),
 }
 
 impl Operation {
@@ -67,6 +68,7 @@ impl Operation {
         match self {
             Self::Send(send, _) => send.work,
             Self::Fetch(fetch) => fetch.work,
+            Self::Store(store) => store.work,
         }
     }
 }
@@ -79,7 +81,7 @@ pub(super) struct Registration {
 
 struct Done {
     completion: Completion,
-    /// Sends and reads that are known to be complete by it.
+    /// Sends, reads and writes that are known to be complete by it.
     tells_of: u32,
 }
 
@@ -137,14 +139,14 @@ impl Pair {
         within(&registration.part, piece.offset, piece.len).filter(|_| permitted)
     }
 
-    /// Where the bytes lie that a peer's device asks for.
-    pub(super) fn remote_part(&self, address: u64, key: u32, len: usize) -> Option<Part> {
+    /// Where the bytes lie that a peer's device asks for, if they are registered for that.
+    pub(super) fn remote_part(&self, at: Remote, len: usize, access: Access) -> Option<Part> {
         let mut all = self.regions.values();
-        let registration = all.find(|registration| registration.key == key)?;
-        if registration.access != Access::RemoteRead {
+        let registration = all.find(|registration| registration.key == at.key)?;
+        if registration.access != access {
             return None;
         }
-        let offset = usize::try_from(address).ok()?;
+        let offset = usize::try_from(at.address).ok()?;
         within(&registration.part, offset, len)
     }
 
@@ -159,7 +161,7 @@ impl Pair {
         Some(event)
     }
 
-    /// A send or a read is done.
+    /// A send, a read or a write is done.
     pub(super) fn sent(&mut self, work: u64, signal: Signal) {
         self.untold += 1;
         if signal == Signal::Always {
@@ -171,6 +173,14 @@ impl Pair {
     /// A message came.
     pub(super) fn received(&mut self, work: u64, len: u32, solicited: bool) {
         self.complete(work, Ok(len), 0, solicited);
+    }
+
+    /// A write came that says so.
+    pub(super) fn written(&mut self, work: u64, len: u32, immediate: u32) {
+        self.complete(work, Ok(len), 0, true);
+        if let Some(done) = self.done.back_mut() {
+            done.completion.immediate = Some(immediate);
+        }
     }
 
     /// Something fails, and everything behind it.
@@ -203,7 +213,11 @@ impl Pair {
         solicited: bool,
     ) {
         self.done.push_back(Done {
-            completion: Completion { work, outcome },
+            completion: Completion {
+                work,
+                outcome,
+                immediate: None,
+            },
             tells_of,
         });
         let wakes = match self.armed {

@@ -11,7 +11,7 @@ use super::state::Task;
 use super::{Bell, Fabric};
 use crate::verbs::{
     Access, Completion, Event, Fetch, Incoming, Limits, Notify, Outgoing, Part, Queue, Region,
-    Registered, Sizes,
+    Registered, Sizes, Store,
 };
 
 pub(super) struct SoftQueue {
@@ -107,8 +107,9 @@ impl Queue for SoftQueue {
             .with(|state| state.register(self.id, memory, access))
     }
 
-    fn deregister(&mut self, region: Region) {
-        let _ = self.with_pair(|pair| pair.regions.remove(&region));
+    fn deregister(&mut self, region: Region) -> io::Result<()> {
+        let ended = self.with_pair(|pair| pair.regions.remove(&region))?;
+        ended.map(drop).ok_or_else(|| Errno::INVAL.into())
     }
 
     fn post_sends(&mut self, sends: &[Outgoing]) -> io::Result<()> {
@@ -139,6 +140,10 @@ impl Queue for SoftQueue {
 
     fn post_read(&mut self, fetch: Fetch) -> io::Result<()> {
         self.post(vec![Operation::Fetch(fetch)])
+    }
+
+    fn post_write(&mut self, store: Store) -> io::Result<()> {
+        self.post(vec![Operation::Store(store)])
     }
 
     fn poll(&mut self, into: &mut [Completion]) -> usize {

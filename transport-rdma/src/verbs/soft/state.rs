@@ -10,7 +10,9 @@ use super::Bell;
 use super::faults::Faults;
 use super::pair::{Operation, Pair, Phase, Side, no_memory};
 use crate::sys::Pages;
-use crate::verbs::{Access, Fetch, Outgoing, Part, Region, Registered, Remote, Signal, Status};
+use crate::verbs::{
+    Access, Fetch, Outgoing, Part, Region, Registered, Remote, Signal, Status, Store,
+};
 
 /// Ports that are given to those who ask for any.
 pub(super) const FIRST_PORT: u16 = 20_000;
@@ -139,10 +141,11 @@ impl State {
         let failed = match &operation {
             Operation::Send(send, taken) => self.send(id, send, taken.as_deref()),
             Operation::Fetch(fetch) => self.fetch(id, fetch),
+            Operation::Store(store) => self.store(id, store),
         };
         let signal = match &operation {
             Operation::Send(send, _) => send.signal,
-            Operation::Fetch(_) => Signal::Always,
+            Operation::Fetch(_) | Operation::Store(_) => Signal::Always,
         };
         if let Some(pair) = self.pairs.get_mut(&id) {
             match failed {
@@ -196,8 +199,7 @@ impl State {
         let into = into.ok_or(Status::LocalProtection)?;
         let peer = self.reach(id)?;
         let peer = self.pairs.get_mut(&peer).ok_or(Status::RetryExceeded)?;
-        let Remote { address, key } = fetch.from;
-        let Some(from) = peer.remote_part(address, key, into.len) else {
+        let Some(from) = peer.remote_part(fetch.from, into.len, Access::RemoteRead) else {
             // A responder that refuses is in error as well.
             peer.flush();
             return Err(Status::RemoteAccess);
@@ -207,6 +209,33 @@ impl State {
             (&into.pages, into.offset),
             into.len,
         );
+        Ok(())
+    }
+
+    fn store(&mut self, id: u64, store: &Store) -> Result<(), Status> {
+        let pair = self.pairs.get(&id).ok_or(Status::Flushed)?;
+        let from = pair.local_part(store.from, None);
+        let from = from.ok_or(Status::LocalProtection)?;
+        let peer = self.reach(id)?;
+        let peer = self.pairs.get_mut(&peer).ok_or(Status::RetryExceeded)?;
+        // A key is looked at where there is something to write.
+        if from.len > 0 {
+            let Some(into) = peer.remote_part(store.to, from.len, Access::RemoteWrite) else {
+                // As for a read.
+                peer.flush();
+                return Err(Status::RemoteAccess);
+            };
+            Pages::copy(
+                (&from.pages, from.offset),
+                (&into.pages, into.offset),
+                from.len,
+            );
+        }
+        // Only its end asks for a receive: by then the bytes are there.
+        if let Some(immediate) = store.immediate {
+            let receive = peer.receives.pop_front().ok_or(Status::ReceiverNotReady)?;
+            peer.written(receive.work, from.len as u32, immediate);
+        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sys::Pages;
-use crate::verbs::testing::{End, SIZES, dial, done, sleep_on};
+use crate::verbs::testing::{self, End, SIZES, dial, done, sleep_on};
 use crate::verbs::{
     Access, Completion, Event, Notify, Part, Region, Registered, Remote, Signal, Status,
 };
@@ -98,6 +98,27 @@ fn a_read_gets_what_it_may_and_nothing_else() {
     assert_eq!(fetched(Access::RemoteRead, 1001, 0), refused);
     assert_eq!(fetched(Access::RemoteRead, 8, 1), refused);
     assert_eq!(fetched(Access::Local, 8, 0), refused);
+    assert_eq!(fetched(Access::RemoteWrite, 8, 0), refused);
+}
+
+#[test]
+fn a_write_arrives_where_it_may_and_nowhere_else() {
+    testing::writes_arrive_where_they_may(|| pair(&Fabric::new().unwrap()));
+}
+
+#[test]
+fn memory_that_was_taken_back_is_not_written() {
+    testing::memory_that_was_taken_back_is_not_written(pair(&Fabric::new().unwrap()));
+}
+
+#[test]
+fn what_follows_a_write_comes_after_it() {
+    testing::writes_are_told_of(|| pair(&Fabric::new().unwrap()));
+}
+
+#[test]
+fn what_it_takes_to_carry_a_payload_is_as_documented() {
+    testing::carrying::ways_cost_what_is_said_of_them(|| pair(&Fabric::new().unwrap()));
 }
 
 #[test]
@@ -176,11 +197,11 @@ fn registrations_end_and_have_a_limit() {
     fabric.limit_registrations(Some(3 * 4096));
     let refused = b.queue.register(part.clone(), Access::RemoteRead);
     assert_eq!(refused.unwrap_err().raw_os_error(), Some(12));
-    b.queue.deregister(first.region);
+    b.queue.deregister(first.region).unwrap();
     let second = b.queue.register(part, Access::RemoteRead).unwrap();
     assert_ne!(first.region, second.region);
     // The key of the first one opens nothing, though the same memory is registered.
     a.fetch(1, first.remote, 8);
     assert_eq!(a.completion(), done(1, Err(Status::RemoteAccess)));
-    b.queue.deregister(Region(77));
+    assert!(b.queue.deregister(Region(77)).is_err());
 }
