@@ -9,6 +9,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
+use crate::buffer::Memory;
+
 #[repr(C)]
 struct Device {
     kind: i32,
@@ -150,21 +152,15 @@ impl Loan {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        if view.is_null() {
-            return Err(PyBufferError::new_err("no view to fill"));
-        }
         let loan = slf.get();
-        let start = std::ptr::with_exposed_provenance_mut(loan.start);
-        let len = loan.len.cast_signed();
-        let fixed = c_int::from(!loan.writable);
-        // SAFETY: the view is the interpreter's to fill; the memory is the
-        // capsule's, which the object keeps, and the view keeps the object.
-        let result =
-            unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, fixed, flags) };
-        match result {
-            0 => Ok(()),
-            _ => Err(PyErr::fetch(slf.py())),
-        }
+        let memory = Memory {
+            start: std::ptr::with_exposed_provenance_mut(loan.start),
+            len: loan.len,
+            writable: loan.writable,
+        };
+        // SAFETY: the interpreter gives the view; the memory is the capsule's, which the
+        // object keeps.
+        unsafe { memory.fill(view, slf.as_any(), flags) }
     }
 }
 

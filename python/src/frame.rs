@@ -3,11 +3,12 @@
 use std::ffi::c_int;
 
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::{PyBufferError, PyIndexError};
+use pyo3::exceptions::PyIndexError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView};
 
+use crate::buffer::Memory;
 use crate::lent::Bytes;
 
 /// One frame of a message: immutable bytes that are read where they were
@@ -102,20 +103,16 @@ impl Frame {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        if view.is_null() {
-            return Err(PyBufferError::new_err("no view to fill"));
-        }
         let frame = &slf.get().frame;
-        let start = frame.as_ptr().cast_mut().cast();
-        // A frame is at most 4 GiB.
-        let len = frame.len().cast_signed();
-        // SAFETY: the view is the interpreter's to fill; the memory is the frame's,
-        // which the object keeps, and the view keeps the object. It is read-only.
-        let result = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, 1, flags) };
-        match result {
-            0 => Ok(()),
-            _ => Err(PyErr::fetch(slf.py())),
-        }
+        let memory = Memory {
+            start: frame.as_ptr().cast_mut(),
+            // A frame is at most 4 GiB.
+            len: frame.len(),
+            writable: false,
+        };
+        // SAFETY: the interpreter gives the view; the memory is the frame's, which the
+        // object keeps.
+        unsafe { memory.fill(view, slf.as_any(), flags) }
     }
 }
 

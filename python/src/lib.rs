@@ -6,6 +6,7 @@
 //!   ferromq._native   contexts, sockets, frames: this crate
 //!     wait     a call in slices, without the GIL, that Ctrl-C ends
 //!     lent     Python's memory while a message is made of it
+//!     gil      giving it away, and asking for it again
 //!     errors   the runtime's errors as exceptions, mapped once
 //!   ──────────────────────────────────────────────────────────────────────────
 //!   ferromq           the runtime
@@ -14,6 +15,7 @@
 //! thread gives back is queued (`lent`) and released by whoever has the GIL.
 
 mod authenticator;
+mod buffer;
 mod context;
 mod convert;
 mod curve;
@@ -21,6 +23,7 @@ mod dlpack;
 mod errors;
 mod fork;
 mod frame;
+mod gil;
 mod lent;
 mod loan;
 mod monitor;

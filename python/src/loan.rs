@@ -2,10 +2,11 @@
 
 use std::ffi::c_int;
 
-use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
+
+use crate::buffer::Memory;
 
 /// What `Socket.loan` lends, for as long as anybody looks at it: whoever made an array
 /// of it, and the peers that it was sent to.
@@ -40,18 +41,14 @@ impl LoanedMemory {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        if view.is_null() {
-            return Err(PyBufferError::new_err("no view to fill"));
-        }
-        let memory = slf.get();
-        let start = std::ptr::with_exposed_provenance_mut(memory.start);
-        let len = memory.len.cast_signed();
-        // SAFETY: the view is the interpreter's to fill; the memory is the loan's, which
-        // the object keeps and nobody here looks at, and the view keeps the object.
-        let result = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, 0, flags) };
-        match result {
-            0 => Ok(()),
-            _ => Err(PyErr::fetch(slf.py())),
-        }
+        let loan = slf.get();
+        let memory = Memory {
+            start: std::ptr::with_exposed_provenance_mut(loan.start),
+            len: loan.len,
+            writable: true,
+        };
+        // SAFETY: the interpreter gives the view; the memory is the loan's, which the
+        // object keeps and nobody here looks at.
+        unsafe { memory.fill(view, slf.as_any(), flags) }
     }
 }

@@ -7,7 +7,7 @@ use ferromq::Error;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::{errors, gil};
 
 /// How long Ctrl-C may take to be noticed. The runtime's own time-outs are this,
 /// so that a call that does not wait reads no clock.
@@ -76,7 +76,7 @@ pub(crate) fn in_slices<T: Send>(
     mut attempt: impl FnMut() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     loop {
-        let ended = match py.detach(&mut attempt) {
+        let ended = match gil::without(py, &mut attempt) {
             Err(Error::TimedOut) => match wait {
                 Wait::Until(deadline) => Instant::now() >= deadline,
                 Wait::Endless => false,

@@ -66,6 +66,58 @@ def test_a_receive_that_waits_lets_others_run(run: Run) -> None:
     run(main)
 
 
+def test_batches_arrive_whole_and_wait_for_room(run: Run) -> None:
+    async def main() -> None:
+        with fa.Context() as context:
+            pull = context.socket(PULL, receive_high_water_mark=10)
+            push = context.socket(PUSH, send_high_water_mark=10)
+            push.connect(pull.bind("tcp://127.0.0.1:*"))
+            messages = [b"%d" % number for number in range(20_000)]
+            sending = asyncio.ensure_future(push.send_batch(messages))
+            got = await pull.recv_batch(7)
+            assert 1 <= len(got) <= 7
+            while len(got) < len(messages):
+                got += await pull.recv_batch()
+            assert got == messages
+            assert await sending == len(messages)
+            assert await push.send_batch([]) == 0
+            with pytest.raises(ferromq.TimedOut):
+                await pull.recv_batch(timeout=0.01)
+
+    run(main)
+
+
+def test_a_batch_without_a_peer_is_told_in_time(run: Run) -> None:
+    async def main() -> None:
+        with fa.Context() as context:
+            push = context.socket(PUSH)
+            push.bind("tcp://127.0.0.1:*")
+            with pytest.raises(ferromq.TimedOut):
+                await push.send_batch([b"a", b"b"], timeout=0.01)
+            pull = context.socket(PULL)
+            pull.connect(push.plain.bound[0])
+            assert await push.send_batch([b"c", b"d"]) == 2
+            assert [await pull.recv(), await pull.recv()] == [b"c", b"d"]
+
+    run(main)
+
+
+def test_what_is_no_text_and_no_json_stays_receivable(run: Run) -> None:
+    async def main() -> None:
+        with fa.Context() as context:
+            a, b = await connected(context, PAIR, PAIR)
+            await a.send_json({"a": [1, None]})
+            assert await b.recv_json() == {"a": [1, None]}
+            await a.send_string("grüße", "latin-1")
+            with pytest.raises(UnicodeDecodeError):
+                await b.recv_string()
+            with pytest.raises(ValueError):
+                await b.recv_json()
+            assert await b.recv_string("latin-1") == "grüße"
+
+    run(main)
+
+
 def test_a_send_waits_for_room(run: Run) -> None:
     async def main() -> None:
         with fa.Context() as context:

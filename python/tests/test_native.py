@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -292,6 +293,39 @@ def test_waiting_lets_other_threads_run(context: Context) -> None:
     push.send(b"wake up")
     thread.join()
     assert got == [b"wake up"]
+
+
+def test_two_threads_that_ask_and_answer_do_not_meet_at_the_gil(context: Context) -> None:
+    count = 500
+    rep, req = context.socket(REP), context.socket(REQ)
+    req.connect(rep.bind("tcp://127.0.0.1:*"))
+
+    def serve() -> None:
+        # Like its twin, so that each runs while the other one sends.
+        os.sched_setaffinity(0, {core})
+        for _ in range(2 * count):
+            rep.send(rep.recv())
+
+    def sleeps() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        for _ in range(count):
+            req.send(b"a question")
+            req.recv()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+
+    cores = os.sched_getaffinity(0)
+    core = min(cores)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    os.sched_setaffinity(0, {core})
+    try:
+        fewest = min(sleeps(), sleeps())
+    finally:
+        os.sched_setaffinity(0, cores)
+        thread.join()
+    # Each waits for the other once at most, and mostly one of the two for a message;
+    # whoever sent with the GIL held made both wait for that as well.
+    assert fewest < 1.6 * count
 
 
 def test_iterating_ends_with_the_socket(context: Context) -> None:

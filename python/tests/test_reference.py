@@ -6,6 +6,7 @@ import ast
 import enum
 import inspect
 import os
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,9 @@ NATIVE = stubs()
 
 def stub_of(cls: type, name: str) -> ast.FunctionDef | None:
     for base in cls.__mro__:
+        if inspect.isfunction(vars(base).get(name)):
+            # Python's own, whatever its class is called.
+            return None
         if name in vars(base):
             return NATIVE.get(base.__name__, {}).get(name)
     return None
@@ -91,7 +95,8 @@ def signature(cls: type, name: str, member: Any) -> str:
     function = inspect.unwrap(member)
     told = inspect.signature(function)
     parameters = [it for it in told.parameters.values() if it.name not in ("self", "cls")]
-    text = str(told.replace(parameters=parameters)).replace("'", "")
+    # Annotations are texts, and shown in quotes; defaults keep theirs.
+    text = re.sub(r"""(: |-> )(['"])(.*?)\2""", r"\1\3", str(told.replace(parameters=parameters)))
     prefix = "await " if inspect.iscoroutinefunction(function) else ""
     return f"{prefix}{name}{text}"
 

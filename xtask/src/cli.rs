@@ -127,7 +127,7 @@ Examples:
 Examples:
   cargo xtask bench
   cargo xtask bench --quick
-  cargo xtask bench --python            the Python package beside pyzmq: four minutes
+  cargo xtask bench --python            the Python package beside pyzmq: two minutes, and the build
   cargo xtask bench -- --help           the options of the benchmark program itself")]
     Bench {
         /// A short run that shows ratios only.

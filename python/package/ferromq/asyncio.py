@@ -17,12 +17,13 @@ Nothing polls, and a call that is cancelled has taken no message.
 from __future__ import annotations
 
 import asyncio as _asyncio
+import json as _json
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from . import _socket
-from ._errors import Closed, Terminated
+from ._errors import Closed, Terminated, WouldBlock
 from ._native import Frame, Tracker
 from ._options import SocketOptions
 from ._poller import POLLIN, POLLOUT
@@ -76,9 +77,38 @@ class Socket:
             return await self._breathe_sometimes()
         await self._until_sent(lambda: self.plain.try_send_multipart(frames), timeout)
 
-    async def send_string(self, text: str, *, timeout: float | None = None) -> None:
+    async def send_batch(self, messages: Iterable[Any], *, timeout: float | None = None) -> int:
+        """Sends many messages of one frame each; answers how many, which is all unless
+        the time is over: then it is those that were sent before. Those are sent, too,
+        if it is cancelled."""
+        left, sent = list(messages), 0
+
+        def attempt() -> bool:
+            nonlocal sent
+            try:
+                sent += self.plain.send_batch(left[sent:], timeout=0)
+            except WouldBlock:
+                return False
+            return sent == len(left)
+
+        await self._breathe_sometimes()
+        if not attempt():
+            try:
+                await self._until_sent(attempt, timeout)
+            except TimeoutError:
+                if not sent:
+                    raise
+        return sent
+
+    async def send_string(
+        self, text: str, encoding: str = "utf-8", *, timeout: float | None = None
+    ) -> None:
         """Sends a text."""
-        await self.send(text.encode(), timeout=timeout)
+        await self.send(text.encode(encoding), timeout=timeout)
+
+    async def send_json(self, value: Any, *, timeout: float | None = None) -> None:
+        """Sends what JSON can hold."""
+        await self.send(_json.dumps(value).encode(), timeout=timeout)
 
     async def send_tensor(
         self,
@@ -130,9 +160,38 @@ class Socket:
         """Receives a message as a list of its frames, without a copy."""
         return await self._receive(self.plain.try_recv_frames, timeout)
 
-    async def recv_string(self, *, timeout: float | None = None) -> str:
-        """Receives a text."""
-        return (await self.recv(timeout=timeout)).decode()
+    async def recv_batch(self, max: int = 1000, *, timeout: float | None = None) -> list[bytes]:
+        """Receives up to ``max`` messages of one frame each, waiting for the first
+        only."""
+
+        def attempt() -> list[bytes] | None:
+            try:
+                return self.plain.recv_batch(max, timeout=0)
+            except WouldBlock:
+                return None
+
+        # Before it has any, for a cancel could put back but one.
+        await self._breathe_sometimes()
+        messages = attempt()
+        return await self._until_received(attempt, timeout) if messages is None else messages
+
+    async def recv_string(self, encoding: str = "utf-8", *, timeout: float | None = None) -> str:
+        """Receives a text. What is none is kept for the next call."""
+        message = await self.recv(timeout=timeout)
+        try:
+            return message.decode(encoding)
+        except UnicodeDecodeError:
+            self.plain._keep([message])
+            raise
+
+    async def recv_json(self, *, timeout: float | None = None) -> Any:
+        """Receives JSON. What is none is kept for the next call."""
+        message = await self.recv(timeout=timeout)
+        try:
+            return _json.loads(message)
+        except ValueError:
+            self.plain._keep([message])
+            raise
 
     async def recv_tensor(self, *, out: Any = None, timeout: float | None = None) -> Tensor:
         """Receives a tensor, as ``ferromq.Socket.recv_tensor`` does."""

@@ -22,7 +22,7 @@ use crate::fork::Generation;
 use crate::monitor::Monitor;
 use crate::options::Settings;
 use crate::wait::{Wait, in_slices};
-use crate::{errors, lent, statistics};
+use crate::{errors, gil, lent, statistics};
 
 pub(crate) use slot::Slot;
 
@@ -45,6 +45,10 @@ pub(crate) struct Socket {
     /// one wants it. Who waits for each message gives it away at once instead,
     /// also while sending, for the answer may be a thread's of this process.
     brisk: AtomicBool,
+    /// Something was sent since the last receive: what comes next may be the answer, and
+    /// says nothing about `brisk` by being there at once. On one core it always is, for
+    /// who answers runs before the send is over.
+    asked: AtomicBool,
     /// `ferromq.zmq` has frames of a message that is not whole yet, or was not received
     /// whole: its calls are Python's until it has none.
     partial: AtomicBool,
@@ -89,6 +93,7 @@ impl Socket {
             kept: Mutex::default(),
             keeps: AtomicBool::new(false),
             brisk: AtomicBool::new(true),
+            asked: AtomicBool::new(false),
             partial: AtomicBool::new(false),
             offered: Mutex::default(),
             offered_at: AtomicUsize::new(0),
@@ -293,7 +298,7 @@ impl Socket {
         call: impl FnOnce(&AnySocket) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let socket = self.open(py)?;
-        let result = py.detach(|| call(&socket));
+        let result = gil::without(py, || call(&socket));
         result.map_err(|error| errors::raise(py, &error))
     }
 

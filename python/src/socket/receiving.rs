@@ -11,7 +11,7 @@ use super::Socket;
 use crate::context::lock;
 use crate::frame::Frame;
 use crate::wait::{Wait, in_slices};
-use crate::{errors, lent};
+use crate::{errors, gil, lent};
 
 /// Messages up to this size are received with the GIL held.
 const SHORT: usize = 32 << 10;
@@ -164,7 +164,7 @@ impl Socket {
             waited = started.elapsed();
             message
         })?;
-        self.received(&message, waited);
+        self.waited(&message, waited);
         Ok(message)
     }
 
@@ -173,12 +173,18 @@ impl Socket {
     #[inline]
     fn receive_briskly(&self) -> Option<Message> {
         let message = self.at_once(|socket| socket.try_recv().ok())?;
-        self.received(&message, Duration::ZERO);
+        self.waited(&message, Duration::ZERO);
         Some(message)
     }
 
-    fn received(&self, message: &Message, waited: Duration) {
-        let brisk = message.body_len() <= SHORT && waited < AT_ONCE;
+    /// A call that waits has a message after so long.
+    #[inline]
+    fn waited(&self, message: &Message, waited: Duration) {
+        let asked = self.asked.load(Ordering::Relaxed);
+        if asked {
+            self.asked.store(false, Ordering::Relaxed);
+        }
+        let brisk = message.body_len() <= SHORT && waited < AT_ONCE && !asked;
         self.brisk.store(brisk, Ordering::Relaxed);
     }
 
@@ -194,11 +200,12 @@ impl Socket {
         let socket = self.open(py)?;
         let found = match self.is_brisk() {
             true => socket.try_recv(),
-            false => py.detach(|| socket.try_recv()),
+            false => gil::without(py, || socket.try_recv()),
         };
         match found {
             Ok(message) => {
-                self.received(&message, Duration::ZERO);
+                let brisk = message.body_len() <= SHORT;
+                self.brisk.store(brisk, Ordering::Relaxed);
                 Ok(Some(message))
             }
             Err(Error::WouldBlock) => Ok(None),

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ferromq::{AnySocket, Error, Frame, Message, SendError};
@@ -15,7 +16,7 @@ use crate::lent::{Bytes, settle};
 use crate::loan::LoanedMemory;
 use crate::tracker::{State as TrackerState, Tracker};
 use crate::wait::{Wait, in_slices};
-use crate::{errors, frame};
+use crate::{errors, frame, gil};
 
 /// Messages up to this size are sent with the GIL held, if there is room.
 const SHORT: usize = 4 << 10;
@@ -71,12 +72,12 @@ impl Socket {
         let result = match bytes.as_ref().len() {
             // Immutable and long: kept until written.
             LONG.. if data.is_exact_instance_of::<PyBytes>() => {
-                py.detach(|| socket.try_send(Frame::from_owner(bytes)))
+                gil::without(py, || socket.try_send(Frame::from_owner(bytes)))
             }
             _ => {
                 let message = Message::from(bytes.as_ref());
                 bytes.release(py);
-                py.detach(|| socket.try_send(message))
+                gil::without(py, || socket.try_send(message))
             }
         };
         settle(py);
@@ -90,7 +91,7 @@ impl Socket {
         let parts = Parts::of(parts)?;
         let message = parts.copied();
         parts.release(py);
-        let result = py.detach(|| socket.try_send(message));
+        let result = gil::without(py, || socket.try_send(message));
         accepted(py, result)
     }
 
@@ -146,13 +147,20 @@ impl Socket {
     /// that follows.
     #[inline]
     pub(super) fn send_briskly(&self, bytes: &[u8]) -> bool {
+        self.asks();
         bytes.len() <= SHORT
             && self
                 .at_once(|socket| socket.try_send_bytes(bytes).ok())
                 .is_some()
     }
 
+    #[inline]
+    fn asks(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
     fn send_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {
+        self.asks();
         match timeout {
             Some(seconds) => Wait::of_seconds(seconds),
             None => Ok(lock(&self.settings).send_wait()),
@@ -186,7 +194,7 @@ fn accepted(py: Python<'_>, result: Result<(), SendError>) -> PyResult<bool> {
 fn send_one(py: Python<'_>, socket: &AnySocket, bytes: &[u8], wait: Wait) -> PyResult<()> {
     match wait {
         Wait::Not => {
-            let result = py.detach(|| socket.try_send_bytes(bytes));
+            let result = gil::without(py, || socket.try_send_bytes(bytes));
             result.map_err(|error| errors::raise(py, &error))
         }
         // The runtime's own time-out is a slice.
@@ -213,7 +221,7 @@ fn attempt(socket: &AnySocket, parts: &[&[u8]], wait: Wait) -> Result<(), Error>
 fn send_message(py: Python<'_>, socket: &AnySocket, message: Message, wait: Wait) -> PyResult<()> {
     let mut message = Some(message);
     if wait == Wait::Not {
-        let result = py.detach(|| socket.try_send(message.unwrap_or_default()));
+        let result = gil::without(py, || socket.try_send(message.unwrap_or_default()));
         return result.map_err(|refused| errors::raise(py, &refused.error));
     }
     in_slices(py, wait, || {

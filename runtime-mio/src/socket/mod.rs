@@ -348,11 +348,15 @@ impl AnySocket {
     }
 
     /// Offers memory of yours for a frame that is exactly as long, and longer than
-    /// 32 KiB: the next such frame is read straight into it, on whatever link it
-    /// comes, and its [`Frame`](crate::Frame) is that memory. It does not have to be
-    /// taken up: what was on its way already, what came over inproc or encrypted by
-    /// CURVE, lies elsewhere. Whoever wants the bytes there compares addresses, and
-    /// copies if need be.
+    /// 32 KiB: the next such frame whose body is not in a receive block yet is read into
+    /// it, on whatever link it comes, and its [`Frame`](crate::Frame) is that memory.
+    ///
+    /// A block is what one read takes, at most 128 KiB, and more than a frame may begin
+    /// in it: what has come of the body there is copied, and the rest is read in place.
+    /// So a body of up to 128 KiB that came whole together with the frames in front of it
+    /// is not in your memory but in its own. Nor is what was on its way already, and what
+    /// came over inproc or encrypted by CURVE. Whoever wants the bytes there compares
+    /// addresses, and copies if need be.
     ///
     /// One offer a socket; the one before is [withdrawn](Self::withdraw_offer) and
     /// given back. O(1), one virtual call a read.

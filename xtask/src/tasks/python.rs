@@ -115,10 +115,11 @@ pub(crate) fn wheel() -> Outcome {
 pub(crate) fn compare(arguments: &[String]) -> io::Result<ExitCode> {
     let installed = built(FOR_SPEED).and_then(|wheel| {
         install(&wheel.python, &wheel.file)?;
-        Ok(wheel.python)
+        let rust = without_python(&wheel.python)?;
+        Ok((wheel.python, rust))
     });
-    let python = match installed {
-        Ok(python) => python,
+    let (python, rust) = match installed {
+        Ok(programs) => programs,
         Err(outcome) => {
             let mut tally = Tally::default();
             tally.run("wheel", || outcome);
@@ -128,6 +129,7 @@ pub(crate) fn compare(arguments: &[String]) -> io::Result<ExitCode> {
     let mut compare = Command::new(python);
     compare.current_dir(workspace::root());
     compare.arg("python/benches/compare.py").args(arguments);
+    compare.arg("--rust").arg(rust);
     if arguments.is_empty() {
         compare.args(["--write", "docs/PYTHON.md"]);
     }
@@ -135,6 +137,21 @@ pub(crate) fn compare(arguments: &[String]) -> io::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Builds the program whose figures tensors are compared with.
+fn without_python(python: &Path) -> Result<PathBuf, Outcome> {
+    let target = workspace::target_dir();
+    let mut build = workspace::cargo();
+    build.args(["build", "--profile", "release", "--locked"]);
+    build.args(["--manifest-path", "python/Cargo.toml"]);
+    build.args(["--example", "long_messages", "--target-dir"]);
+    build.arg(&target);
+    // As maturin has it: no library of Python's is looked for.
+    build.env("PYO3_PYTHON", python);
+    build.env("PYO3_BUILD_EXTENSION_MODULE", "1");
+    run([("building Rust's side", build)])?;
+    Ok(target.join("release/examples/long_messages"))
 }
 
 /// How a wheel is built, and the folder where it is alone.
@@ -152,7 +169,7 @@ const FOR_TESTS: Making = Making {
 /// As users get it.
 const FOR_SPEED: Making = Making {
     folder: "wheels-of-bench",
-    build: "build-args=--release --locked",
+    build: "build-args=--profile release --locked",
 };
 
 /// A wheel, and the interpreter that built it.
