@@ -238,6 +238,7 @@ fn looks_at_thousands_of_sockets_are_far_apart() {
     const SOCKETS: usize = 3000;
     /// Descriptors that a socket has.
     const EACH: u64 = 5;
+    const BURSTS: u64 = 200;
     let Some(_turn) = turn(SOCKETS as u64 * EACH + 500) else {
         return;
     };
@@ -259,7 +260,7 @@ fn looks_at_thousands_of_sockets_are_far_apart() {
     let mut peer = RawPeer::connect(&real, "PULL", &[]);
     await_peers(&push, 1);
     let (started, before) = (Instant::now(), sleeps_of_the_io_thread());
-    for _ in 0..200 {
+    for _ in 0..BURSTS {
         for _ in 0..100 {
             push.send("of a burst, whose tail is deferred").unwrap();
         }
@@ -270,9 +271,11 @@ fn looks_at_thousands_of_sockets_are_far_apart() {
     let sleeps = sleeps_of_the_io_thread() - before;
     let micros = started.elapsed().as_micros() as u64;
     println!("{sleeps} sleeps in {micros} us with {SOCKETS} sockets");
-    // A microsecond a socket between two looks; as many sleeps for other reasons.
+    // A microsecond a socket between two looks. As many sleeps for other reasons, or one a
+    // burst, each of which may wake it.
     let looks = micros / SOCKETS as u64;
-    assert!(sleeps <= 2 * looks + 50, "{sleeps} sleeps in {micros} us");
+    let most = looks + looks.max(BURSTS) + 50;
+    assert!(sleeps <= most, "{sleeps} sleeps in {micros} us");
     drop(idle);
 }
 
