@@ -137,6 +137,10 @@ impl Link for StreamLink {
         self.kind == Kind::Tcp && sys::shares_core(&self.socket)
     }
 
+    fn has_room(&self) -> bool {
+        sys::is_writable(&self.socket)
+    }
+
     fn peer(&self) -> &PeerAddress {
         &self.peer
     }

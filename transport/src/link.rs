@@ -151,6 +151,15 @@ pub trait Link: Send {
         false
     }
 
+    /// Whether a write would find room that is worth a try, as far as the link can tell
+    /// without one; where it says no, room is told of as after a write that was refused.
+    ///
+    /// For a writer that would rather wait before a long message than in its middle. At
+    /// the cost of a system call; `true` where it is not known.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Who is on the other end.
     fn peer(&self) -> &PeerAddress;
 

@@ -129,6 +129,24 @@ impl State {
         }
     }
 
+    /// Before a message that is to be written from its sender's memory to the only peer:
+    /// has its link count as blocked if that takes nothing. The message would begin with
+    /// a header that is refused, and so be copied whole, though the peer keeps pace: the
+    /// last one had left to its end, which told nothing of the room behind it.
+    pub(super) fn look_for_room(&mut self, core: &Core) {
+        let pipes = self.pipes.iter_mut().flatten();
+        let mut linked = pipes.filter_map(|pipe| Some((pipe.id, pipe.link.as_deref_mut()?)));
+        let Some((id, link)) = linked.next() else {
+            return;
+        };
+        let output = &mut link.output;
+        let tells = output.is_empty() && !output.blocked && !output.hands_over;
+        if tells && !link.transport.has_room() {
+            output.blocked = true;
+            self.flushed(core, id, Flushed::Blocked);
+        }
+    }
+
     fn write_lent(&mut self, core: &Core, loan: Loan, body: &[u8]) -> Lent {
         let Some(link) = self.borrower(loan) else {
             return Lent::Returned;

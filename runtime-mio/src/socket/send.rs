@@ -98,10 +98,15 @@ impl Core {
             self.service(&mut guard);
             now = Ticks::now();
         }
-        if guard.blocked == 1 && guard.linked == 1 && !matches!(patience, Patience::None) {
+        if guard.linked == 1 && !matches!(patience, Patience::None) {
             let lent = message.lies_with_sender(WRITE_THROUGH);
-            guard = self.let_drain(guard, if lent { 1 } else { BACKLOG })?;
-            now = Ticks::now();
+            if lent {
+                guard.look_for_room(self);
+            }
+            if guard.blocked == 1 {
+                guard = self.let_drain(guard, if lent { 1 } else { BACKLOG })?;
+                now = Ticks::now();
+            }
         }
         if guard.by_reference > 0 && message.len() >= LEND_FROM {
             guard.look_for_warm_memory(self);
@@ -360,12 +365,14 @@ impl State {
         }
     }
 
-    /// Bytes that wait for the only peer, and that its link has taken.
+    /// Bytes that wait for the only peer, at least one while its link takes none, and
+    /// that its link has taken.
     fn backlog(&self) -> (usize, u64) {
         let mut pipes = self.pipes.iter().flatten();
         let linked = pipes.find_map(|pipe| Some((pipe, pipe.link.as_deref()?)));
         linked.map_or((0, 0), |(pipe, link)| {
-            (pipe.waiting_bytes(), link.output.written())
+            let waiting = pipe.waiting_bytes().max(usize::from(link.output.blocked));
+            (waiting, link.output.written())
         })
     }
 }

@@ -121,6 +121,10 @@ impl Link for SwitchedLink {
         self.short.shares_core()
     }
 
+    fn has_room(&self) -> bool {
+        self.short.has_room()
+    }
+
     fn peer(&self) -> &PeerAddress {
         &self.peer
     }

@@ -189,6 +189,10 @@ impl Link for FaultyLink {
         self.inner.shares_core()
     }
 
+    fn has_room(&self) -> bool {
+        self.inner.has_room()
+    }
+
     fn peer(&self) -> &PeerAddress {
         self.inner.peer()
     }
