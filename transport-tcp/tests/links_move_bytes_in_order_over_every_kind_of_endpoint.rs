@@ -58,6 +58,37 @@ fn an_empty_link_would_block() {
 }
 
 #[test]
+fn a_link_knows_without_a_write_whether_it_has_room() {
+    over_each(|mut client, mut server| {
+        assert!(client.has_room());
+        let piece = [7; 64 << 10];
+        while client.write(&piece).is_ok() {}
+        assert!(!client.has_room());
+        // What the other direction holds is nothing to it.
+        assert!(server.has_room());
+        std::thread::scope(|scope| {
+            scope.spawn(|| drain_to_the_end(&mut *server));
+            wait(client.fd(), Ready::ToWrite);
+            assert!(client.has_room());
+            assert!(client.write(&piece).is_ok());
+            client.shutdown();
+        });
+    });
+}
+
+fn drain_to_the_end(link: &mut dyn Link) {
+    let mut buf = vec![0; 1 << 20];
+    loop {
+        wait(link.fd(), Ready::ToRead);
+        match link.read(&mut buf) {
+            Ok(0) => return,
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+            _ => {}
+        }
+    }
+}
+
+#[test]
 fn vectored_writes_and_reads_may_be_partial_and_lose_nothing() {
     // More buffers than one system call takes, of uneven lengths, and more bytes
     // than any default socket buffer holds.
