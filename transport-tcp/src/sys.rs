@@ -172,7 +172,10 @@ pub(crate) fn effective_uid() -> u32 {
 pub(crate) fn is_writable(socket: &Socket) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::OUT)];
     // Whatever it cannot tell is for the write to find out.
-    !matches!(rustix::event::poll(&mut fds, Some(&Timespec::default())), Ok(0))
+    !matches!(
+        rustix::event::poll(&mut fds, Some(&Timespec::default())),
+        Ok(0)
+    )
 }
 
 /// What the kernel says about the process on the other end of a Unix socket.

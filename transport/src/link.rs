@@ -160,6 +160,12 @@ pub trait Link: Send {
         true
     }
 
+    /// Most bytes of long messages that a single write is worth being given: a link takes
+    /// bounded turns. Constant; 512 KiB by default.
+    fn longest_write(&self) -> usize {
+        512 << 10
+    }
+
     /// Who is on the other end.
     fn peer(&self) -> &PeerAddress;
 

@@ -125,6 +125,10 @@ impl Link for SwitchedLink {
         self.short.has_room()
     }
 
+    fn longest_write(&self) -> usize {
+        self.short.longest_write()
+    }
+
     fn peer(&self) -> &PeerAddress {
         &self.peer
     }

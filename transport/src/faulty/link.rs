@@ -193,6 +193,10 @@ impl Link for FaultyLink {
         self.inner.has_room()
     }
 
+    fn longest_write(&self) -> usize {
+        self.inner.longest_write()
+    }
+
     fn peer(&self) -> &PeerAddress {
         self.inner.peer()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ferromq_transport as transport;
 use ferromq_wire::Transmitter;
 
-use super::{End, Flushed, Output, Segment, WRITE_MAX, refused};
+use super::{End, Flushed, Output, Segment, refused};
 use crate::Frame;
 use crate::link::Parts;
 use crate::memory::BufferPool;
@@ -36,10 +36,11 @@ impl Output {
         let header = tx.header(false, body.len() as u64);
         let trailer = tx.trailer(&header, body);
         self.append_bytes(header.as_ref());
+        let longest = link.longest_write();
         let (mut done, mut result) = (0, Flushed::Done);
         while done < body.len() && self.lent == 0 && self.segments.is_empty() {
             let head = self.tail.waiting();
-            let piece = &body[done..body.len().min(done + WRITE_MAX)];
+            let piece = &body[done..body.len().min(done + longest)];
             match link.write_vectored(&[IoSlice::new(head), IoSlice::new(piece)]) {
                 Ok(written) => {
                     let of_head = written.min(head.len());
@@ -84,9 +85,10 @@ impl Output {
     /// Goes on writing what [`write_through`](Self::write_through) had to leave
     /// in `body`, then what waits behind it.
     pub(crate) fn write_lent(&mut self, link: &mut dyn transport::Link, body: &[u8]) -> Flushed {
+        let longest = link.longest_write();
         while self.lent > 0 {
             let rest = &body[body.len() - self.lent..];
-            match link.write(&rest[..rest.len().min(WRITE_MAX)]) {
+            match link.write(&rest[..rest.len().min(longest)]) {
                 Ok(written) => {
                     self.lent -= written;
                     self.total_written += written as u64;
