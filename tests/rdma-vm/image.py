@@ -33,8 +33,9 @@ def make_base(path):
         shutil.copy(ROOT / "etc/libibverbs.d/rxe.driver", root / "etc/libibverbs.d")
         (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
         (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
-        shutil.copy(HERE / "init", root / "init")
-        (root / "init").chmod(0o755)
+        for script, place in (("init", "init"), ("pair", "bin/pair")):
+            shutil.copy(HERE / script, root / place)
+            (root / place).chmod(0o755)
         path.write_bytes(archive(root))
 
 

@@ -45,7 +45,7 @@ def prepare():
             if not starts(QEMU):
                 raise Trouble(f"{QEMU} does not start: remove {CACHE} and try again")
             mark_made("machine", packages)
-        base = digest(packages, image.HERE / "init", image.HERE / "image.py")
+        base = digest(packages, image.HERE / "init", image.HERE / "pair", image.HERE / "image.py")
         if not is_made("base", base):
             image.make_base(BASE)
             mark_made("base", base)
@@ -61,12 +61,13 @@ def starts(program):
         return False
 
 
-def run(program, arguments):
-    """Runs a program in the machine; its exit status, HANGS or NO_RESULT."""
+def run(program, arguments, add=lambda root: None):
+    """Runs a program in the machine, beside what else is added to its root; its exit
+    status, HANGS or NO_RESULT."""
     prepare()
     with tempfile.TemporaryDirectory(prefix="rdma-vm-") as temporary:
         folder = pathlib.Path(temporary)
-        image_of(program, arguments, folder)
+        image_of(program, arguments, folder, add)
         try:
             qemu = start(folder)
         except OSError as error:
@@ -79,7 +80,7 @@ def run(program, arguments):
     return status(qemu.returncode, said)
 
 
-def image_of(program, arguments, folder):
+def image_of(program, arguments, folder, add):
     """Writes the initial root with the program in it; archives may follow each other."""
     root = folder / "root"
     test = root / "test"
@@ -92,6 +93,7 @@ def image_of(program, arguments, folder):
     if shutil.which("strip"):
         subprocess.run(["strip", "--strip-debug", test / "program"], stderr=subprocess.DEVNULL)
     image.add_libraries(program, root)
+    add(root)
     exports = {"RUST_TEST_THREADS": "1", "RUST_BACKTRACE": "1"}
     exports.update({name: value for name, value in os.environ.items() if is_for_guest(name)})
     lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]

@@ -1,5 +1,6 @@
 //! What breaks, as sockets see it.
 
+use std::process::Command;
 use std::time::Duration;
 
 use ferromq::{Context, Event, EventKind, Monitor, Options, Pull, Push};
@@ -8,7 +9,7 @@ use ferromq_transport_rdma::Rdma;
 
 use crate::children::{Another, limit_locked_memory, told};
 use crate::verbs_subject::{OverVerbs, bed};
-use crate::{LONG, content, cross, part};
+use crate::{LONG, Two, content, cross, part};
 
 fn await_event(monitor: &Monitor, wanted: impl Fn(&EventKind) -> bool) -> Event {
     loop {
@@ -68,6 +69,35 @@ fn a_process_that_is_killed_is_missed_at_once_and_its_successor_served() {
             assert!(part(&message) == content(LONG, 7));
         }
     }
+}
+
+fn run(command: &[&str]) {
+    let status = Command::new(command[0]).args(&command[1..]).status();
+    assert!(status.unwrap().success(), "{command:?}");
+}
+
+/// On two devices of its own, which nobody uses afterwards: soft-RoCE's connection manager
+/// does not come back from it.
+#[test]
+fn an_interface_that_goes_down_ends_its_connections_and_no_others() {
+    run(&["pair", "2"]);
+    let at = |address: &str| {
+        let source = address.parse().unwrap();
+        context(Rdma::builder().source(source).build())
+    };
+    let (near, far) = (at("10.2.0.3"), at("10.2.0.4"));
+    let pull = far.socket::<Pull>().unwrap();
+    let endpoint = pull.bind("rdma://10.2.0.4:*").unwrap().to_string();
+    let push = near.socket::<Push>().unwrap();
+    let monitor = push.monitor();
+    push.connect(&endpoint).unwrap();
+    cross(&push, &pull, &[1, LONG]);
+    let others = Two::new();
+    let (other_push, other_pull) = others.pair::<Push, Pull>();
+    run(&["ip", "link", "set", "v2", "down"]);
+    push.send("lost").unwrap();
+    await_event(&monitor, is_end);
+    cross(&other_push, &other_pull, &[1, LONG]);
 }
 
 /// What docs/RDMA.md says of a limit that many systems have.

@@ -49,6 +49,28 @@ pub(crate) fn check(suite: Suite) -> Outcome {
     process::run(command.args(suite)).into()
 }
 
+/// The Python package, built with verbs, in the machine.
+pub(crate) fn check_python() -> Outcome {
+    if let Some(absent) = prepare() {
+        return absent;
+    }
+    let mut build = machine();
+    build.args(["with", "cargo", "build", "--locked", "--profile=quick"]);
+    build.args([VERBS, "--manifest-path=python/Cargo.toml", "--target-dir"]);
+    let target = workspace::target_dir().join("python-verbs");
+    build.arg(&target);
+    match process::run(&mut build) {
+        Ok(finished) if finished.succeeded => {}
+        failed => return failed.into(),
+    }
+    let mut run = machine();
+    run.args(["python", "python/tests/over_rdma.py"]);
+    run.arg("ferromq=python/package/ferromq");
+    let module = target.join("quick/lib_native.so");
+    run.arg(format!("ferromq/_native.abi3.so={}", module.display()));
+    process::run(&mut run).into()
+}
+
 /// Makes the machine, on first use. `None`: it is there.
 fn prepare() -> Option<Outcome> {
     let mut lines = match set_up() {

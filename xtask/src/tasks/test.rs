@@ -58,6 +58,7 @@ pub(crate) fn run_rdma() -> ExitCode {
     for (name, suite) in rdma::SUITES {
         tally.run(name, || rdma::check(suite));
     }
+    tally.run("python", rdma::check_python);
     tally.finish()
 }
 
