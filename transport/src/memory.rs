@@ -1,5 +1,6 @@
 //! The optional way around the stream: memory that both ends can reach.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -151,7 +152,7 @@ pub trait Lender: Send + Sync {
 pub struct Loan(Box<dyn Lent>);
 
 /// What a lender puts into a [`Loan`].
-pub trait Lent: Send + Sync {
+pub trait Lent: Any + Send + Sync {
     /// The bytes.
     fn bytes(&self) -> &[u8];
     /// The bytes, to be filled.
@@ -163,6 +164,20 @@ impl Loan {
     #[must_use]
     pub fn new(lent: impl Lent + 'static) -> Self {
         Self(Box::new(lent))
+    }
+
+    /// What its lender has put in, for that lender: by its type it knows that nobody else
+    /// has the memory.
+    ///
+    /// # Errors
+    /// The loan, if that is something else.
+    pub fn downcast<T: Lent>(self) -> Result<Box<T>, Self> {
+        let held: &dyn Any = &*self.0;
+        if !held.is::<T>() {
+            return Err(self);
+        }
+        let held: Box<dyn Any> = self.0;
+        Ok(held.downcast().expect("it is one, as was just seen"))
     }
 }
 

@@ -15,10 +15,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 
-use ferromq_transport::{Loan, Place};
+use ferromq_transport::{Lender, Loan, Place};
 
 use super::{Lending, PIECE_MAX, PIECE_MIN};
-use crate::arena::Arena;
+use crate::arena::{Arena, Block};
 use crate::channel::Channel;
 use crate::error::LinkError;
 use crate::registry::{Afterwards, Extent, Registry};
@@ -36,7 +36,8 @@ pub(super) struct Writing {
 }
 
 struct Opened {
-    loan: Loan,
+    /// Not as a loan: whoever makes one may have kept a way to its bytes.
+    block: Box<Block>,
     place: Place,
     region: Region,
 }
@@ -50,22 +51,11 @@ struct Underway {
 impl Lending {
     /// Lets the peer write into a loan.
     pub(crate) fn open(&mut self, channel: &mut Channel, loan: Loan) -> Result<Place, Loan> {
-        let (address, len) = (loan.as_ref().as_ptr().addr(), loan.as_ref().len());
-        let Some((block, whole)) = self.arena.whole_of(loan.as_ref()) else {
-            return Err(loan);
+        let block = loan.downcast::<Block>()?;
+        let Some(registered) = self.register_for_writes(channel, &block) else {
+            return Err(Loan::new(*block));
         };
-        if self.writing.open.len() >= OPEN_MAX {
-            return Err(loan);
-        }
-        let part = Part {
-            offset: whole.offset + (address - block),
-            len,
-            ..whole
-        };
-        let registered = self.registry.register(channel, &part, Access::RemoteWrite);
-        let Ok(Registered { region, remote }) = registered else {
-            return Err(loan);
-        };
+        let Registered { region, remote } = registered;
         self.told += 1;
         let place = Place {
             region: self.told,
@@ -73,12 +63,23 @@ impl Lending {
             key: remote.key.into(),
         };
         let opened = Opened {
-            loan,
+            block,
             place,
             region,
         };
         self.writing.open.insert(self.told, opened);
         Ok(place)
+    }
+
+    /// Opens the payload of a block of our arena's, and nothing behind it.
+    fn register_for_writes(&mut self, channel: &mut Channel, block: &Block) -> Option<Registered> {
+        let ours = self.arena.lends(block.as_ref());
+        if !ours || self.writing.open.len() >= OPEN_MAX {
+            return None;
+        }
+        let part = block.part(0..block.as_ref().len())?;
+        let registered = self.registry.register(channel, &part, Access::RemoteWrite);
+        registered.ok()
     }
 
     /// Ends that, and gives the loan back.
@@ -87,12 +88,12 @@ impl Lending {
         if opened.place != place {
             return None;
         }
-        let Opened { loan, region, .. } = self.writing.open.remove(&place.region)?;
+        let Opened { block, region, .. } = self.writing.open.remove(&place.region)?;
         match channel.deregister(region) {
-            Ok(()) => Some(loan),
+            Ok(()) => Some(Loan::new(*block)),
             Err(_) => {
                 // The peer may write there still: nobody may ever look at it again.
-                std::mem::forget(loan);
+                std::mem::forget(block);
                 None
             }
         }

@@ -7,6 +7,8 @@
 //! What a device does is not seen by the language. The rules for it:
 //! - A device writes only to what was posted to it (a receive, a read). That part is
 //!   not looked at from then until the completion was polled, or the queue is gone.
+//! - A peer's device writes only to what was opened to it. The link has that slot until the
+//!   registration has ended, and looks at nothing of it.
 //! - A peer's device reads what it was told of. Nobody writes there until the peer has
 //!   said that it is done, or the registration has ended; one that breaks its word sees
 //!   other bytes than it was sent, and no more than that.

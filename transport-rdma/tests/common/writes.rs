@@ -5,7 +5,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq_transport::{Link, LinkOptions, Listener, Loan, Place, Transport};
+use ferromq_transport::{Lent, Link, LinkOptions, Listener, Loan, Place, Transport};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
@@ -289,6 +289,33 @@ fn a_key_that_is_none_ends_its_link_and_other_memory_does_not() {
     assert!(error.to_string().contains("which no device has"), "{error}");
     assert!(ending(&mut **a).contains("which no device has"));
     talk(&mut scene.others);
+}
+
+/// A loan to which somebody has kept another way.
+struct Shared(std::sync::Arc<Loan>);
+
+impl Lent for Shared {
+    fn bytes(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut []
+    }
+}
+
+#[test]
+fn only_a_lenders_own_loan_is_opened() {
+    let mut scene = scene();
+    let kept = std::sync::Arc::new(loan(&scene.rdma, 4096, 1));
+    let foreign = loan(&bed().0, 4096, 2);
+    let memory = scene.pair.0.memory().unwrap();
+    for refused in [Loan::new(Shared(kept)), foreign] {
+        let byte = refused.as_ref()[0];
+        let back = memory.open(refused).unwrap_err();
+        assert_eq!(back.as_ref(), [byte; 4096]);
+    }
+    talk(&mut scene.pair);
 }
 
 #[test]
