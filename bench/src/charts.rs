@@ -247,7 +247,7 @@ fn draw_foot(
 fn colour(contender: Contender) -> RGBColor {
     match contender {
         Contender::Raw => RGBColor(150, 150, 150),
-        Contender::RawBusy | Contender::Memcpy => RGBColor(190, 190, 190),
+        Contender::RawBusy | Contender::Memcpy | Contender::Words => RGBColor(190, 190, 190),
         Contender::Libzmq => RGBColor(44, 92, 160),
         Contender::LibzmqZeroCopy => RGBColor(88, 130, 190),
         Contender::LibzmqSystem => RGBColor(130, 165, 210),

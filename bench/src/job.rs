@@ -250,6 +250,9 @@ pub(crate) enum Contender {
     /// One copy of a long body between buffers of one process: the limit of what is
     /// copied into shared memory.
     Memcpy,
+    /// A word of memory that both processes have, and a body beside it: the limit of a
+    /// short round trip through shared memory.
+    Words,
     /// libzmq, copying each body into a message.
     Libzmq,
     /// libzmq, sending the caller's buffer (`zmq_msg_init_data`).
@@ -282,7 +285,12 @@ impl Contender {
     pub(crate) fn is_peer(self) -> bool {
         !matches!(
             self,
-            Self::Raw | Self::RawBusy | Self::Memcpy | Self::Ferromq | Self::FerromqZeroCopy
+            Self::Raw
+                | Self::RawBusy
+                | Self::Memcpy
+                | Self::Words
+                | Self::Ferromq
+                | Self::FerromqZeroCopy
         )
     }
 

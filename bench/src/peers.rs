@@ -19,6 +19,7 @@ mod raw;
 mod runtime;
 #[cfg(feature = "peers")]
 mod rzmq;
+mod words;
 #[cfg(feature = "peers")]
 mod zeromq;
 
@@ -27,7 +28,7 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
-use crate::job::{Cell, Contender, Job, Mechanism, Role, Via, Workload};
+use crate::job::{Cell, Contender, Job, Mechanism, Placement, Role, Via, Workload};
 use crate::{idle, worker};
 
 /// Why a worker could not do its job. Shown to the user, never matched on.
@@ -153,6 +154,7 @@ pub(crate) fn run(job: &Job, role: Role, channel: &mut Channel) -> Result<(), Fa
     match job.contender {
         Contender::Raw | Contender::RawBusy => worker::run::<raw::Raw>(job, role, channel),
         Contender::Memcpy => worker::run::<memcpy::Memcpy>(job, role, channel),
+        Contender::Words => worker::run::<words::Words>(job, role, channel),
         Contender::Libzmq | Contender::LibzmqSystem => {
             worker::run::<libzmq::Libzmq<libzmq::Copying>>(job, role, channel)
         }
@@ -224,7 +226,9 @@ pub(crate) fn absence(contender: Contender) -> Option<String> {
 /// Why `contender` has no row in `cell`, if it has none; `None` also of those
 /// that cannot be measured at all.
 pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static str> {
-    use Contender::{Iceoryx2, LibzmqZeroCopy, Memcpy, Nng, Omq, Raw, RawBusy, Rzmq, Zeromq};
+    use Contender::{
+        Iceoryx2, LibzmqZeroCopy, Memcpy, Nng, Omq, Raw, RawBusy, Rzmq, Words, Zeromq,
+    };
     use Workload::{Backlog, Clients, DealerRouter, Proxy, PubSub, PushPull, ReqRep, Topics};
     if cell.mechanism == Mechanism::Curve && !speaks_curve(contender) {
         return Some("not measured with CURVE, or it has none");
@@ -238,6 +242,14 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         }
         (Memcpy, PushPull) if cell.via == Via::Shm && cell.shape.size >= 64 << 10 => None,
         (Memcpy, _) => Some("only for long bodies through shared memory"),
+        (Words, ReqRep)
+            if cell.via == Via::Shm
+                && cell.shape.size <= 1 << 10
+                && cell.placement != Placement::Contended =>
+        {
+            None
+        }
+        (Words, _) => Some("only for short round trips through shared memory"),
         (RawBusy, ReqRep) if cell.placement.has_cores_to_burn() => None,
         (RawBusy, _) => Some("only for round trips, and only with a core to burn"),
         (other, _) if cell.via == Via::TcpSwitched && other != Contender::Ferromq => {

@@ -3,6 +3,7 @@
 
 pub(crate) mod perf;
 pub(crate) mod ptrace;
+pub(crate) mod words;
 
 use std::fs;
 use std::io;

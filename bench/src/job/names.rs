@@ -59,6 +59,7 @@ impl fmt::Display for Contender {
             Self::Raw => "raw",
             Self::RawBusy => "raw, busy",
             Self::Memcpy => "memcpy",
+            Self::Words => "words",
             Self::Libzmq => "libzmq",
             Self::LibzmqZeroCopy => "libzmq 0-copy",
             Self::LibzmqSystem => "libzmq, Debian",
