@@ -98,15 +98,10 @@ impl Core {
             self.service(&mut guard);
             now = Ticks::now();
         }
-        if guard.linked == 1 && !matches!(patience, Patience::None) {
-            let lent = message.lies_with_sender(WRITE_THROUGH);
-            if lent {
-                guard.look_for_room(self);
-            }
-            if guard.blocked == 1 {
-                guard = self.let_drain(guard, if lent { 1 } else { BACKLOG })?;
-                now = Ticks::now();
-            }
+        let may_wait = guard.linked == 1 && !matches!(patience, Patience::None);
+        if may_wait && (guard.blocked == 1 || message.len() >= WRITE_THROUGH) {
+            guard = self.keep_pace(guard, message.lies_with_sender(WRITE_THROUGH))?;
+            now = Ticks::now();
         }
         if guard.by_reference > 0 && message.len() >= LEND_FROM {
             guard.look_for_warm_memory(self);
@@ -141,6 +136,19 @@ impl Core {
                 Err(refused) => return Err(refused),
             }
             now = Ticks::now();
+        }
+    }
+
+    /// Before a blocking send to the only peer, of a message that lies with its sender or
+    /// not: waits while that peer is behind.
+    #[cold]
+    fn keep_pace<'a>(&'a self, mut guard: Entered<'a>, lent: bool) -> Result<Entered<'a>, Error> {
+        if lent {
+            guard.look_for_room(self);
+        }
+        match guard.blocked {
+            1 => self.let_drain(guard, if lent { 1 } else { BACKLOG }),
+            _ => Ok(guard),
         }
     }
 
