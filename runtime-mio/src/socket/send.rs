@@ -98,8 +98,11 @@ impl Core {
             self.service(&mut guard);
             now = Ticks::now();
         }
-        let may_wait = guard.linked == 1 && !matches!(patience, Patience::None);
-        if may_wait && (guard.blocked == 1 || message.len() >= WRITE_THROUGH) {
+        // In this order for a REQ, whose short message comes by here.
+        if (guard.blocked == 1 || message.len() >= WRITE_THROUGH)
+            && guard.linked == 1
+            && !matches!(patience, Patience::None)
+        {
             guard = self.keep_pace(guard, message.lies_with_sender(WRITE_THROUGH))?;
             now = Ticks::now();
         }
