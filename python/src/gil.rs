@@ -9,6 +9,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -122,6 +123,5 @@ fn this_thread() -> usize {
 /// Whether the other thread can run while this one waits awake.
 fn several_cores() -> bool {
     static CORES: OnceLock<bool> = OnceLock::new();
-    // SAFETY: sysconf takes one integer and touches no memory of ours.
-    *CORES.get_or_init(|| unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) } > 1)
+    *CORES.get_or_init(|| thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))
 }
