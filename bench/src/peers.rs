@@ -245,6 +245,7 @@ pub(crate) fn inability(contender: Contender, cell: &Cell) -> Option<&'static st
         (Words, ReqRep)
             if cell.via == Via::Shm
                 && cell.shape.size <= 1 << 10
+                && cell.shape.size.is_multiple_of(8)
                 && cell.placement != Placement::Contended =>
         {
             None

@@ -18,7 +18,7 @@ pub struct LinkOptions {
     /// gathers messages itself, and Nagle's algorithm would only delay them.
     pub nodelay: bool,
     /// The kernel's send buffer in bytes; `None` leaves it to the system, but that a
-    /// Unix socket's grows to 256 KiB before its first write of 256 KiB.
+    /// Unix socket's grows to 256 KiB before its first write of that much with a long body.
     pub send_buffer: Option<usize>,
     /// The kernel's receive buffer in bytes; `None` leaves it to the system.
     pub receive_buffer: Option<usize>,
