@@ -153,8 +153,11 @@ impl Lending {
             Keys::Kept => Afterwards::Kept,
         };
         if let Some(export) = self.exports.remove(&key) {
-            self.registry.release(channel, export.extent, afterwards);
-            self.arena.let_go(export.block);
+            let released = self.registry.release(channel, export.extent, afterwards);
+            // Else the peer can read the block still: it is never lent again.
+            if released.is_ok() {
+                self.arena.let_go(export.block);
+            }
         }
     }
 
@@ -234,7 +237,8 @@ impl Fetching {
                 true => Afterwards::Kept,
                 false => Afterwards::Ended,
             };
-            registry.release(channel, piece.extent, afterwards);
+            // Where it fails, only our own device has it still, and nothing for it to do.
+            let _ = registry.release(channel, piece.extent, afterwards);
             // What failed has ended the link.
             self.there += outcome.map_or(0, |()| piece.len);
         }

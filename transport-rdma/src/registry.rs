@@ -108,27 +108,33 @@ impl Registry {
     }
 
     /// Somebody uses it no more.
+    ///
+    /// # Errors
+    /// Of the system, when it was to end: whoever had its key has it still. That of
+    /// another one, which only gave up its place, is none of the caller's.
     pub(crate) fn release(
         &mut self,
         channel: &mut Channel,
         extent: Extent,
         afterwards: Afterwards,
-    ) {
+    ) -> io::Result<()> {
         let Some(entry) = self.entries.get_mut(&extent) else {
-            return;
+            return Ok(());
         };
         entry.users -= 1;
         if entry.users > 0 {
-            return;
+            return Ok(());
         }
         self.idle += 1;
         self.idle_bytes += extent.len;
-        if afterwards == Afterwards::Ended {
-            self.end(channel, extent);
-        }
+        let ended = match afterwards {
+            Afterwards::Ended => self.end(channel, extent),
+            Afterwards::Kept => Ok(()),
+        };
         while (self.idle > IDLE_PIECES || self.idle_bytes > IDLE_BYTES) && self.end_oldest(channel)
         {
         }
+        ended
     }
 
     /// Ends the one that nobody uses for longest. False: there is none.
@@ -138,17 +144,22 @@ impl Registry {
         let Some(extent) = oldest.map(|(extent, _)| *extent) else {
             return false;
         };
-        self.end(channel, extent);
+        // What is idle is for our own device, which touches nothing unasked, or for a peer
+        // who may read that block for as long as the link stands. Where this fails both can
+        // still, and the memory stays mapped: no more than before.
+        let _ = self.end(channel, extent);
         true
     }
 
-    fn end(&mut self, channel: &mut Channel, extent: Extent) {
-        if let Some(entry) = self.entries.remove(&extent) {
-            self.idle -= 1;
-            self.idle_bytes -= extent.len;
-            // If it fails, our device may still reach it, or the peer read what it could
-            // before; nobody writes there. It stays mapped.
-            let _ = channel.deregister(entry.registered.region);
-        }
+    /// # Errors
+    /// Of the system. The memory stays mapped, and whoever has a key to it reaches it,
+    /// whatever is put there next.
+    fn end(&mut self, channel: &mut Channel, extent: Extent) -> io::Result<()> {
+        let Some(entry) = self.entries.remove(&extent) else {
+            return Ok(());
+        };
+        self.idle -= 1;
+        self.idle_bytes -= extent.len;
+        channel.deregister(entry.registered.region)
     }
 }

@@ -186,7 +186,7 @@ impl Writing {
                 return;
             };
             // Only our own device reaches it.
-            registry.release(channel, extent, Afterwards::Kept);
+            let _ = registry.release(channel, extent, Afterwards::Kept);
             arena.let_go(block);
         }
     }

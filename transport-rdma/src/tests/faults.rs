@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ferromq_transport::{
     Bytes, Link, LinkOptions, Listener, Loan, Place, Transport, TransportError,
 };
+use rustix::io::Errno;
 
 use super::{Pair, connect, until};
 use crate::{Fabric, Keys, LinkError, LinkState, Rdma, RdmaBuilder, Status};
@@ -146,6 +147,55 @@ fn a_payload_is_fetched_and_its_key_ends_when_it_is_returned() {
     a.memory().unwrap().returned(loan.as_ref());
     let refused = import(&mut **b, place, 4096).err().unwrap();
     assert!(refused.to_string().contains("refuses access"), "{refused}");
+}
+
+/// Whether a block of 1 MiB at this address is among those that are lent next.
+fn is_lent_again(rdma: &Rdma, address: *const u8) -> bool {
+    let next: Vec<_> = (0..6).map(|_| payload(rdma, 1 << 20, 6)).collect();
+    next.iter().any(|loan| loan.as_ref().as_ptr() == address)
+}
+
+#[test]
+fn a_block_whose_key_does_not_end_is_never_lent_again() {
+    let mut scene = scene(|it| it);
+    let mut lend = |fails| {
+        let loan = payload(&scene.rdma, 1 << 20, 5);
+        let address = loan.as_ref().as_ptr();
+        let memory = scene.pair.0.memory().unwrap();
+        let place = memory.export(loan.as_ref()).unwrap();
+        scene.fabric.fail_deregistrations(fails);
+        memory.returned(loan.as_ref());
+        scene.fabric.fail_deregistrations(None);
+        (place, address)
+    };
+    let (_, address) = lend(None);
+    assert!(is_lent_again(&scene.rdma, address));
+    let (place, address) = lend(Some(Errno::BUSY.raw_os_error()));
+    assert!(!is_lent_again(&scene.rdma, address));
+    assert_eq!(scene.pair.0.unsent(), 0);
+    // The peer can see what it saw before, and nothing else.
+    let fetched = import(&mut *scene.pair.1, place, 1 << 20).unwrap();
+    assert!((*fetched).as_ref().iter().all(|byte| *byte == 5));
+    drop(scene.pair);
+    until("the end of its queue", || {
+        (scene.fabric.registered() == 0).then_some(())
+    });
+    assert!(!is_lent_again(&scene.rdma, address));
+}
+
+#[test]
+fn opened_memory_that_cannot_be_closed_is_given_up() {
+    let mut scene = scene(|it| it);
+    let loan = payload(&scene.rdma, 1 << 20, 5);
+    let address = loan.as_ref().as_ptr();
+    let memory = scene.pair.0.memory().unwrap();
+    let place = memory.open(loan).unwrap();
+    let busy = Errno::BUSY.raw_os_error();
+    scene.fabric.fail_deregistrations(Some(busy));
+    assert!(memory.close(place).is_none());
+    scene.fabric.fail_deregistrations(None);
+    assert!(memory.close(place).is_none());
+    assert!(!is_lent_again(&scene.rdma, address));
 }
 
 /// Registrations that ten payloads cost, one after the other.

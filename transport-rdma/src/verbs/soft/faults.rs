@@ -27,6 +27,9 @@ pub(super) struct Faults {
     pub(super) repeated: u64,
     /// Bytes that may be registered, of all queues.
     pub(super) registered_max: Option<usize>,
+    /// What registrations and their ends fail with.
+    pub(super) register: Option<i32>,
+    pub(super) deregister: Option<i32>,
 }
 
 impl Faults {
@@ -75,6 +78,17 @@ impl Fabric {
     /// of locked memory does); `None`: any number.
     pub fn limit_registrations(&self, bytes: Option<usize>) {
         self.with(|state| state.faults.registered_max = bytes);
+    }
+
+    /// Fails registrations with this error number of the system's; `None`: none.
+    pub fn fail_registrations(&self, errno: Option<i32>) {
+        self.with(|state| state.faults.register = errno);
+    }
+
+    /// Fails the ends of registrations with this error number of the system's, so that
+    /// their keys stay good; `None`: none.
+    pub fn fail_deregistrations(&self, errno: Option<i32>) {
+        self.with(|state| state.faults.deregister = errno);
     }
 
     /// Bytes that are registered now.

@@ -108,8 +108,7 @@ impl Queue for SoftQueue {
     }
 
     fn deregister(&mut self, region: Region) -> io::Result<()> {
-        let ended = self.with_pair(|pair| pair.regions.remove(&region))?;
-        ended.map(drop).ok_or_else(|| Errno::INVAL.into())
+        self.fabric.with(|state| state.deregister(self.id, region))
     }
 
     fn post_sends(&mut self, sends: &[Outgoing]) -> io::Result<()> {

@@ -113,6 +113,9 @@ impl State {
         part: Part,
         access: Access,
     ) -> io::Result<Registered> {
+        if let Some(errno) = self.faults.register {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
         let limit = self.faults.registered_max;
         if limit.is_some_and(|limit| self.registered() + part.len > limit) {
             return Err(no_memory());
@@ -127,6 +130,15 @@ impl State {
             // Keys are addresses of their own here: the first byte is at 0.
             remote: Remote { address: 0, key },
         })
+    }
+
+    pub(super) fn deregister(&mut self, id: u64, region: Region) -> io::Result<()> {
+        if let Some(errno) = self.faults.deregister {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let pair = self.pairs.get_mut(&id).ok_or(Errno::INVAL)?;
+        let ended = pair.regions.remove(&region);
+        ended.map(drop).ok_or_else(|| Errno::INVAL.into())
     }
 
     // Operations.
