@@ -153,8 +153,11 @@ def row(
             cells.append(f"{ours / theirs:.2f} ({told(case.unit, ours)})")
     limit = "at most" if case.unit == "us" else "at least"
     wanted = f"{limit} {goal}" if goal else ""
-    others = ", ".join(told(case.unit, statistics.median(it[rivals[0]])) for it in of_places)
-    return f"| {case.name} | {wanted} | {' | '.join(cells)} | {others} |"
+    others = []
+    for rival in dict.fromkeys(rivals):
+        there = ", ".join(told(case.unit, statistics.median(it[rival])) for it in of_places)
+        others.append(f"TCP: {there}" if rival == "Rust, TCP" else there)
+    return f"| {case.name} | {wanted} | {' | '.join(cells)} | {'; '.join(others)} |"
 
 
 def table(rows: list[str]) -> str:

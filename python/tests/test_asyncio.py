@@ -87,6 +87,51 @@ def test_batches_arrive_whole_and_wait_for_room(run: Run) -> None:
     run(main)
 
 
+def test_a_batch_hands_over_no_more_than_a_window_at_a_wake_up(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        with fa.Context() as context:
+            pull, push = context.socket(PULL), context.socket(PUSH)
+            endpoint = push.bind("tcp://127.0.0.1:*")
+            messages = [b"%d" % number for number in range(5_000)]
+            handed: list[int] = []
+            plainly = push.plain.send_batch
+
+            def counted(some: list[bytes], *, timeout: float) -> int:
+                handed.append(len(some))
+                return plainly(some, timeout=timeout)
+
+            monkeypatch.setattr(push.plain, "send_batch", counted)
+            sending = asyncio.ensure_future(push.send_batch(iter(messages)))
+            # It is refused, for nobody is there: all else is a wake-up's.
+            while not handed:
+                await asyncio.sleep(0)
+            pull.connect(endpoint)
+            got: list[bytes] = []
+            while len(got) < len(messages):
+                got += await pull.recv_batch()
+            assert got == messages
+            assert await sending == len(messages)
+            assert handed[0] == len(messages)
+            assert max(handed[1:]) <= 1000
+
+    run(main)
+
+
+def test_a_batch_with_what_is_no_message_sends_nothing(run: Run) -> None:
+    async def main() -> None:
+        with fa.Context() as context:
+            pull, push = await connected(context, PULL, PUSH)
+            push.plain.wait_for_peers(timeout=10)
+            with pytest.raises(TypeError):
+                await push.send_batch([*[b"early"] * 1_500, 7])
+            await push.send(b"first")
+            assert await pull.recv() == b"first"
+
+    run(main)
+
+
 def test_a_batch_without_a_peer_is_told_in_time(run: Run) -> None:
     async def main() -> None:
         with fa.Context() as context:

@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 # After so many calls in a row that did not wait, one lets others run.
 _BURST = 64
+# More than a wake-up finds room for, mostly.
+_WINDOW = 1000
 
 
 class Context(_socket.Context):
@@ -81,15 +83,22 @@ class Socket:
         """Sends many messages of one frame each; answers how many, which is all unless
         the time is over: then it is those that were sent before. Those are sent, too,
         if it is cancelled."""
-        left, sent = list(messages), 0
+        batch, sent = list(messages), 0
+        # All at first, so that what cannot be sent is told before anything is; then a
+        # window, so that a wake-up costs what it sends and not what is left.
+        window = len(batch)
 
         def attempt() -> bool:
-            nonlocal sent
-            try:
-                sent += self.plain.send_batch(left[sent:], timeout=0)
-            except WouldBlock:
-                return False
-            return sent == len(left)
+            nonlocal sent, window
+            while True:
+                some, window = batch[sent : sent + window], _WINDOW
+                try:
+                    taken = self.plain.send_batch(some, timeout=0)
+                except WouldBlock:
+                    return False
+                sent += taken
+                if taken < len(some) or sent == len(batch):
+                    return sent == len(batch)
 
         await self._breathe_sometimes()
         if not attempt():

@@ -45,10 +45,10 @@ pub(crate) struct Socket {
     /// one wants it. Who waits for each message gives it away at once instead,
     /// also while sending, for the answer may be a thread's of this process.
     brisk: AtomicBool,
-    /// Something was sent since the last receive: what comes next may be the answer, and
-    /// says nothing about `brisk` by being there at once. On one core it always is, for
-    /// who answers runs before the send is over.
-    asked: AtomicBool,
+    /// A send has succeeded since a message was last received: what comes next may be
+    /// the answer. A call that waits for it is not brisk, even if it is there at once: on
+    /// one core it always is, for who answers runs before the send is over.
+    sent: AtomicBool,
     /// `ferromq.zmq` has frames of a message that is not whole yet, or was not received
     /// whole: its calls are Python's until it has none.
     partial: AtomicBool,
@@ -93,7 +93,7 @@ impl Socket {
             kept: Mutex::default(),
             keeps: AtomicBool::new(false),
             brisk: AtomicBool::new(true),
-            asked: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
             partial: AtomicBool::new(false),
             offered: Mutex::default(),
             offered_at: AtomicUsize::new(0),

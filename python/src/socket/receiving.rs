@@ -164,7 +164,7 @@ impl Socket {
             waited = started.elapsed();
             message
         })?;
-        self.waited(&message, waited);
+        self.note_received(&message, waited);
         Ok(message)
     }
 
@@ -173,19 +173,26 @@ impl Socket {
     #[inline]
     fn receive_briskly(&self) -> Option<Message> {
         let message = self.at_once(|socket| socket.try_recv().ok())?;
-        self.waited(&message, Duration::ZERO);
+        self.note_received(&message, Duration::ZERO);
         Some(message)
     }
 
-    /// A call that waits has a message after so long.
+    /// A call that waits has received a message, after so long.
     #[inline]
-    fn waited(&self, message: &Message, waited: Duration) {
-        let asked = self.asked.load(Ordering::Relaxed);
-        if asked {
-            self.asked.store(false, Ordering::Relaxed);
-        }
-        let brisk = message.body_len() <= SHORT && waited < AT_ONCE && !asked;
+    fn note_received(&self, message: &Message, waited: Duration) {
+        let sent = self.take_sent();
+        let brisk = message.body_len() <= SHORT && waited < AT_ONCE && !sent;
         self.brisk.store(brisk, Ordering::Relaxed);
+    }
+
+    /// Whether something was sent since a message was last received, as one is now.
+    #[inline]
+    fn take_sent(&self) -> bool {
+        let sent = self.sent.load(Ordering::Relaxed);
+        if sent {
+            self.sent.store(false, Ordering::Relaxed);
+        }
+        sent
     }
 
     fn take(&self, py: Python<'_>) -> PyResult<Option<Message>> {
@@ -204,6 +211,8 @@ impl Socket {
         };
         match found {
             Ok(message) => {
+                // A call that does not wait gives the GIL away for long messages only.
+                self.take_sent();
                 let brisk = message.body_len() <= SHORT;
                 self.brisk.store(brisk, Ordering::Relaxed);
                 Ok(Some(message))
@@ -240,6 +249,7 @@ impl Socket {
             }
             Ok(())
         })?;
+        self.take_sent();
         if self.offered_at.load(Ordering::Relaxed) != 0 {
             messages = messages.into_iter().map(|it| self.apart(it)).collect();
         }

@@ -37,7 +37,8 @@ impl Socket {
                 return Ok(());
             }
             let wait = self.send_wait(timeout)?;
-            return send_one(py, &self.open(py)?, bytes.as_bytes(), wait);
+            let result = send_one(py, &self.open(py)?, bytes.as_bytes(), wait);
+            return result.inspect(|()| self.note_sent());
         }
         let wait = self.send_wait(timeout)?;
         let bytes = Bytes::of(data)?;
@@ -49,7 +50,7 @@ impl Socket {
                 .and_then(|socket| send_one(py, &socket, bytes.as_ref(), wait)),
         };
         bytes.release(py);
-        result
+        result.inspect(|()| self.note_sent())
     }
 
     /// Sends a message of several frames.
@@ -61,7 +62,7 @@ impl Socket {
         let parts = Parts::of(parts)?;
         let result = parts.send(py, &socket, wait);
         parts.release(py);
-        result
+        result.inspect(|()| self.note_sent())
     }
 
     /// Sends if that needs no waiting; whether it did.
@@ -81,7 +82,7 @@ impl Socket {
             }
         };
         settle(py);
-        accepted(py, result)
+        accepted(py, result.inspect(|()| self.note_sent()))
     }
 
     /// Sends a message of several frames if that needs no waiting; whether it did.
@@ -92,7 +93,7 @@ impl Socket {
         let message = parts.copied();
         parts.release(py);
         let result = gil::without(py, || socket.try_send(message));
-        accepted(py, result)
+        accepted(py, result.inspect(|()| self.note_sent()))
     }
 
     /// Sends many messages of one frame each; answers how many, which is all
@@ -105,7 +106,7 @@ impl Socket {
         let parts = Parts::of(messages)?;
         let result = parts.send_each(py, &socket, wait);
         parts.release(py);
-        result
+        result.inspect(|_| self.note_sent())
     }
 
     /// Sends frames from memory that is lent until they are written: no copy. The
@@ -123,6 +124,7 @@ impl Socket {
         let message: Message = frames.collect();
         drop(loan);
         send_message(py, &socket, message, wait)?;
+        self.note_sent();
         settle(py);
         Ok(Tracker::new(state))
     }
@@ -147,20 +149,23 @@ impl Socket {
     /// that follows.
     #[inline]
     pub(super) fn send_briskly(&self, bytes: &[u8]) -> bool {
-        self.asks();
-        bytes.len() <= SHORT
+        let sent = bytes.len() <= SHORT
             && self
                 .at_once(|socket| socket.try_send_bytes(bytes).ok())
-                .is_some()
+                .is_some();
+        if sent {
+            self.note_sent();
+        }
+        sent
     }
 
+    /// A send has succeeded: what is received next may be the answer.
     #[inline]
-    fn asks(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+    fn note_sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
     }
 
     fn send_wait(&self, timeout: Option<f64>) -> PyResult<Wait> {
-        self.asks();
         match timeout {
             Some(seconds) => Wait::of_seconds(seconds),
             None => Ok(lock(&self.settings).send_wait()),
