@@ -296,14 +296,14 @@ def test_waiting_lets_other_threads_run(context: Context) -> None:
 
 
 def test_two_threads_that_ask_and_answer_do_not_meet_at_the_gil(context: Context) -> None:
-    count = 500
+    series, count = 20, 100
     rep, req = context.socket(REP), context.socket(REQ)
     req.connect(rep.bind("tcp://127.0.0.1:*"))
 
     def serve() -> None:
         # Like its twin, so that each runs while the other one sends.
         os.sched_setaffinity(0, {core})
-        for _ in range(2 * count):
+        for _ in range(series * count):
             rep.send(rep.recv())
 
     def sleeps() -> int:
@@ -319,7 +319,8 @@ def test_two_threads_that_ask_and_answer_do_not_meet_at_the_gil(context: Context
     thread.start()
     os.sched_setaffinity(0, {core})
     try:
-        fewest = min(sleeps(), sleeps())
+        # Of many: where others keep the core busy, some of them show nothing.
+        fewest = min(sleeps() for _ in range(series))
     finally:
         os.sched_setaffinity(0, cores)
         thread.join()
