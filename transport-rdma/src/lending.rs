@@ -26,7 +26,7 @@ use crate::Keys;
 use crate::arena::{Arena, Block};
 use crate::channel::Channel;
 use crate::error::{LinkError, errno_of};
-use crate::registry::{Afterwards, Extent, Registry};
+use crate::registry::{Afterwards, Extent, GivingWay, Registry};
 use crate::verbs::{Access, Fetch, Part, Piece, Registered, Remote};
 
 /// The longest read, and the shortest that a fetch is cut to where no more can be
@@ -117,7 +117,8 @@ impl Lending {
             Keys::Kept => whole,
         };
         let extent = Extent::of(&part, Access::RemoteRead);
-        let registered = self.registry.acquire(channel, &part, Access::RemoteRead);
+        let (access, all) = (Access::RemoteRead, GivingWay::AllIdle);
+        let registered = self.registry.acquire(channel, &part, access, all);
         let Remote { address, key: rkey } = registered.ok()?.remote;
         self.arena.hold(block);
         self.told += 1;
@@ -258,7 +259,8 @@ impl Fetching {
             let Some(part) = self.block.part(self.asked..end) else {
                 break;
             };
-            let registered = match registry.acquire(channel, &part, Access::Local) {
+            let (access, all) = (Access::Local, GivingWay::AllIdle);
+            let registered = match registry.acquire(channel, &part, access, all) {
                 Ok(registered) => registered,
                 // Those that are under way make room.
                 Err(_) if !self.pieces.is_empty() => break,

@@ -46,8 +46,10 @@
 //! # Trust
 //! Each link has a protection domain of its own: a key opens nothing of another link's. It
 //! opens the bytes of one payload, to be read, until the peer has said that it is done with
-//! them ([`Keys`]). Whatever a peer sends is checked against what it was granted, and ends
-//! its link alone, with a [`LinkError`].
+//! them ([`Keys`]); where the device refuses to end it, those bytes are never used again.
+//! The key of memory that is opened lets the peer write there, at any time until it is
+//! closed, and nobody here looks at it before. Whatever a peer sends is checked against what
+//! it was granted, and ends its link alone, with a [`LinkError`].
 //!
 //! # The run loop
 //! As with every transport: see [`ferromq_transport`]. Here is a byte from one link to

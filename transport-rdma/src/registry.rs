@@ -41,6 +41,16 @@ pub(crate) enum Afterwards {
     Ended,
 }
 
+/// What gives way to a registration that the system refuses at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivingWay {
+    /// One idle registration after the other, down to the last.
+    AllIdle,
+    /// As many as are as long together, and none where all are shorter: what is refused
+    /// then waits for others, who are to find theirs.
+    AsMuch,
+}
+
 #[derive(Default)]
 pub(crate) struct Registry {
     entries: HashMap<Extent, Entry>,
@@ -67,6 +77,7 @@ impl Registry {
         channel: &mut Channel,
         part: &Part,
         access: Access,
+        giving_way: GivingWay,
     ) -> io::Result<Registered> {
         self.clock += 1;
         let extent = Extent::of(part, access);
@@ -79,7 +90,7 @@ impl Registry {
             entry.used = self.clock;
             return Ok(entry.registered);
         }
-        let registered = self.register(channel, part, access)?;
+        let registered = self.register(channel, part, access, giving_way)?;
         let entry = Entry {
             registered,
             users: 1,
@@ -98,11 +109,19 @@ impl Registry {
         channel: &mut Channel,
         part: &Part,
         access: Access,
+        giving_way: GivingWay,
     ) -> io::Result<Registered> {
+        let enough = match giving_way {
+            GivingWay::AllIdle => usize::MAX,
+            GivingWay::AsMuch if self.idle_bytes < part.len => 0,
+            GivingWay::AsMuch => part.len,
+        };
+        let before = self.idle_bytes;
         loop {
-            match channel.register(part.clone(), access) {
-                Err(_) if self.end_oldest(channel) => {}
-                registered => return registered,
+            let registered = channel.register(part.clone(), access);
+            let given = before - self.idle_bytes;
+            if registered.is_ok() || given >= enough || !self.end_oldest(channel) {
+                return registered;
             }
         }
     }

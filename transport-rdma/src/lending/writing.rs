@@ -21,18 +21,20 @@ use super::{Lending, PIECE_MAX, PIECE_MIN};
 use crate::arena::{Arena, Block};
 use crate::channel::Channel;
 use crate::error::LinkError;
-use crate::registry::{Afterwards, Extent, Registry};
+use crate::registry::{Afterwards, Extent, GivingWay, Registry};
 use crate::verbs::{Access, Part, Piece, Region, Registered, Remote, Store};
 
 /// Loans that may be open at a time.
 const OPEN_MAX: usize = 4096;
 
-#[derive(Default)]
 pub(super) struct Writing {
     /// By the number that the peer was told.
     open: HashMap<u64, Opened>,
     /// Writes into the peer's memory that are under way, the first one first.
     underway: VecDeque<Underway>,
+    /// The longest piece that can be registered, as far as was found out. It does not grow
+    /// again: what is registered in pieces of this length would be so once more.
+    piece: usize,
 }
 
 struct Opened {
@@ -78,8 +80,8 @@ impl Lending {
             return None;
         }
         let part = block.part(0..block.as_ref().len())?;
-        let registered = self.registry.register(channel, &part, Access::RemoteWrite);
-        registered.ok()
+        let (access, all) = (Access::RemoteWrite, GivingWay::AllIdle);
+        self.registry.register(channel, &part, access, all).ok()
     }
 
     /// Ends that, and gives the loan back.
@@ -102,7 +104,8 @@ impl Lending {
     /// Starts to write the first of these bytes to `place`: how many.
     ///
     /// # Errors
-    /// `WouldBlock`: there are as many writes as may be.
+    /// `WouldBlock`: there are as many writes as may be, or as can be registered beside
+    /// each other. `OutOfMemory`: not even one can.
     pub(crate) fn write(
         &mut self,
         channel: &mut Channel,
@@ -145,13 +148,22 @@ impl Lending {
 
     /// Registers the piece of a block in which its byte `at` lies: always one of the same
     /// few, so that the next write finds it registered.
+    ///
+    /// # Errors
+    /// `WouldBlock` where something is under way, after which there may be room, and only
+    /// there; else `OutOfMemory`.
     fn register_around(
         &mut self,
         channel: &mut Channel,
         whole: &Part,
         at: usize,
     ) -> io::Result<(Registered, Part)> {
-        let mut longest = PIECE_MAX.min(channel.limits().message);
+        let writing = &mut self.writing;
+        let (access, giving_way) = match writing.underway.is_empty() {
+            true => (Access::Local, GivingWay::AllIdle),
+            false => (Access::Local, GivingWay::AsMuch),
+        };
+        let mut longest = writing.piece.min(channel.limits().message);
         loop {
             let start = at / longest * longest;
             let part = Part {
@@ -159,14 +171,21 @@ impl Lending {
                 len: longest.min(whole.len - start),
                 pages: whole.pages.clone(),
             };
-            match self.registry.acquire(channel, &part, Access::Local) {
-                Ok(registered) => return Ok((registered, part)),
+            match self.registry.acquire(channel, &part, access, giving_way) {
+                Ok(registered) => {
+                    writing.piece = longest;
+                    return Ok((registered, part));
+                }
+                Err(_) if longest > PIECE_MIN && writing.has_one_piece_at_most(longest) => {
+                    longest /= 2;
+                }
                 // Those that are under way make room.
-                Err(_) if !self.writing.underway.is_empty() => {
+                Err(_) if !writing.underway.is_empty() => {
+                    writing.piece = longest;
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                Err(_) if longest > PIECE_MIN => longest /= 2,
-                Err(error) => return Err(error),
+                // Whatever the system calls it: its EAGAIN would promise an event.
+                Err(error) => return Err(io::Error::new(io::ErrorKind::OutOfMemory, error)),
             }
         }
     }
@@ -179,7 +198,25 @@ impl Lending {
     }
 }
 
+impl Default for Writing {
+    fn default() -> Self {
+        Self {
+            open: HashMap::new(),
+            underway: VecDeque::new(),
+            piece: PIECE_MAX,
+        }
+    }
+}
+
 impl Writing {
+    /// Whether nothing is under way, or only writes of one piece of this length, instead
+    /// of which two that are half as long could go together.
+    fn has_one_piece_at_most(&self, len: usize) -> bool {
+        let first = self.underway.front().map(|first| first.extent);
+        let is_it = |write: &Underway| Some(write.extent) == first && write.extent.len == len;
+        self.underway.iter().all(is_it)
+    }
+
     fn take_arrived(&mut self, channel: &mut Channel, arena: &Arena, registry: &mut Registry) {
         for _ in 0..channel.take_written() {
             let Some(Underway { block, extent }) = self.underway.pop_front() else {

@@ -172,7 +172,7 @@ fn what_is_said_after_a_write_comes_after_it() {
 }
 
 #[test]
-fn many_writes_go_out_together_and_find_their_memory_registered() {
+fn many_writes_find_their_memory_registered() {
     const BLOCK: usize = 4096;
     const BLOCKS: usize = 500;
     let mut scene = scene();
