@@ -319,14 +319,14 @@ def test_two_threads_that_ask_and_answer_do_not_meet_at_the_gil(context: Context
     thread.start()
     os.sched_setaffinity(0, {core})
     try:
-        # Of many: where others keep the core busy, some of them show nothing.
+        # Of many, as others may have the core in between.
         fewest = min(sleeps() for _ in range(series))
     finally:
         os.sched_setaffinity(0, cores)
         thread.join()
-    # Each waits for the other once at most, and mostly one of the two for a message;
-    # whoever sent with the GIL held made both wait for that as well.
-    assert fewest < 1.6 * count
+    # Each waits for the other once at most: 1.1 a round trip alone, 2 beside others who keep
+    # the core busy. Where sends hold the GIL, both wait for that as well: 2.7.
+    assert fewest < 2.4 * count
 
 
 def test_iterating_ends_with_the_socket(context: Context) -> None:
