@@ -38,12 +38,16 @@ impl Room {
             receives: u32::from(self.receive.slots + CONTROL_SLOTS),
             reads: READS,
             inline: INLINE,
+            pieces: PIECES,
         }
     }
 }
 
 /// Bytes that are worth going with the request itself: what a small message has.
 const INLINE: u32 = 220;
+/// Pieces that a write is gathered from: a request with this many is as long as one with
+/// that many bytes, so that queues take no more memory for it.
+const PIECES: u32 = 12;
 
 pub(crate) struct Channel {
     // Before the memory that it reads and writes: dropped first.

@@ -203,7 +203,6 @@ impl Drop for Lending {
         for export in self.exports.values() {
             self.arena.let_go(export.block);
         }
-        self.writing.let_go(&self.arena);
     }
 }
 

@@ -103,7 +103,7 @@ pub use faulty::{Faults, Faulty, Random};
 #[cfg(all(feature = "joined", target_os = "linux"))]
 pub use joined::Joined;
 pub use link::{Credentials, Link, PeerAddress, Wait};
-pub use memory::{Bytes, Lender, Lent, Loan, Memory, NoMemory, Place};
+pub use memory::{Bytes, Lender, Lent, Loan, Memory, NoMemory, Place, Source};
 pub use opening::{Accepting, Opening, connecting, listening};
 pub use options::{IpVersion, Keepalive, LinkOptions, LocalUsers};
 pub use transport::{Connecting, Listener, Route, Transport};

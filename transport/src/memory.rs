@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Payloads beside the byte stream of a link, which the peer reads where they are.
@@ -27,7 +28,7 @@ use std::sync::Arc;
 ///  writer                                   owner
 ///                                           Memory::open(loan) -> Place
 ///        <--- the place, in the stream ---
-///  Memory::write(place, bytes), ...
+///  Memory::write(place, sources), ...
 ///        ---- that it is done, in the stream ---->
 ///                                           Memory::close(place) -> loan
 /// ```
@@ -90,24 +91,25 @@ pub trait Memory {
     }
 
     /// Starts to write into memory that the peer has opened, without its doing anything:
-    /// as many of `bytes`, from the first one on, as one request takes, and how many that
-    /// is. The rest is for further calls, at [`Place::behind`]. `bytes` are a loan of the
-    /// [`Lender`]'s, or part of one, and stay as they are until they have arrived, of which
-    /// [`writing`](Self::writing) tells; the loan may be dropped before.
+    /// the concatenation of `sources` behind its first `skip` bytes, or as much of that as
+    /// one request takes, and how many bytes that is. The rest is for further calls, with
+    /// `skip` and [`Place::behind`] further on by as much. Sources lie in memory of the
+    /// [`Lender`]'s, and are kept until they have arrived, of which
+    /// [`writing`](Self::writing) tells; the caller may drop them before.
     ///
     /// Writes arrive in the order of calls, and what is written to the stream afterwards
-    /// arrives after them. Cost: no copy; a registration of the memory where it is not
-    /// registered yet.
+    /// arrives after them. Cost: no copy; a registration of each source's memory where it
+    /// is not registered yet; one request for as many sources as the carrier gathers.
     ///
     /// # Errors
     /// `WouldBlock`: as many are under way as may be; to be tried again when the link's `fd`
-    /// has become readable, which each such answer promises once. `InvalidInput`: bytes of
-    /// another memory. `OutOfMemory`: they cannot be registered. `Unsupported`: there are no
-    /// such writes, as by default. None of these hurts the link. Others as for
-    /// [`Link`](crate::Link), its end; a place that the peer has not opened, or no longer,
-    /// or not so far, is one of them, and may be told by a later call.
-    fn write(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
-        let _ = (place, bytes);
+    /// has become readable, which each such answer promises once. `InvalidInput`: the next
+    /// source lies in another memory; what was before it is written. `OutOfMemory`: they cannot be registered.
+    /// `Unsupported`: there are no such writes, as by default. None of these hurts the link.
+    /// Others as for [`Link`](crate::Link), its end; a place that the peer has not opened, or
+    /// no longer, or not so far, is one of them, and may be told by a later call.
+    fn write(&mut self, place: Place, sources: &[Source], skip: usize) -> io::Result<usize> {
+        let _ = (place, sources, skip);
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -124,6 +126,62 @@ pub trait Memory {
 /// Bytes that can be kept and read from any thread.
 pub trait Bytes: AsRef<[u8]> + Send + Sync {}
 impl<T: AsRef<[u8]> + Send + Sync> Bytes for T {}
+
+/// A part of bytes to write from: nothing changes them while it is there.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ferromq_transport::{Bytes, Source};
+/// let bytes: Arc<dyn Bytes> = Arc::new(*b"one, two");
+/// let two = Source::new(bytes.clone(), 5..8).unwrap();
+/// assert_eq!(two.as_ref(), b"two");
+/// assert!(Source::new(bytes, 5..9).is_none());
+/// ```
+#[derive(Clone)]
+pub struct Source {
+    bytes: Arc<dyn Bytes>,
+    range: Range<usize>,
+}
+
+impl Source {
+    /// These of the bytes, which are a [`Loan`] that is filled, or were imported. `None`:
+    /// there are fewer.
+    #[must_use]
+    pub fn new(bytes: Arc<dyn Bytes>, range: Range<usize>) -> Option<Self> {
+        (*bytes).as_ref().get(range.clone())?;
+        Some(Self { bytes, range })
+    }
+
+    /// All of the bytes.
+    #[must_use]
+    pub fn all(bytes: Arc<dyn Bytes>) -> Self {
+        let range = 0..(*bytes).as_ref().len();
+        Self { bytes, range }
+    }
+}
+
+impl AsRef<[u8]> for Source {
+    fn as_ref(&self) -> &[u8] {
+        // Whose length changes is cut, and cannot make anybody panic.
+        (*self.bytes)
+            .as_ref()
+            .get(self.range.clone())
+            .unwrap_or_default()
+    }
+}
+
+impl From<Loan> for Source {
+    /// A loan that is filled.
+    fn from(loan: Loan) -> Self {
+        Self::all(Arc::new(loan))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({:?})", self.range)
+    }
+}
 
 /// Where memory comes from that peers can read in place. One for all links of a
 /// transport, so that one payload serves any number of peers.

@@ -15,10 +15,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 
-use ferromq_transport::{Lender, Loan, Place};
+use ferromq_transport::{Lender, Loan, Place, Source};
 
 use super::{Lending, PIECE_MAX, PIECE_MIN};
-use crate::arena::{Arena, Block};
+use crate::arena::Block;
 use crate::channel::Channel;
 use crate::error::LinkError;
 use crate::registry::{Afterwards, Extent, GivingWay, Registry};
@@ -31,7 +31,7 @@ pub(super) struct Writing {
     /// By the number that the peer was told.
     open: HashMap<u64, Opened>,
     /// Writes into the peer's memory that are under way, the first one first.
-    underway: VecDeque<Underway>,
+    underway: VecDeque<Held>,
     /// The longest piece that can be registered, as far as was found out. It does not grow
     /// again: what is registered in pieces of this length would be so once more.
     piece: usize,
@@ -44,10 +44,16 @@ struct Opened {
     region: Region,
 }
 
-/// What a write is made from, and is not to be lent again before it has arrived.
-struct Underway {
-    block: usize,
-    extent: Extent,
+/// What a write is made from: registered, and not lent again, before it has arrived.
+type Held = Vec<(Extent, Source)>;
+
+/// A write that is being put together.
+#[derive(Default)]
+struct Request {
+    from: Vec<Piece>,
+    /// Bytes of them all.
+    len: usize,
+    held: Held,
 }
 
 impl Lending {
@@ -101,7 +107,7 @@ impl Lending {
         }
     }
 
-    /// Starts to write the first of these bytes to `place`: how many.
+    /// Starts to write the first bytes of `sources` behind `skip` to `place`: how many.
     ///
     /// # Errors
     /// `WouldBlock`: there are as many writes as may be, or as can be registered beside
@@ -110,39 +116,96 @@ impl Lending {
         &mut self,
         channel: &mut Channel,
         place: Place,
-        bytes: &[u8],
+        sources: &[Source],
+        skip: usize,
     ) -> io::Result<usize> {
-        if bytes.is_empty() {
+        let mut rest = behind(sources, skip).peekable();
+        if rest.peek().is_none() {
             return Ok(0);
         }
         let key = place.key;
         let key = u32::try_from(key).map_err(|_| LinkError::Key { key })?;
-        let Some((block, whole)) = self.arena.whole_of(bytes) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
         if channel.writes_left() == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let start = bytes.as_ptr().addr() - block;
-        let (registered, part) = self.register_around(channel, &whole, start)?;
-        let offset = start - (part.offset - whole.offset);
-        let len = bytes.len().min(part.len - offset);
-        self.arena.hold(block);
-        let extent = Extent::of(&part, Access::Local);
-        self.writing.underway.push_back(Underway { block, extent });
+        let Request { from, len, held } = self.gather(channel, rest)?;
+        self.writing.underway.push_back(held);
         channel.post_write(Store {
             work: 0,
-            from: Piece {
-                region: registered.region,
-                offset,
-                len,
-            },
+            from,
             to: Remote {
                 address: place.offset,
                 key,
             },
             immediate: None,
         });
+        Ok(len)
+    }
+
+    /// As many pieces of `sources` as one request takes, at least one.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write) for the first piece. Of another one, the next
+    /// request tells.
+    fn gather<'a>(
+        &mut self,
+        channel: &mut Channel,
+        sources: impl Iterator<Item = (&'a Source, &'a [u8])>,
+    ) -> io::Result<Request> {
+        let mut request = Request::default();
+        for (source, mut bytes) in sources {
+            while !bytes.is_empty() {
+                match self.add_piece(channel, &mut request, source, bytes) {
+                    Ok(0) => return Ok(request),
+                    Ok(added) => bytes = &bytes[added..],
+                    Err(error) if request.from.is_empty() => return Err(error),
+                    Err(_) => return Ok(request),
+                }
+            }
+        }
+        Ok(request)
+    }
+
+    /// Adds the first of these bytes of a source: how many, 0 where there is no room.
+    fn add_piece(
+        &mut self,
+        channel: &mut Channel,
+        request: &mut Request,
+        source: &Source,
+        bytes: &[u8],
+    ) -> io::Result<usize> {
+        let limits = channel.limits();
+        let is_first = request.from.is_empty();
+        // No longer than one piece may be: where little can be registered, two short
+        // requests go together, and not one after the other.
+        if !is_first && (request.len >= self.writing.piece || request.from.len() >= limits.pieces) {
+            return Ok(0);
+        }
+        let (block, whole) = self
+            .arena
+            .whole_of(bytes)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let start = bytes.as_ptr().addr() - block;
+        let (registered, part) = match is_first {
+            true => self.register_around(channel, &whole, start)?,
+            false => {
+                let part = part_around(&whole, start, self.writing.piece);
+                let (access, giving_way) = (Access::Local, GivingWay::AsMuch);
+                let registered = self.registry.acquire(channel, &part, access, giving_way)?;
+                (registered, part)
+            }
+        };
+        let offset = start - (part.offset - whole.offset);
+        let room = self.writing.piece - request.len;
+        let len = bytes.len().min(part.len - offset).min(room);
+        request.from.push(Piece {
+            region: registered.region,
+            offset,
+            len,
+        });
+        request.len += len;
+        let extent = Extent::of(&part, Access::Local);
+        request.held.push((extent, source.clone()));
         Ok(len)
     }
 
@@ -165,12 +228,7 @@ impl Lending {
         };
         let mut longest = writing.piece.min(channel.limits().message);
         loop {
-            let start = at / longest * longest;
-            let part = Part {
-                offset: whole.offset + start,
-                len: longest.min(whole.len - start),
-                pages: whole.pages.clone(),
-            };
+            let part = part_around(whole, at, longest);
             match self.registry.acquire(channel, &part, access, giving_way) {
                 Ok(registered) => {
                     writing.piece = longest;
@@ -192,8 +250,7 @@ impl Lending {
 
     /// How many writes are not known to have arrived.
     pub(crate) fn writing(&mut self, channel: &mut Channel) -> usize {
-        self.writing
-            .take_arrived(channel, &self.arena, &mut self.registry);
+        self.writing.take_arrived(channel, &mut self.registry);
         self.writing.underway.len()
     }
 }
@@ -212,26 +269,38 @@ impl Writing {
     /// Whether nothing is under way, or only writes of one piece of this length, instead
     /// of which two that are half as long could go together.
     fn has_one_piece_at_most(&self, len: usize) -> bool {
-        let first = self.underway.front().map(|first| first.extent);
-        let is_it = |write: &Underway| Some(write.extent) == first && write.extent.len == len;
-        self.underway.iter().all(is_it)
+        let mut extents = self.underway.iter().flatten().map(|(extent, _)| extent);
+        let first = extents.clone().next();
+        extents.all(|extent| Some(extent) == first && extent.len == len)
     }
 
-    fn take_arrived(&mut self, channel: &mut Channel, arena: &Arena, registry: &mut Registry) {
+    fn take_arrived(&mut self, channel: &mut Channel, registry: &mut Registry) {
         for _ in 0..channel.take_written() {
-            let Some(Underway { block, extent }) = self.underway.pop_front() else {
-                return;
-            };
-            // Only our own device reaches it.
-            let _ = registry.release(channel, extent, Afterwards::Kept);
-            arena.let_go(block);
+            for (extent, _) in self.underway.pop_front().unwrap_or_default() {
+                // Only our own device reaches it.
+                let _ = registry.release(channel, extent, Afterwards::Kept);
+            }
         }
     }
+}
 
-    /// The link is gone, and with it whatever was under way.
-    pub(super) fn let_go(&mut self, arena: &Arena) {
-        for Underway { block, .. } in self.underway.drain(..) {
-            arena.let_go(block);
-        }
+/// What lies behind the first `skip` bytes of sources.
+fn behind(sources: &[Source], mut skip: usize) -> impl Iterator<Item = (&Source, &[u8])> {
+    sources.iter().filter_map(move |source| {
+        let bytes = source.as_ref();
+        let here = skip.min(bytes.len());
+        skip -= here;
+        Some((source, &bytes[here..])).filter(|(_, rest)| !rest.is_empty())
+    })
+}
+
+/// The piece of a block in which its byte `at` lies, of those that begin at a multiple of
+/// `len`.
+fn part_around(whole: &Part, at: usize, len: usize) -> Part {
+    let start = at / len * len;
+    Part {
+        offset: whole.offset + start,
+        len: len.min(whole.len - start),
+        pages: whole.pages.clone(),
     }
 }

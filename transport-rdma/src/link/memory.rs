@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use ferromq_transport::{Bytes, Lender, Loan, Memory, Place};
+use ferromq_transport::{Bytes, Lender, Loan, Memory, Place, Source};
 
 use super::{Look, Open, RdmaLink, fail_by, refuse_if_over};
 use crate::channel::{Awaited, Over};
@@ -50,9 +50,9 @@ impl Memory for RdmaLink {
         lending.close(channel, place)
     }
 
-    fn write(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, place: Place, sources: &[Source], skip: usize) -> io::Result<usize> {
         self.is_looking(Awaited::Written);
-        let result = self.store(place, bytes);
+        let result = self.store(place, sources, skip);
         self.settle();
         result
     }
@@ -110,14 +110,14 @@ impl RdmaLink {
         Ok((open, left))
     }
 
-    fn store(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+    fn store(&mut self, place: Place, sources: &[Source], skip: usize) -> io::Result<usize> {
         for look in [Look::Not, Look::Once, Look::Armed] {
             let (open, _) = self.look_for_writes(look)?;
             let Open {
                 channel, lending, ..
             } = open;
             refuse_if_over(channel)?;
-            match lending.write(channel, place, bytes) {
+            match lending.write(channel, place, sources, skip) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     fail_by(channel, &error);

@@ -259,6 +259,8 @@ pub(super) struct Abilities {
     pub(super) answered: u8,
     /// Reads of one's own at a time, for a queue.
     pub(super) asked: u8,
+    /// Pieces of a request.
+    pub(super) pieces: u32,
 }
 
 impl Abilities {
@@ -277,6 +279,7 @@ impl Abilities {
             message: port_of_it.max_msg_sz.try_into().unwrap_or(usize::MAX),
             answered: few(about.max_qp_rd_atom),
             asked: few(about.max_qp_init_rd_atom),
+            pieces: about.max_sge.try_into().unwrap_or(1),
         })
     }
 }

@@ -83,7 +83,8 @@ impl SystemQueue {
             domain: Domain::new(device)?,
             identifier,
         };
-        let inline = resources.make_pair(sizes)?;
+        let pieces = sizes.pieces.min(abilities.pieces);
+        let (inline, pieces) = resources.make_pair(sizes, pieces)?;
         resources
             .identifier
             .set_acknowledge_timeout(ACKNOWLEDGE_TIMEOUT);
@@ -95,6 +96,7 @@ impl SystemQueue {
                 inline,
                 message: abilities.message,
                 reads: usize::from(reads.asked).max(1),
+                pieces,
             },
             last_region: 0,
             sends: Vec::new(),
@@ -163,7 +165,13 @@ impl SystemQueue {
             remote_addr: store.to.address,
             rkey: store.to.key,
         };
-        self.push_piece(store.from)?;
+        if store.from.len() > self.limits.pieces {
+            return Err(Errno::INVAL.into());
+        }
+        write.num_sge = store.from.len() as i32;
+        for piece in &store.from {
+            self.push_piece(*piece)?;
+        }
         self.sends.push(write);
         Ok(())
     }
@@ -179,11 +187,14 @@ impl SystemQueue {
         Ok(())
     }
 
-    /// Posts what was pushed, each of one piece, as one list.
+    /// Posts what was pushed, each with its pieces, as one list.
     fn post_pushed_sends(&mut self) -> io::Result<()> {
-        let mut first = null_mut();
-        for (send, piece) in self.sends.iter_mut().zip(&mut self.pieces).rev() {
-            send.sg_list = piece;
+        let (mut first, mut pieces) = (null_mut(), &mut self.pieces[..]);
+        for send in self.sends.iter_mut().rev() {
+            let before = pieces.len() - send.num_sge as usize;
+            let (others, own) = pieces.split_at_mut(before);
+            pieces = others;
+            send.sg_list = own.as_mut_ptr();
             send.next = first;
             first = send;
         }
@@ -197,7 +208,7 @@ impl SystemQueue {
         told_as_number(unsafe { ffi::ibv_post_send(pair, first, &raw mut bad) })
     }
 
-    /// The same for receives.
+    /// The same for receives, each of one piece.
     fn post_pushed_receives(&mut self) -> io::Result<()> {
         let mut first = null_mut();
         for (receive, piece) in self.receives.iter_mut().zip(&mut self.pieces).rev() {
@@ -220,7 +231,7 @@ impl SystemQueue {
     }
 }
 
-/// A request to send, read or write, without its piece.
+/// A request to send, read or write, of one piece, which it is still to be given.
 fn request(work: u64, opcode: opcode::Type, how: u32) -> ffi::ibv_send_wr {
     // SAFETY: integers and pointers, of which zero is one.
     let mut request: ffi::ibv_send_wr = unsafe { mem::zeroed() };
@@ -233,9 +244,10 @@ fn request(work: u64, opcode: opcode::Type, how: u32) -> ffi::ibv_send_wr {
 
 impl Resources {
     /// Makes the queue pair, and says how many bytes go inline: as many as were asked for,
-    /// or half of that, or half of that.
-    fn make_pair(&mut self, sizes: Sizes) -> io::Result<usize> {
-        let mut inline = sizes.inline;
+    /// or half of that, or half of that; and how many pieces a request has: `pieces`, or,
+    /// where no bytes help, one.
+    fn make_pair(&mut self, sizes: Sizes, pieces: u32) -> io::Result<(usize, usize)> {
+        let (mut inline, mut pieces) = (sizes.inline, pieces.max(1));
         loop {
             // SAFETY: integers and pointers, of which zero is one.
             let mut wanted: ffi::ibv_qp_init_attr = unsafe { mem::zeroed() };
@@ -245,7 +257,7 @@ impl Resources {
             wanted.cap = ffi::ibv_qp_cap {
                 max_send_wr: sizes.sends,
                 max_recv_wr: sizes.receives,
-                max_send_sge: 1,
+                max_send_sge: pieces,
                 max_recv_sge: 1,
                 max_inline_data: inline,
             };
@@ -253,9 +265,13 @@ impl Resources {
             // SAFETY: all are alive, and live longer than the pair, which `drop` ends first.
             let made = unsafe { ffi::rdma_create_qp(id, domain, &raw mut wanted) };
             match told_in_errno(made) {
-                Ok(()) => return Ok(wanted.cap.max_inline_data.min(inline) as usize),
-                Err(error) if inline == 0 => return Err(error),
-                Err(_) => inline /= 2,
+                Ok(()) => {
+                    let inline = wanted.cap.max_inline_data.min(inline);
+                    return Ok((inline as usize, pieces as usize));
+                }
+                Err(_) if inline > 0 => inline /= 2,
+                Err(_) if pieces > 1 => pieces = 1,
+                Err(error) => return Err(error),
             }
         }
     }

@@ -202,6 +202,11 @@ fn memory_that_was_taken_back_is_not_written() {
 }
 
 #[test]
+fn what_lies_apart_is_gathered() {
+    testing::pieces_are_gathered_in_their_order(connected());
+}
+
+#[test]
 fn what_follows_a_write_comes_after_it() {
     testing::writes_are_told_of(connected);
 }

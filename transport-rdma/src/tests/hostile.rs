@@ -32,6 +32,7 @@ impl Hostile {
             receives: 64,
             reads: 1,
             inline: 0,
+            pieces: 1,
         };
         let at = listener.local_endpoint().to_string();
         let at = at.trim_start_matches("rdma://").parse().unwrap();
@@ -202,7 +203,7 @@ fn row_69_a_write_that_takes_room_for_a_message_ends_its_link() {
         hostile.memory.bytes_mut()[..message.len()].copy_from_slice(&message);
         let store = Store {
             work: 1 << 56,
-            from: piece(hostile.region, 0, len),
+            from: vec![piece(hostile.region, 0, len)],
             to: Remote {
                 address: opened.offset,
                 key: opened.key as u32,
@@ -227,6 +228,7 @@ fn row_69_who_does_not_greet_is_turned_away() {
         receives: 1,
         reads: 1,
         inline: 0,
+        pieces: 1,
     };
     let mut queue = until("a way", || dialling.poll_routed(sizes).unwrap());
     queue.establish(b"GET / HTTP/1.1").unwrap();

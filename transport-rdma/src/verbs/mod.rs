@@ -125,6 +125,8 @@ pub(crate) struct Sizes {
     pub(crate) reads: u8,
     /// Bytes that go with a send itself; fewer where the device takes fewer.
     pub(crate) inline: u32,
+    /// Pieces that a write is gathered from; fewer where the device takes fewer.
+    pub(crate) pieces: u32,
 }
 
 /// What a queue's device can do.
@@ -137,6 +139,8 @@ pub(crate) struct Limits {
     pub(crate) message: usize,
     /// Reads that may be posted at a time; 1 at least.
     pub(crate) reads: usize,
+    /// Pieces that a write may have; 1 at least.
+    pub(crate) pieces: usize,
 }
 
 /// A queue pair and what belongs to it.
@@ -210,7 +214,8 @@ pub(crate) trait Queue: Send {
     /// in place before anything that is posted later arrives.
     ///
     /// # Errors
-    /// ENOMEM: more than [`Sizes::sends`]. Whatever it is, the queue is of no use after.
+    /// ENOMEM: more than [`Sizes::sends`]. EINVAL: more pieces than [`Limits::pieces`].
+    /// Whatever it is, the queue is of no use after.
     fn post_write(&mut self, store: Store) -> io::Result<()>;
 
     /// Takes completions (ibv_poll_cq): how many there were, 0 if there is none.
@@ -313,11 +318,11 @@ pub(crate) struct Fetch {
     pub(crate) from: Remote,
 }
 
-/// A write of `from.len` bytes to a place of the peer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A write of pieces, one after the other, to a place of the peer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Store {
     pub(crate) work: u64,
-    pub(crate) from: Piece,
+    pub(crate) from: Vec<Piece>,
     pub(crate) to: Remote,
     /// What the peer is told, as the completion of a receive.
     pub(crate) immediate: Option<u32>,

@@ -17,6 +17,7 @@ pub(crate) const SIZES: Sizes = Sizes {
     receives: 4,
     reads: 4,
     inline: 64,
+    pieces: 4,
 };
 
 /// A queue with a page of memory.
@@ -68,7 +69,7 @@ impl End {
     }
 
     pub(crate) fn store(&mut self, work: u64, to: Remote, len: usize, immediate: Option<u32>) {
-        let from = self.piece(0, len);
+        let from = vec![self.piece(0, len)];
         let store = Store {
             work,
             from,
@@ -219,6 +220,40 @@ pub(crate) fn memory_that_was_taken_back_is_not_written((mut a, mut b): (End, En
     assert_eq!(a.completion(), done(1, Err(Status::RemoteAccess)));
     b.queue.deregister(second.region).unwrap();
     assert_eq!(b.memory.bytes(), [0; 4096]);
+}
+
+/// What lies apart arrives in one place, in its order, and more pieces than a queue has
+/// room for are refused.
+pub(crate) fn pieces_are_gathered_in_their_order((mut a, mut b): (End, End)) {
+    let there = b.memory.part(0..4096);
+    let opened = b.queue.register(there, Access::RemoteWrite).unwrap();
+    for (at, byte) in a.memory.bytes_mut().iter_mut().enumerate() {
+        *byte = (at % 251) as u8 + 1;
+    }
+    let mut store = Store {
+        work: 1,
+        from: [(80, 8), (0, 3), (16, 16), (4088, 8)]
+            .map(|(offset, len)| a.piece(offset, len))
+            .to_vec(),
+        to: opened.remote,
+        immediate: None,
+    };
+    assert_eq!(a.queue.limits().pieces, store.from.len());
+    a.queue.post_write(store.clone()).unwrap();
+    let completion = a.completion();
+    assert_eq!((completion.work, completion.outcome.is_ok()), (1, true));
+    let bytes = a.memory.bytes();
+    let wanted = [&bytes[80..88], &bytes[..3], &bytes[16..32], &bytes[4088..]].concat();
+    b.queue.deregister(opened.region).unwrap();
+    assert_eq!(b.memory.bytes()[..wanted.len()], wanted);
+    assert!(
+        b.memory.bytes()[wanted.len()..]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+    store.from.push(a.piece(0, 1));
+    let refused = a.queue.post_write(store).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
 }
 
 /// A message that follows a write comes after its bytes, and one with a number takes a

@@ -2,10 +2,11 @@
 //! this has a `Rdma`, and a `bed` that gives one and a place to listen at.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq_transport::{Lent, Link, LinkOptions, Listener, Loan, Place, Transport};
+use ferromq_transport::{Bytes, Lent, Link, LinkOptions, Listener, Loan, Place, Source, Transport};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
@@ -62,6 +63,10 @@ fn loan(rdma: &Rdma, len: usize, byte: u8) -> Loan {
     loan
 }
 
+fn part(bytes: &Arc<dyn Bytes>, at: usize, len: usize) -> Source {
+    Source::new(bytes.clone(), at..at + len).expect("it is as long")
+}
+
 fn open(link: &mut dyn Link, loan: Loan) -> Place {
     let opened = link.memory().unwrap().open(loan);
     opened.unwrap_or_else(|_| panic!("it was not opened"))
@@ -71,8 +76,8 @@ fn close(link: &mut dyn Link, place: Place) -> Loan {
     link.memory().unwrap().close(place).expect("it was open")
 }
 
-/// Writes all of these bytes, and sleeps, as an event loop does, until they have arrived.
-fn write_all(link: &mut dyn Link, place: Place, bytes: &[u8]) -> io::Result<()> {
+/// Writes all of these sources, and sleeps, as an event loop does, until they have arrived.
+fn write_all(link: &mut dyn Link, place: Place, sources: &[Source]) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let fd = link.fd();
     poll.registry()
@@ -83,9 +88,10 @@ fn write_all(link: &mut dyn Link, place: Place, bytes: &[u8]) -> io::Result<()> 
         assert!(!events.is_empty(), "nothing made the descriptor readable");
     };
     let memory = link.memory().expect("it stands");
+    let len: usize = sources.iter().map(|source| source.as_ref().len()).sum();
     let mut written = 0;
-    while written < bytes.len() {
-        match memory.write(place.behind(written as u64), &bytes[written..]) {
+    while written < len {
+        match memory.write(place.behind(written as u64), sources, written) {
             Ok(more) => written += more,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(),
             Err(error) => return Err(error),
@@ -129,16 +135,17 @@ fn a_write_lands_where_it_was_opened_and_nowhere_else() {
     for (at, byte) in source.as_mut().iter_mut().enumerate() {
         *byte = (at % 251) as u8 + 1;
     }
+    let source = [Source::from(source)];
     let target = loan(&scene.rdma, LEN + 5000, 0);
     let before = scene.rdma.counters();
     let (a, b) = &mut scene.pair;
     let place = open(&mut **b, target);
-    write_all(&mut **a, place.behind(3000), source.as_ref()).unwrap();
+    write_all(&mut **a, place.behind(3000), &source).unwrap();
     let target = close(&mut **b, place);
     let after = scene.rdma.counters();
     let (lead, rest) = target.as_ref().split_at(3000);
     let (body, tail) = rest.split_at(LEN);
-    assert!(body == source.as_ref());
+    assert!(body == source[0].as_ref());
     assert!(lead.iter().chain(tail).all(|byte| *byte == 0));
     // In pieces of 4 MiB, and no CPU had a part in it, nor anything that was sent.
     assert_eq!(after.writes - before.writes, 3);
@@ -154,13 +161,12 @@ fn what_is_said_after_a_write_comes_after_it() {
     let mut scene = scene();
     let (a, b) = &mut scene.pair;
     for round in 1..=20 {
-        let source = loan(&scene.rdma, 100_000, round);
+        let source = Source::from(loan(&scene.rdma, 100_000, round));
         let place = open(&mut **b, loan(&scene.rdma, 100_000, 0));
-        let written = a.memory().unwrap().write(place, source.as_ref());
+        let written = a.memory().unwrap().write(place, &[source], 0);
         assert_eq!(written.unwrap(), 100_000);
         say(&mut **a, b"done");
         // It is not lent to others before it has been read.
-        drop(source);
         drop(loan(&scene.rdma, 100_000, 0));
         assert_eq!(hear(&mut **b), b"done");
         let target = close(&mut **b, place);
@@ -180,12 +186,14 @@ fn many_writes_find_their_memory_registered() {
     for (block, number) in source.as_mut().chunks_mut(BLOCK).zip(0_u64..) {
         block[..8].copy_from_slice(&number.to_ne_bytes());
     }
+    let source: Arc<dyn Bytes> = Arc::new(source);
     let (a, b) = &mut scene.pair;
     let place = open(&mut **b, loan(&scene.rdma, BLOCK * BLOCKS, 0));
     let before = scene.rdma.counters();
-    for (at, block) in source.as_ref().chunks(BLOCK).enumerate() {
-        let to = place.behind(((BLOCKS - 1 - at) * BLOCK) as u64);
-        let whole = until("room", || match a.memory().unwrap().write(to, block) {
+    for at in (0..BLOCKS).map(|block| block * BLOCK) {
+        let to = place.behind(((BLOCKS - 1) * BLOCK - at) as u64);
+        let block = [part(&source, at, BLOCK)];
+        let whole = until("room", || match a.memory().unwrap().write(to, &block, 0) {
             Ok(written) => Some(written == BLOCK),
             Err(error) => {
                 assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
@@ -203,7 +211,65 @@ fn many_writes_find_their_memory_registered() {
     let target = close(&mut **b, place);
     // The first one came last.
     let there = target.as_ref().chunks(BLOCK).rev();
-    assert!(there.eq(source.as_ref().chunks(BLOCK)));
+    assert!(there.eq((*source).as_ref().chunks(BLOCK)));
+}
+
+#[test]
+fn sources_that_lie_apart_are_gathered_into_one_place() {
+    let mut scene = scene();
+    // Of every length, from several loans, most of them beside what is not wanted.
+    let lengths = [1, 7, 4096, 30_000, 0, 65, 100_000, 2, 5000, 8191];
+    let sources: Vec<_> = (1_u8..)
+        .zip(lengths)
+        .map(|(byte, len)| {
+            let bytes: Arc<dyn Bytes> = Arc::new(loan(&scene.rdma, len + 20, byte));
+            part(&bytes, 13, len)
+        })
+        .collect();
+    let wanted: Vec<u8> = sources.iter().flat_map(|it| it.as_ref()).copied().collect();
+    let target = loan(&scene.rdma, wanted.len() + 100, 0);
+    let (a, b) = &mut scene.pair;
+    let place = open(&mut **b, target);
+    let before = scene.rdma.counters();
+    write_all(&mut **a, place.behind(50), &sources).unwrap();
+    let after = scene.rdma.counters();
+    let target = close(&mut **b, place);
+    assert!(target.as_ref()[50..][..wanted.len()] == wanted);
+    assert!(target.as_ref()[..50].iter().all(|byte| *byte == 0));
+    assert!(
+        target.as_ref()[50 + wanted.len()..]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+    // One request, and no CPU has copied anything.
+    assert_eq!(after.writes - before.writes, 1);
+    assert_eq!(after.copied, before.copied);
+}
+
+#[test]
+fn more_sources_than_a_request_takes_need_several() {
+    const EACH: usize = 600;
+    let mut scene = scene();
+    let mut bytes = loan(&scene.rdma, 100 * 2 * EACH, 0);
+    for (number, block) in (0_u8..).zip(bytes.as_mut().chunks_mut(EACH)) {
+        block.fill(number);
+    }
+    let bytes: Arc<dyn Bytes> = Arc::new(bytes);
+    // Every other block.
+    let sources: Vec<_> = (0..100)
+        .map(|at| part(&bytes, at * 2 * EACH, EACH))
+        .collect();
+    let (a, b) = &mut scene.pair;
+    let place = open(&mut **b, loan(&scene.rdma, 100 * EACH, 255));
+    let before = scene.rdma.counters();
+    write_all(&mut **a, place, &sources).unwrap();
+    let writes = scene.rdma.counters().writes - before.writes;
+    assert_eq!(writes, 100_u64.div_ceil(12));
+    let target = close(&mut **b, place);
+    let there = target.as_ref().chunks(EACH).zip((0_u8..).step_by(2));
+    for (block, number) in there {
+        assert_eq!(block, [number; EACH]);
+    }
 }
 
 /// What a write to a place ends in that the peer did not open, or not so.
@@ -211,9 +277,9 @@ fn refused(change: impl FnOnce(&mut Scene, Place) -> Place) {
     let mut scene = scene();
     let place = open(&mut *scene.pair.1, loan(&scene.rdma, 10_000, 0));
     let wrong = change(&mut scene, place);
-    let source = loan(&scene.rdma, 10_000, 7);
+    let source = [Source::from(loan(&scene.rdma, 10_000, 7))];
     let (a, b) = &mut scene.pair;
-    let error = write_all(&mut **a, wrong, source.as_ref()).unwrap_err();
+    let error = write_all(&mut **a, wrong, &source).unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("a write into the peer's memory failed"),
@@ -271,8 +337,9 @@ fn a_key_that_is_none_ends_its_link_and_other_memory_does_not() {
     let mut scene = scene();
     let (a, b) = &mut scene.pair;
     let place = open(&mut **b, loan(&scene.rdma, 4096, 0));
-    let elsewhere = a.memory().unwrap().write(place, &[7; 4096]).unwrap_err();
-    assert_eq!(elsewhere.kind(), io::ErrorKind::InvalidInput);
+    let elsewhere = [Source::all(Arc::new([7; 4096]))];
+    let error = a.memory().unwrap().write(place, &elsewhere, 0);
+    assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     assert!(b.memory().unwrap().close(place.behind(1)).is_none());
     talk(&mut scene.pair);
     let (a, _) = &mut scene.pair;
@@ -280,19 +347,15 @@ fn a_key_that_is_none_ends_its_link_and_other_memory_does_not() {
         key: 1 << 32,
         ..place
     };
-    let source = loan(&scene.rdma, 4096, 7);
-    let error = a
-        .memory()
-        .unwrap()
-        .write(none, source.as_ref())
-        .unwrap_err();
+    let source = [Source::from(loan(&scene.rdma, 4096, 7))];
+    let error = a.memory().unwrap().write(none, &source, 0).unwrap_err();
     assert!(error.to_string().contains("which no device has"), "{error}");
     assert!(ending(&mut **a).contains("which no device has"));
     talk(&mut scene.others);
 }
 
 /// A loan to which somebody has kept another way.
-struct Shared(std::sync::Arc<Loan>);
+struct Shared(Arc<Loan>);
 
 impl Lent for Shared {
     fn bytes(&self) -> &[u8] {
@@ -307,7 +370,7 @@ impl Lent for Shared {
 #[test]
 fn only_a_lenders_own_loan_is_opened() {
     let mut scene = scene();
-    let kept = std::sync::Arc::new(loan(&scene.rdma, 4096, 1));
+    let kept = Arc::new(loan(&scene.rdma, 4096, 1));
     let foreign = loan(&bed().0, 4096, 2);
     let memory = scene.pair.0.memory().unwrap();
     for refused in [Loan::new(Shared(kept)), foreign] {

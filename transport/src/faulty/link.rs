@@ -14,7 +14,7 @@ use super::{Faults, Random};
 use crate::endpoint::Endpoint;
 use crate::joined::Joined;
 use crate::link::{Link, PeerAddress, Wait};
-use crate::memory::{Bytes, Lender, Loan, Memory, NoMemory, Place};
+use crate::memory::{Bytes, Lender, Loan, Memory, NoMemory, Place, Source};
 
 pub(super) struct FaultyLink {
     inner: Box<dyn Link>,
@@ -262,9 +262,9 @@ impl Memory for FaultyLink {
         self.inner.memory()?.close(place)
     }
 
-    fn write(&mut self, place: Place, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, place: Place, sources: &[Source], skip: usize) -> io::Result<usize> {
         match self.inner.memory() {
-            Some(memory) => memory.write(place, bytes),
+            Some(memory) => memory.write(place, sources, skip),
             None => Err(io::ErrorKind::Unsupported.into()),
         }
     }

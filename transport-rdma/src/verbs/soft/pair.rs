@@ -14,6 +14,7 @@ use crate::verbs::{
 const INLINE_MAX: u32 = 512;
 const MESSAGE_MAX: usize = 8 << 20;
 const READS_MAX: u8 = 16;
+const PIECES_MAX: u32 = 32;
 
 pub(super) struct Pair {
     pub(super) local: SocketAddr,
@@ -95,6 +96,7 @@ impl Pair {
                 receives: 0,
                 reads: 0,
                 inline: 0,
+                pieces: 0,
             },
             phase: Phase::Idle,
             peer: None,
@@ -119,6 +121,7 @@ impl Pair {
             inline: self.sizes.inline.min(INLINE_MAX) as usize,
             message: MESSAGE_MAX,
             reads: self.sizes.reads.clamp(1, READS_MAX).into(),
+            pieces: self.sizes.pieces.clamp(1, PIECES_MAX) as usize,
         }
     }
 

@@ -142,6 +142,9 @@ impl Queue for SoftQueue {
     }
 
     fn post_write(&mut self, store: Store) -> io::Result<()> {
+        if store.from.len() > self.limits.pieces {
+            return Err(Errno::INVAL.into());
+        }
         self.post(vec![Operation::Store(store)])
     }
 

@@ -226,27 +226,29 @@ impl State {
 
     fn store(&mut self, id: u64, store: &Store) -> Result<(), Status> {
         let pair = self.pairs.get(&id).ok_or(Status::Flushed)?;
-        let from = pair.local_part(store.from, None);
+        let pieces = store.from.iter().map(|piece| pair.local_part(*piece, None));
+        let from: Option<Vec<Part>> = pieces.collect();
         let from = from.ok_or(Status::LocalProtection)?;
+        let len = from.iter().map(|part| part.len).sum();
         let peer = self.reach(id)?;
         let peer = self.pairs.get_mut(&peer).ok_or(Status::RetryExceeded)?;
         // A key is looked at where there is something to write.
-        if from.len > 0 {
-            let Some(into) = peer.remote_part(store.to, from.len, Access::RemoteWrite) else {
+        if len > 0 {
+            let Some(into) = peer.remote_part(store.to, len, Access::RemoteWrite) else {
                 // As for a read.
                 peer.flush();
                 return Err(Status::RemoteAccess);
             };
-            Pages::copy(
-                (&from.pages, from.offset),
-                (&into.pages, into.offset),
-                from.len,
-            );
+            let mut at = into.offset;
+            for part in from {
+                Pages::copy((&part.pages, part.offset), (&into.pages, at), part.len);
+                at += part.len;
+            }
         }
         // Only its end asks for a receive: by then the bytes are there.
         if let Some(immediate) = store.immediate {
             let receive = peer.receives.pop_front().ok_or(Status::ReceiverNotReady)?;
-            peer.written(receive.work, from.len as u32, immediate);
+            peer.written(receive.work, len as u32, immediate);
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Side {
     }
 
     fn write(&mut self, to: Remote, immediate: Option<u32>) {
-        let (work, from) = (SEND, self.own());
+        let (work, from) = (SEND, vec![self.own()]);
         self.cost.posts += 1;
         let store = Store {
             work,
