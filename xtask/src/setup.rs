@@ -40,11 +40,15 @@ pub(crate) fn debian_packages() {
     install(&missing_packages());
 }
 
-/// Installs what the benchmark needs as well: without it, libzmq has no CURVE.
-pub(crate) fn debian_packages_of_bench() {
+/// Installs libsodium as well: without it, the benchmark's libzmq has no CURVE, and
+/// ours is not tried with it.
+pub(crate) fn debian_packages_with_libsodium() {
     let mut missing = missing_packages();
     if !Path::new("/usr/include/sodium.h").exists() {
         missing.push("libsodium-dev");
+    }
+    if !process::succeeds(Command::new("pkg-config").arg("--version")) {
+        missing.push("pkg-config");
     }
     install(&missing);
 }

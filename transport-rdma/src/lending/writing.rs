@@ -101,7 +101,9 @@ impl Lending {
             Ok(()) => Some(Loan::new(*block)),
             Err(_) => {
                 // The peer may write there still: nobody may ever look at it again.
-                std::mem::forget(block);
+                if let Some(address) = self.arena.block_of((*block).as_ref()) {
+                    self.arena.hold(address);
+                }
                 None
             }
         }

@@ -14,7 +14,7 @@ const RESULTS: &str = "docs/performance";
 const GOALS: &str = "docs/PERFORMANCE.md";
 
 pub(crate) fn run(quick: bool, arguments: &[String]) -> io::Result<ExitCode> {
-    setup::debian_packages_of_bench();
+    setup::debian_packages_with_libsodium();
     let mut bench = workspace::cargo();
     bench.args(["run", "--locked", "--release", "--features", "peers"]);
     bench.arg("--manifest-path");

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use crate::group::Outcome;
 use crate::process;
 use crate::reliability::Figures;
+use crate::setup;
 use crate::tasks::fuzz as fuzzing;
 use crate::workspace;
 
@@ -44,6 +45,7 @@ fn is_row(line: &str) -> bool {
 
 /// What CURVE's tests say with the cryptography of libsodium.
 pub(super) fn libsodium() -> Outcome {
+    setup::debian_packages_with_libsodium();
     let mut installed = Command::new("pkg-config");
     if !process::succeeds(installed.args(["--exists", "libsodium"])) {
         let enable = "sudo apt-get install libsodium-dev pkg-config";
