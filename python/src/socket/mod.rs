@@ -258,6 +258,13 @@ impl Socket {
         Ok((ready.readable || self.keeps_any(), ready.writable))
     }
 
+    /// Whether the next short message is sent or received with the GIL held, if that needs
+    /// no waiting.
+    #[getter]
+    fn _brisk(&self) -> bool {
+        self.is_brisk()
+    }
+
     /// The descriptor for an event loop of your own: readable when something may
     /// have changed. Then receive until nothing is there.
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {

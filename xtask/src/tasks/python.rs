@@ -41,6 +41,7 @@ pub(crate) fn check() -> Outcome {
         tests.env("FERROMQ_PROGRAM", program);
     }
     let steps = [
+        ("testing what needs no interpreter", units(python)),
         ("testing", tests),
         (
             "types",
@@ -139,19 +140,31 @@ pub(crate) fn compare(arguments: &[String]) -> io::Result<ExitCode> {
     })
 }
 
+/// The tests in Rust, of the artifacts that the wheel was made of.
+fn units(python: &Path) -> Command {
+    let mut test = workspace::cargo();
+    test.args(["test", "--profile", "quick", "--locked", "--test", "turns"]);
+    as_maturin_has_it(&mut test, python);
+    test
+}
+
 /// Builds the program whose figures tensors are compared with.
 fn without_python(python: &Path) -> Result<PathBuf, Outcome> {
     let target = workspace::target_dir();
     let mut build = workspace::cargo();
     build.args(["build", "--profile", "release", "--locked"]);
-    build.args(["--manifest-path", "python/Cargo.toml"]);
-    build.args(["--example", "long_messages", "--target-dir"]);
-    build.arg(&target);
-    // As maturin has it: no library of Python's is looked for.
-    build.env("PYO3_PYTHON", python);
-    build.env("PYO3_BUILD_EXTENSION_MODULE", "1");
+    build.args(["--example", "long_messages"]);
+    as_maturin_has_it(&mut build, python);
     run([("building Rust's side", build)])?;
     Ok(target.join("release/examples/long_messages"))
+}
+
+/// Has cargo build the package's crate: no library of Python's is looked for.
+fn as_maturin_has_it(cargo: &mut Command, python: &Path) {
+    cargo.args(["--manifest-path", "python/Cargo.toml", "--target-dir"]);
+    cargo.arg(workspace::target_dir());
+    cargo.env("PYO3_PYTHON", python);
+    cargo.env("PYO3_BUILD_EXTENSION_MODULE", "1");
 }
 
 /// How a wheel is built, and the folder where it is alone.
