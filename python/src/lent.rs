@@ -6,7 +6,7 @@
 //! the next call that has the GIL, or by the interpreter itself, which is asked
 //! to (`Py_AddPendingCall`).
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +21,16 @@ pub(crate) struct Bytes {
     held: Option<Held>,
     start: *const u8,
     len: usize,
+}
+
+/// What memory holds, by the buffer protocol.
+pub(crate) struct Elements<'a> {
+    /// The type, in the letters of Python's `struct`.
+    pub(crate) format: &'a [u8],
+    /// Bytes of an element.
+    pub(crate) bytes: usize,
+    pub(crate) shape: &'a [isize],
+    pub(crate) read_only: bool,
 }
 
 /// What pins them.
@@ -53,6 +63,35 @@ impl Bytes {
             return Ok(Self { held, start, len });
         }
         Self::view(object, ffi::PyBUF_SIMPLE)
+    }
+
+    /// Takes a view of elements in C's order that tells their type; `None` of others.
+    pub(crate) fn of_elements(object: &Bound<'_, PyAny>) -> Option<Self> {
+        Self::view(object, ffi::PyBUF_ND | ffi::PyBUF_FORMAT).ok()
+    }
+
+    /// What such a view is of.
+    pub(crate) fn elements(&self) -> Option<Elements<'_>> {
+        let Some(Held::View(View(view))) = &self.held else {
+            return None;
+        };
+        if view.format.is_null() {
+            return None;
+        }
+        // SAFETY: the object keeps the letters of its type for as long as the view.
+        let format = unsafe { CStr::from_ptr(view.format) };
+        let dimensions = usize::try_from(view.ndim).ok()?;
+        let shape = match view.shape.is_null() {
+            true => &[],
+            // SAFETY: that many lengths are there, which the object keeps as well.
+            false => unsafe { std::slice::from_raw_parts(view.shape, dimensions) },
+        };
+        (shape.len() == dimensions).then_some(Elements {
+            format: format.to_bytes(),
+            bytes: view.itemsize.unsigned_abs(),
+            shape,
+            read_only: view.readonly != 0,
+        })
     }
 
     fn view(object: &Bound<'_, PyAny>, flags: c_int) -> PyResult<Self> {

@@ -60,7 +60,9 @@ mod _native {
     #[pymodule_export]
     use crate::socket::Socket;
     #[pymodule_export]
-    use crate::tensor::{TensorHeader, parse_tensor_header};
+    use crate::tensor::{
+        TensorHeader, next_sequence, parse_tensor_header, plain_header, whole_header,
+    };
     #[pymodule_export]
     use crate::tracker::Tracker;
 }

@@ -135,12 +135,12 @@ class Socket:
         """Sends a tensor, as ``ferromq.Socket.send_tensor`` does, but that "copied"
         always copies: an awaited send does not wait for its peer to take it."""
         front = address_frames(self.plain.type_name, topic, identity)
-        header, payload = frames_of(
+        header, payload, copied = frames_of(
             tensor, checksum=checksum, contiguous=contiguous, stage=stage, tag=tag
         )
-        frames = [*front, header, payload.buffer]
+        frames = [*front, header, payload]
         # A copy that was made already is nobody else's.
-        if ownership == "copied" and not payload.copied:
+        if ownership == "copied" and not copied:
             await self.send_multipart(frames, timeout=timeout)
             return None
         # To lend it more than once would make trackers that tell too early.

@@ -224,8 +224,8 @@ class Engine:
 
 def tensor_parts(tensor: Any, stage: bool) -> list[Any]:
     """Header and payload."""
-    header, payload = frames_of(tensor, stage=stage)
-    return [header, payload.buffer]
+    header, payload, _ = frames_of(tensor, stage=stage)
+    return [header, payload]
 
 
 __all__ = ["Engine", "Entry", "Kind", "Tensor", "tensor_parts"]

@@ -5,6 +5,7 @@ Nothing is guessed: a type without a code is refused by name.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .._errors import UnknownDtype
@@ -40,6 +41,7 @@ _PLAIN = {"bool", "complex64", "complex128"} | {
 }
 
 
+@cache
 def name_of(code: Code) -> str:
     """The name of a code; raises UnknownDtype."""
     name = _BY_CODE.get(code[:2])
@@ -65,6 +67,7 @@ def code_of_numpy(dtype: np.dtype[Any]) -> Code:
     return code_of(dtype.name)
 
 
+@cache
 def numpy_type(name: str) -> np.dtype[Any]:
     """numpy's type of that name, from ml_dtypes where numpy has none."""
     import numpy as np

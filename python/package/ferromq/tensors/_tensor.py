@@ -55,17 +55,17 @@ class Tensor:
         import numpy as np
 
         header, dtype = self.header, numpy_type(self.dtype)
-        if header.flags & BIG_ENDIAN:
+        flags, shape, strides = header.flags, header.shape, header.strides
+        if flags & BIG_ENDIAN:
             dtype = dtype.newbyteorder(">")
-        if 0 in header.shape:
-            return np.empty(header.shape, dtype)
-        if header.flags & PACKED and header.dtype[1] < 8:
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        if flags & PACKED and header.dtype[1] < 8:
             return self._unpacked(dtype)
-        strides = None
-        if header.strides is not None:
-            strides = [stride * dtype.itemsize for stride in header.strides]
+        if strides is not None:
+            strides = [stride * dtype.itemsize for stride in strides]
         array: np.ndarray[Any, Any] = np.ndarray(
-            header.shape, dtype, self.payload.buffer, header.offset, strides
+            shape, dtype, self.payload.buffer, header.offset, strides
         )
         return array.copy() if copy else array
 

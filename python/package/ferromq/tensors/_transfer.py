@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
+import sys
 from typing import Any, Literal
 
 from .. import _native
 from .._errors import HeaderError, TensorError
 from ._out import Out
-from ._payload import CHECKSUM, MORE_PARTS, STRIDED, Payload, payload_of
+from ._payload import CHECKSUM, STRIDED, payload_of
 from ._tensor import Tensor
 
 Ownership = Literal["copied", "owned", "borrowed"]
@@ -22,7 +22,6 @@ no copy.
 
 _WITH_TOPIC = {"PUB", "SUB", "XPUB", "XSUB"}
 _WITH_IDENTITY = {"ROUTER", "SERVER", "PEER"}
-_sequence = itertools.count()
 
 
 def frames_of(
@@ -32,8 +31,14 @@ def frames_of(
     contiguous: bool = False,
     stage: bool = False,
     tag: int = 0,
-) -> tuple[bytes, Payload]:
-    """The header and the payload of a tensor."""
+) -> tuple[bytes, Any, bool]:
+    """The header and the payload of a tensor, and whether that is a copy which nobody else
+    has."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(tensor) is numpy.ndarray:
+        plain = _native._plain_header(tensor, checksum, tag)
+        if plain is not None:
+            return plain, tensor, False
     payload = payload_of(tensor, contiguous=contiguous, stage=stage)
     header = _native.TensorHeader(
         payload.dtype,
@@ -42,10 +47,10 @@ def frames_of(
         strides=payload.strides,
         offset=payload.offset,
         flags=(payload.flags & ~STRIDED) | (CHECKSUM if checksum else 0),
-        sequence=next(_sequence),
+        sequence=_native._next_sequence(),
         user_tag=tag,
     )
-    return header.encode(), payload
+    return header.encode(), payload.buffer, payload.copied
 
 
 def tensor_from(frames: list[_native.Frame], type_name: str) -> Tensor:
@@ -58,17 +63,8 @@ def tensor_from(frames: list[_native.Frame], type_name: str) -> Tensor:
         identity = frames.pop(0).bytes
     if len(frames) != 2:
         raise HeaderError(f"a tensor is two frames, a header and a payload, not {len(frames)}")
-    header = _native.parse_tensor_header(frames[0])
-    payload = frames[1]
-    if len(payload) != header.payload_len:
-        raise HeaderError(
-            f"a payload of {len(payload)} bytes where the header tells {header.payload_len}"
-        )
-    if header.flags & MORE_PARTS or header.part:
-        raise TensorError("a tensor in parts: only whole ones are received here")
-    if not header.matches(payload):
-        raise TensorError("the payload's checksum differs from the header's")
-    tensor = Tensor(header, payload, topic=topic, identity=identity)
+    header = _native._whole_header(frames[0], frames[1])
+    tensor = Tensor(header, frames[1], topic=topic, identity=identity)
     # An unknown type is told now, while the message can be put back.
     _ = tensor.dtype
     return tensor
@@ -106,12 +102,12 @@ class TensorCalls(_native.Socket):
         and XSUB, ``identity`` for ROUTER. With ``ownership="borrowed"`` it answers
         the tracker to wait for before the memory is changed."""
         front = address_frames(self.type_name, topic, identity)
-        header, payload = frames_of(
+        header, payload, copied = frames_of(
             tensor, checksum=checksum, contiguous=contiguous, stage=stage, tag=tag
         )
-        frames = [*front, header, payload.buffer]
+        frames = [*front, header, payload]
         # A copy that was made already is nobody else's.
-        if ownership == "copied" and not payload.copied:
+        if ownership == "copied" and not copied:
             self.send_multipart(frames, timeout=timeout)
             return None
         tracker = self.send_borrowed(frames, timeout=timeout)
