@@ -115,9 +115,10 @@ pub(crate) struct Selection {
     /// Numbers of idle connections [default: 1000,10000, with --quick 10000].
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
-    /// Round trips whose system calls are counted.
-    #[arg(long, default_value_t = 10_000)]
-    round_trips: u64,
+    /// Round trips whose system calls are counted [default: 10000, or 500 where they have to
+    /// be traced].
+    #[arg(long)]
+    round_trips: Option<u64>,
     /// Writes the results to this file as well.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -241,8 +242,8 @@ impl Selection {
         }
     }
 
-    pub(crate) fn round_trips(&self) -> u64 {
-        self.round_trips.max(1)
+    pub(crate) fn round_trips(&self) -> Option<u64> {
+        self.round_trips.map(|round_trips| round_trips.max(1))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::sys::ptrace;
 pub(crate) const GOAL: f64 = 6.5;
 
 /// Round trips of the short job.
-const FEW: u64 = 500;
+const FEW: u64 = 100;
 
 /// One contender's count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +47,11 @@ pub(crate) enum Method {
     /// happens by the clock is seen as much more often a round trip.
     Trace,
 }
+
+/// Round trips of the long job beyond those of the short one, unless they are given.
+const MANY: u64 = 10_000;
+/// The same where each call takes as long as a round trip does else: libzmq makes 46.
+const MANY_TRACED: u64 = 500;
 
 impl Method {
     /// The better one of those that this user may use.
@@ -98,16 +103,21 @@ fn cell(via: Via) -> Cell {
 /// About how long counting one contender's takes, in seconds.
 pub(crate) const COST: f64 = 0.8;
 
-/// Counts over `round_trips` of each contender, both processes on one core.
+/// Counts over `round_trips` of each contender, or as many as suit the way of counting,
+/// both processes on one core.
 ///
 /// On one core, because there a wait is a wait: with a core each, how often a
 /// spinning side looks before the answer is there is a matter of luck.
 pub(crate) fn count(
     planned: &[(Via, Contender)],
-    round_trips: u64,
+    round_trips: Option<u64>,
     progress: &Progress,
 ) -> Vec<SyscallRow> {
     let method = Method::available();
+    let round_trips = round_trips.unwrap_or(match method {
+        Method::Counter => MANY,
+        Method::Trace => MANY_TRACED,
+    });
     let mut rows = Vec::new();
     for (via, contender) in planned.iter().copied() {
         progress.tell(&format!(
