@@ -23,8 +23,10 @@ use crate::sys::ptrace;
 /// background thread's now and then.
 pub(crate) const GOAL: f64 = 6.5;
 
-/// Round trips of the short job.
-const FEW: u64 = 100;
+/// Round trips of the short job, and of the long one beyond them unless they are given.
+const COUNTED: (u64, u64) = (500, 10_000);
+/// The same where each call takes as long as a round trip does else: libzmq makes 46.
+const TRACED: (u64, u64) = (100, 500);
 
 /// One contender's count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,11 +49,6 @@ pub(crate) enum Method {
     /// happens by the clock is seen as much more often a round trip.
     Trace,
 }
-
-/// Round trips of the long job beyond those of the short one, unless they are given.
-const MANY: u64 = 10_000;
-/// The same where each call takes as long as a round trip does else: libzmq makes 46.
-const MANY_TRACED: u64 = 500;
 
 impl Method {
     /// The better one of those that this user may use.
@@ -114,17 +111,18 @@ pub(crate) fn count(
     progress: &Progress,
 ) -> Vec<SyscallRow> {
     let method = Method::available();
-    let round_trips = round_trips.unwrap_or(match method {
-        Method::Counter => MANY,
-        Method::Trace => MANY_TRACED,
-    });
+    let (few, more) = match method {
+        Method::Counter => COUNTED,
+        Method::Trace => TRACED,
+    };
+    let more = round_trips.unwrap_or(more);
     let mut rows = Vec::new();
     for (via, contender) in planned.iter().copied() {
         progress.tell(&format!(
             "system calls of a round trip over {via}: {contender}"
         ));
         let cell = cell(via);
-        let counted = count_one(cell, contender, round_trips);
+        let counted = count_one(cell, contender, few, more);
         let trouble = counted
             .as_ref()
             .err()
@@ -142,7 +140,7 @@ pub(crate) fn count(
     rows
 }
 
-fn count_one(cell: Cell, contender: Contender, round_trips: u64) -> Result<f64, Failure> {
+fn count_one(cell: Cell, contender: Contender, few: u64, more: u64) -> Result<f64, Failure> {
     let total = |count| {
         let job = Job {
             cell,
@@ -154,9 +152,9 @@ fn count_one(cell: Cell, contender: Contender, round_trips: u64) -> Result<f64, 
         coordinator::run_under(&job, |role| tallies.launcher(role))?;
         tallies.sum()
     };
-    let few = total(FEW)?;
-    let many = total(FEW + round_trips)?;
-    Ok((many as f64 - few as f64) / round_trips as f64)
+    let short = total(few)?;
+    let long = total(few + more)?;
+    Ok((long as f64 - short as f64) / more as f64)
 }
 
 /// The files in which the traced workers' counts arrive.

@@ -12,7 +12,7 @@ import pytest
 import ferromq
 from ferromq import Socket, _native
 from ferromq.tensors import _transfer
-from ferromq.tensors._payload import payload_of
+from ferromq.tensors._payload import CHECKSUM, payload_of
 
 np = pytest.importorskip("numpy", reason="numpy is not installed")
 Pair = tuple[Socket, Socket]
@@ -63,6 +63,14 @@ def described(array: Any, checksum: bool) -> dict[str, Any]:
         payload.dtype, payload.shape, payload.buffer, flags=flags, user_tag=5
     )
     return {name: getattr(header, name) for name in FIELDS}
+
+
+def test_whatever_is_true_asks_for_a_checksum() -> None:
+    asked: list[Any] = [1, "yes", True, np.True_, 0, None, False]
+    for checksum in asked:
+        header = _transfer.frames_of(np.ones(3), checksum=checksum)[0]
+        flags = _native.parse_tensor_header(header).flags
+        assert bool(flags & CHECKSUM) == bool(checksum)
 
 
 @pytest.mark.parametrize("checksum", [False, True])

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! ADDRESS is one of ours that a device serves; `ferromq rdma` lists them. The card must
-//! reach itself by it, which InfiniBand and RoCE do.
+//! reach itself by it, which InfiniBand and RoCE do. Without one it is the first of
+//! `FERROMQ_RDMA_BED`, which the virtual machine of tests sets.
 
 use std::error::Error;
 use std::hint::black_box;

@@ -158,6 +158,11 @@ impl Closing {
     /// Looks; whether there is nothing left to wait for.
     fn go_on(&mut self) -> bool {
         self.open.channel.arm(&self.gathered, Awaited::Read);
+        // What has arrived is kept no longer.
+        let Open {
+            channel, lending, ..
+        } = &mut *self.open;
+        lending.writing(channel);
         let done = self.is_done() || self.until <= Instant::now();
         if done {
             self.open.channel.disconnect();

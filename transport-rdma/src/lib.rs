@@ -22,8 +22,8 @@
 //!   it alone, to be read; the receiver reads it into memory of its own, in pieces of
 //!   4 MiB, four at a time.
 //! - **Memory that is opened** is written into by the peer (`lending::writing`), which is
-//!   for those who move memory, not messages: no socket does. Sixteen writes at a time, each gathered
-//!   from pieces that may lie apart.
+//!   for those who move memory, not messages: no socket does. Sixteen writes at a time,
+//!   each gathered from pieces that may lie apart.
 //! - **Waiting** (`gather`, `link`): an epoll over the channel of completions and that of
 //!   the connection's events. Whatever finds nothing arms, looks once more, and only then
 //!   says so; events that were not needed are drained. Nothing spins.

@@ -14,7 +14,10 @@ use crate::verbs::{Access, Part, Registered};
 /// Bytes that a link keeps registered that nobody uses.
 const IDLE_BYTES: usize = 64 << 20;
 /// Pieces of memory that a link keeps registered that nobody uses.
-const IDLE_PIECES: usize = 128;
+///
+/// More than all writes that are under way can be gathered from: who writes from the same
+/// pieces again finds them.
+const IDLE_PIECES: usize = 256;
 
 /// What is registered: where it begins, how long it is, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,6 +101,11 @@ impl Registry {
         };
         self.entries.insert(extent, entry);
         Ok(registered)
+    }
+
+    /// Whether this is registered.
+    pub(crate) fn has(&self, extent: &Extent) -> bool {
+        self.entries.contains_key(extent)
     }
 
     /// A registration that nobody else uses, and that whoever asked for it ends.

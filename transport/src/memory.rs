@@ -104,10 +104,11 @@ pub trait Memory {
     /// # Errors
     /// `WouldBlock`: as many are under way as may be; to be tried again when the link's `fd`
     /// has become readable, which each such answer promises once. `InvalidInput`: the next
-    /// source lies in another memory; what was before it is written. `OutOfMemory`: they cannot be registered.
-    /// `Unsupported`: there are no such writes, as by default. None of these hurts the link.
-    /// Others as for [`Link`](crate::Link), its end; a place that the peer has not opened, or
-    /// no longer, or not so far, is one of them, and may be told by a later call.
+    /// source lies in another memory; what was before it is written. `OutOfMemory`: it
+    /// cannot be registered. `Unsupported`: there are no such writes, as by default. None of
+    /// these hurts the link. Others as for [`Link`](crate::Link), its end; a place that the
+    /// peer has not opened, or no longer, or not so far, is one of them, and may be told by a
+    /// later call.
     fn write(&mut self, place: Place, sources: &[Source], skip: usize) -> io::Result<usize> {
         let _ = (place, sources, skip);
         Err(io::ErrorKind::Unsupported.into())
@@ -144,8 +145,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// These of the bytes, which are a [`Loan`] that is filled, or were imported. `None`:
-    /// there are fewer.
+    /// These of the bytes, which are a [`Loan`] that is filled, or anything else that its
+    /// [`Lender`] [lends](Lender::lends). `None`: there are fewer.
     #[must_use]
     pub fn new(bytes: Arc<dyn Bytes>, range: Range<usize>) -> Option<Self> {
         (*bytes).as_ref().get(range.clone())?;

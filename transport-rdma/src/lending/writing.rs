@@ -53,6 +53,8 @@ struct Request {
     from: Vec<Piece>,
     /// Bytes of them all.
     len: usize,
+    /// Bytes that were registered for it, and those of its first piece.
+    pinned: usize,
     held: Held,
 }
 
@@ -121,8 +123,10 @@ impl Lending {
         sources: &[Source],
         skip: usize,
     ) -> io::Result<usize> {
-        let mut rest = behind(sources, skip).peekable();
-        if rest.peek().is_none() {
+        // Before anything is registered: what sources say runs code of the caller's.
+        let most = channel.limits().pieces;
+        let rest: Vec<_> = behind(sources, skip).take(most).collect();
+        if rest.is_empty() {
             return Ok(0);
         }
         let key = place.key;
@@ -130,7 +134,9 @@ impl Lending {
         if channel.writes_left() == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let Request { from, len, held } = self.gather(channel, rest)?;
+        let Request {
+            from, len, held, ..
+        } = self.gather(channel, &rest)?;
         self.writing.underway.push_back(held);
         channel.post_write(Store {
             work: 0,
@@ -149,39 +155,41 @@ impl Lending {
     /// # Errors
     /// Those of [`write`](Self::write) for the first piece. Of another one, the next
     /// request tells.
-    fn gather<'a>(
+    fn gather(
         &mut self,
         channel: &mut Channel,
-        sources: impl Iterator<Item = (&'a Source, &'a [u8])>,
+        sources: &[(&Source, &[u8])],
     ) -> io::Result<Request> {
         let mut request = Request::default();
-        for (source, mut bytes) in sources {
+        for &(source, mut bytes) in sources {
             while !bytes.is_empty() {
                 match self.add_piece(channel, &mut request, source, bytes) {
-                    Ok(0) => return Ok(request),
-                    Ok(added) => bytes = &bytes[added..],
+                    Ok(Some(added)) => bytes = &bytes[added..],
                     Err(error) if request.from.is_empty() => return Err(error),
-                    Err(_) => return Ok(request),
+                    Ok(None) | Err(_) => return Ok(request),
                 }
             }
         }
         Ok(request)
     }
 
-    /// Adds the first of these bytes of a source: how many, 0 where there is no room.
+    /// Adds the first of these bytes of a source: how many. `None`: the request is full.
+    ///
+    /// It is no longer than one piece may be, and registers no more than that anew: where
+    /// little can be registered, two short requests go together, and what is small pins no
+    /// more than what is long.
     fn add_piece(
         &mut self,
         channel: &mut Channel,
         request: &mut Request,
         source: &Source,
         bytes: &[u8],
-    ) -> io::Result<usize> {
-        let limits = channel.limits();
+    ) -> io::Result<Option<usize>> {
         let is_first = request.from.is_empty();
-        // No longer than one piece may be: where little can be registered, two short
-        // requests go together, and not one after the other.
-        if !is_first && (request.len >= self.writing.piece || request.from.len() >= limits.pieces) {
-            return Ok(0);
+        let is_full =
+            request.len >= self.writing.piece || request.from.len() >= channel.limits().pieces;
+        if !is_first && is_full {
+            return Ok(None);
         }
         let (block, whole) = self
             .arena
@@ -193,10 +201,19 @@ impl Lending {
             false => {
                 let part = part_around(&whole, start, self.writing.piece);
                 let (access, giving_way) = (Access::Local, GivingWay::AsMuch);
+                if !self.registry.has(&Extent::of(&part, access)) {
+                    request.pinned += part.len;
+                    if request.pinned > self.writing.piece {
+                        return Ok(None);
+                    }
+                }
                 let registered = self.registry.acquire(channel, &part, access, giving_way)?;
                 (registered, part)
             }
         };
+        if is_first {
+            request.pinned = part.len;
+        }
         let offset = start - (part.offset - whole.offset);
         let room = self.writing.piece - request.len;
         let len = bytes.len().min(part.len - offset).min(room);
@@ -208,7 +225,7 @@ impl Lending {
         request.len += len;
         let extent = Extent::of(&part, Access::Local);
         request.held.push((extent, source.clone()));
-        Ok(len)
+        Ok(Some(len))
     }
 
     /// Registers the piece of a block in which its byte `at` lies: always one of the same

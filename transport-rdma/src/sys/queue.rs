@@ -244,8 +244,8 @@ fn request(work: u64, opcode: opcode::Type, how: u32) -> ffi::ibv_send_wr {
 
 impl Resources {
     /// Makes the queue pair, and says how many bytes go inline: as many as were asked for,
-    /// or half of that, or half of that; and how many pieces a request has: `pieces`, or,
-    /// where no bytes help, one.
+    /// or half of that, or half of that; and how many pieces a request has: `pieces`, or one,
+    /// where it cannot have both.
     fn make_pair(&mut self, sizes: Sizes, pieces: u32) -> io::Result<(usize, usize)> {
         let (mut inline, mut pieces) = (sizes.inline, pieces.max(1));
         loop {
@@ -269,8 +269,9 @@ impl Resources {
                     let inline = wanted.cap.max_inline_data.min(inline);
                     return Ok((inline as usize, pieces as usize));
                 }
-                Err(_) if inline > 0 => inline /= 2,
+                // What is sent inline is worth more.
                 Err(_) if pieces > 1 => pieces = 1,
+                Err(_) if inline > 0 => inline /= 2,
                 Err(error) => return Err(error),
             }
         }

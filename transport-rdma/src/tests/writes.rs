@@ -244,3 +244,33 @@ fn what_is_under_way_is_kept_by_the_link_and_given_back_when_it_has_arrived() {
     let next: Vec<_> = (0..200).map(|_| lender.loan(4096).unwrap()).collect();
     assert!(next.iter().any(|loan| at(loan) == address));
 }
+
+#[test]
+fn twelve_pieces_are_one_request() {
+    let mut scene = scene(|it| it);
+    let place = opened(&mut scene, 13 * 100);
+    let all: Arc<dyn Bytes> = Arc::new(filled(&scene, 13 * 200));
+    let source = |at: usize| Source::new(all.clone(), 200 * at..200 * at + 100).unwrap();
+    let sources: Vec<_> = (0..13).map(source).collect();
+    let posted = post_all(&mut *scene.pair.0, place, &sources, 0);
+    assert_eq!(posted, [1200, 100]);
+}
+
+#[test]
+fn little_that_lies_in_much_memory_is_not_all_registered_at_once() {
+    const BLOCK: usize = 4 << 20;
+    let mut scene = scene(|it| it);
+    let place = opened(&mut scene, 300);
+    let sources = [0; 3].map(|_| {
+        let all: Arc<dyn Bytes> = Arc::new(payload(&scene.rdma, BLOCK, 7));
+        Source::new(all, 1000..1100).unwrap()
+    });
+    let a = &mut scene.pair.0;
+    let before = scene.fabric.registered();
+    let written = a.memory().unwrap().write(place, &sources, 0).unwrap();
+    assert_eq!((written, scene.fabric.registered() - before), (100, BLOCK));
+    assert_eq!(post_all(&mut **a, place, &sources, 100), [100, 100]);
+    await_arrival(&mut **a);
+    // What is registered already takes no more.
+    assert_eq!(post_all(&mut **a, place, &sources, 0), [300]);
+}

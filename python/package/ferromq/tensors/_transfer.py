@@ -36,7 +36,7 @@ def frames_of(
     has."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(tensor) is numpy.ndarray:
-        plain = _native._plain_header(tensor, checksum, tag)
+        plain = _native._plain_header(tensor, not not checksum, tag)
         if plain is not None:
             return plain, tensor, False
     payload = payload_of(tensor, contiguous=contiguous, stage=stage)
