@@ -231,12 +231,21 @@ fn packets() -> Option<[u64; 2]> {
 #[test]
 fn a_payload_crosses_the_wire_once_in_each_way() {
     for way in [Way::Read, Way::Write, Way::WriteWithNumber, Way::WriteAhead] {
-        let ends = connected();
+        // Soft-RoCE sends some again when the machine under it stands still, so the fewest of
+        // some tries count. What crosses twice does so in each.
+        let counted = |_| {
+            let before = packets()?;
+            testing::carrying::carry(connected(), way, 1 << 20);
+            let [there, back] = packets()?;
+            Some([there - before[0], back - before[1]])
+        };
         // Cards count in other places.
-        let Some(before) = packets() else { return };
-        testing::carrying::carry(ends, way, 1 << 20);
-        let [there, back] = packets().unwrap();
-        let [there, back] = [there - before[0], back - before[1]];
+        let Some([there, back]) = (0..4)
+            .filter_map(counted)
+            .min_by_key(|[there, back]| there + back)
+        else {
+            return;
+        };
         // The bed's packets have 4096 bytes of it.
         let told = format!("{way:?}: {there} packets, and {back} back");
         assert!((256..=264).contains(&there) && back <= 16, "{told}");
