@@ -27,18 +27,20 @@ const OUTSIDERS: [&str; 6] = [
 pub(crate) fn run(only: &[GroupName], require: &[GroupName]) -> ExitCode {
     setup::debian_packages();
     let mut tally = Tally::default();
-    let mut beside = None;
     let wanted = |group: &&GroupName| only.is_empty() || only.contains(group);
-    let mut groups = GroupName::value_variants().iter().filter(wanted).peekable();
-    while let Some(group) = groups.next() {
+    let mut groups: Vec<_> = GroupName::value_variants().iter().filter(wanted).collect();
+    let mut beside = None;
+    // The others leave cores idle: they wait for peers, or have one thread.
+    if let Some(at) = groups.iter().position(|it| **it == GroupName::Simulation)
+        && groups.len() > 1
+    {
+        groups.remove(at);
+        println!("{:<11} goes on beside what follows", "simulation");
+        beside = Some(Beside::begun());
+    }
+    for group in groups {
         let value = group.to_possible_value();
         let name = value.as_ref().map_or("group", |value| value.get_name());
-        // Those that follow leave cores idle: they wait for peers, or have one thread.
-        if *group == GroupName::Simulation && groups.peek().is_some() {
-            println!("{name:<11} goes on beside what follows");
-            beside = Some(Beside::begun());
-            continue;
-        }
         tally.run(name, || match check(*group) {
             Outcome::Skipped { why, enable } if require.contains(group) => {
                 Outcome::failed(format!("skipped: {why}; to enable it: {enable}"))
