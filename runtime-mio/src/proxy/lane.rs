@@ -71,8 +71,8 @@ impl Lane {
         Ok(true)
     }
 
-    /// Writes what a turn has deferred.
-    pub(super) fn flush(&self) -> Result<(), ProxyError> {
+    /// Writes what a turn has deferred. True: there may be room now.
+    pub(super) fn flush(&self) -> Result<bool, ProxyError> {
         self.to.flush()
     }
 

@@ -170,13 +170,17 @@ impl Proxy {
                 None => return Ok(()),
             }
             turns += 1;
-            let how = match moved {
-                true if turns < TURNS => continue,
-                true => Look::Glance,
-                false => Look::UntilNews,
-            };
+            if moved && turns < TURNS {
+                continue;
+            }
             turns = 0;
-            self.flush()?;
+            // What leaves may make room that the turn has not found, and no event tells
+            // of that: another turn before the sleep.
+            let how = match (self.flush()?, moved) {
+                (_, true) => Look::Glance,
+                (true, false) => continue,
+                (false, false) => Look::UntilNews,
+            };
             if watch.look(how)? {
                 self.shared.hush();
             }
@@ -202,14 +206,17 @@ impl Proxy {
         for lane in &mut self.lanes {
             lane.retry(self.capture.as_ref(), &mut self.counted)?;
         }
-        self.flush()
+        self.flush().map(drop)
     }
 
-    fn flush(&self) -> Result<(), ProxyError> {
+    /// Writes what turns have deferred. True: there was something.
+    fn flush(&self) -> Result<bool, ProxyError> {
         let lanes = self.lanes.iter().map(Lane::flush);
         let capture = self.capture.iter().map(Station::flush);
         // Each of them, whatever becomes of the others.
-        lanes.chain(capture).fold(Ok(()), Result::and)
+        lanes
+            .chain(capture)
+            .fold(Ok(false), |all, one| Ok(all? | one?))
     }
 }
 

@@ -83,8 +83,8 @@ impl Station {
         }
     }
 
-    /// Writes what is deferred.
-    pub(super) fn flush(&self) -> Result<(), ProxyError> {
+    /// Writes what is deferred. True: there was something, and there may be room now.
+    pub(super) fn flush(&self) -> Result<bool, ProxyError> {
         self.core().flush().map_err(|cause| self.failed(cause))
     }
 

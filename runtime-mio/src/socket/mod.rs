@@ -331,7 +331,7 @@ impl AnySocket {
     /// # Errors
     /// [`Error::Closed`], [`Error::Terminated`].
     pub fn flush(&self) -> Result<(), Error> {
-        self.core().flush()
+        self.core().flush().map(drop)
     }
 
     // Receiving.

@@ -116,9 +116,12 @@ impl Core {
             self.service_for(&mut guard, looker);
             guard.peek(self);
         }
+        // Before the answer: what leaves may make room, and no event tells of that.
+        if self.write_deferred(&mut guard) {
+            guard.peek(self);
+        }
         let readable = guard.inbound.peeked.is_some();
         let writable = guard.machine.may_send(readable);
-        guard.flush_deferred(self);
         Ok(Readiness { readable, writable })
     }
 

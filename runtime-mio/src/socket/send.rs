@@ -10,6 +10,7 @@ use super::lending::Loan;
 use super::state::{Phase, State};
 use super::wait::Patience;
 use crate::clock::Ticks;
+use crate::hand_over::Awaited;
 use crate::link::{BY_HANDLE, LEND_FROM, LastPart, Link, Parts};
 use crate::machine::Route;
 use crate::statistics::DropCause;
@@ -184,12 +185,12 @@ impl Core {
         Ok(guard)
     }
 
-    /// Writes everything that is deferred, as far as the transports take it.
-    pub(crate) fn flush(&self) -> Result<(), Error> {
+    /// Writes everything that is deferred, as far as the transports take it. True: there
+    /// was something, so that there may be room now, and no event tells of that.
+    pub(crate) fn flush(&self) -> Result<bool, Error> {
         let mut guard = self.enter();
         guard.check_open()?;
-        guard.flush_deferred(self);
-        Ok(())
+        Ok(self.write_deferred(&mut guard))
     }
 }
 
