@@ -20,7 +20,7 @@ use crate::gather::Gathered;
 use crate::link::Open;
 
 /// How long a closed link is kept for a peer who does not answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a transport that is dropped waits for those.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,6 +90,12 @@ impl Closer {
             let waited = self.fewer.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Closed links of which something has not arrived yet.
+    #[cfg(test)]
+    pub(crate) fn unsettled(&self) -> usize {
+        self.lock().unsettled
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -61,7 +61,7 @@ pub enum Keys {
 ///
 /// [`receive_buffer`]: LinkOptions::receive_buffer
 #[derive(Clone)]
-pub struct Rdma(Arc<Inner>);
+pub struct Rdma(pub(crate) Arc<Inner>);
 
 /// Puts an [`Rdma`] together.
 pub struct RdmaBuilder {

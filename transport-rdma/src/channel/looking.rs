@@ -52,7 +52,9 @@ impl Channel {
             true => Notify::Any,
             false => Notify::Solicited,
         };
-        if self.armed < Some(notify) && self.over.is_none() {
+        // A peer that sends no more still takes what we send, and may be read from.
+        let failed = matches!(self.over, Some(Over::Failed(_)));
+        if self.armed < Some(notify) && !failed {
             self.armed = Some(notify);
             self.tally.add(Count::Arms, 1);
             if let Err(error) = self.queue.arm(notify) {

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ferromq_transport::{
-    Bytes, Link, LinkOptions, Listener, Loan, Place, Transport, TransportError,
+    Bytes, Link, LinkOptions, Listener, Loan, Place, Transport, TransportError, Wait,
 };
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
 
 use super::{Pair, connect, until};
@@ -273,4 +276,74 @@ fn a_block_that_a_peer_may_read_is_not_filled_again() {
     drop(loan);
     let other = payload(&scene.rdma, 1 << 20, 6);
     assert_ne!(other.as_ref().as_ptr(), address);
+}
+
+/// Sleeps until something happens to the link.
+fn sleep(link: &mut dyn Link) {
+    if link.prepare_wait() == Wait::Ready {
+        return;
+    }
+    let mut poll = Poll::new().unwrap();
+    let fd = link.fd();
+    let registry = poll.registry();
+    registry
+        .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)
+        .unwrap();
+    let mut events = Events::with_capacity(1);
+    poll.poll(&mut events, Some(Duration::from_secs(20)))
+        .unwrap();
+    assert!(!events.is_empty(), "nothing wakes it");
+}
+
+#[test]
+fn a_payload_comes_after_the_last_word_of_who_lent_it() {
+    let scene = scene(|it| it);
+    let loan = payload(&scene.rdma, 1 << 20, 5);
+    let (mut a, mut b) = scene.pair;
+    let place = a.memory().unwrap().export(loan.as_ref()).unwrap();
+    drop(a);
+    assert_eq!(until("the end", || b.read(&mut [0; 100]).ok()), 0);
+    scene.fabric.pause();
+    let fabric = scene.fabric.clone();
+    let resumed = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        fabric.resume();
+    });
+    let fetched = loop {
+        match b.memory().unwrap().import(place, 1 << 20) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(&mut *b),
+            fetched => break fetched.unwrap(),
+        }
+    };
+    assert!((*fetched).as_ref().iter().all(|byte| *byte == 5));
+    resumed.join().unwrap();
+}
+
+#[test]
+fn a_close_that_follows_the_peers_ends_when_its_word_has_arrived() {
+    let scene = scene(|it| it);
+    let (mut a, mut b) = scene.pair;
+    a.write(b"and you?").unwrap();
+    until("input", || b.read(&mut [0; 100]).ok());
+    drop(b);
+    assert_eq!(until("the end", || a.read(&mut [0; 100]).ok()), 0);
+    let closer = &scene.rdma.0.closer;
+    let settled = || {
+        until("all has arrived", || {
+            (closer.unsettled() == 0).then_some(())
+        })
+    };
+    settled();
+    scene.fabric.pause();
+    let closed = Instant::now();
+    drop(a);
+    assert_eq!(closer.unsettled(), 1);
+    // So that the thread that waits for it sleeps.
+    std::thread::sleep(Duration::from_millis(50));
+    scene.fabric.resume();
+    settled();
+    assert!(
+        closed.elapsed() < crate::closing::PATIENCE,
+        "nobody woke its thread"
+    );
 }
