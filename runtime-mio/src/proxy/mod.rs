@@ -213,10 +213,15 @@ impl Proxy {
     fn flush(&self) -> Result<bool, ProxyError> {
         let lanes = self.lanes.iter().map(Lane::flush);
         let capture = self.capture.iter().map(Station::flush);
+        let (mut some, mut ended) = (false, Ok(()));
         // Each of them, whatever becomes of the others.
-        lanes
-            .chain(capture)
-            .fold(Ok(false), |all, one| Ok(all? | one?))
+        for flushed in lanes.chain(capture) {
+            match flushed {
+                Ok(wrote) => some |= wrote,
+                Err(failure) => ended = ended.and(Err(failure)),
+            }
+        }
+        ended.map(|()| some)
     }
 }
 
