@@ -79,7 +79,8 @@ ALL = "FERROMQ_COUNT_ALL" in os.environ
 CASES = [
     *[it for it in documented() if ALL or it.size < GIB or (it.carrier, it.how) in OFTEN],
     # What the page says of `out=`.
-    *[Case(carrier, "copied", 10 * MIB, True, length("128 KiB")) for carrier in ("tcp", "ipc")],
+    *[Case(carrier, "copied", 10 * MIB, True, length("4 KiB")) for carrier in ("tcp", "ipc")],
+    *[Case(carrier, "owned", 64 << 10, True, length("4 KiB")) for carrier in ("tcp", "ipc")],
     Case("shm", "copied", 10 * MIB, True, 20 * MIB),
     Case("shm", "loan", 10 * MIB, True, 10 * MIB),
 ]

@@ -23,8 +23,8 @@ use ferromq_wire::{
 };
 
 use assembly::{Assembly, asked};
-use body::Body;
 pub(crate) use body::leave_frames;
+use body::{Body, SPILL};
 pub(crate) use output::{BY_HANDLE, Buffer, Flushed, Output};
 pub(crate) use parts::Parts;
 use references::Awaited;
@@ -335,7 +335,12 @@ impl Link {
         let (asked, read) = match &mut self.body {
             Some(body) if body.buffer.missing() > 0 => return self.fill_body(),
             _ => {
-                let space = block.space_mut();
+                let mut space = block.space_mut();
+                if pools.offer.is_awaited() {
+                    // What is read with the header has to be moved.
+                    let len = space.len().min(SPILL);
+                    space = &mut space[..len];
+                }
                 (space.len(), self.transport.read(space))
             }
         };

@@ -97,6 +97,12 @@ impl Offer {
         landing
     }
 
+    /// Whether a body is waited for that is meant for the application's memory, or one
+    /// was that has it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.start.get() != 0
+    }
+
     /// Where the memory is that somebody may still have, once.
     pub(crate) fn forget(&self) -> Option<usize> {
         Some(self.start.replace(0)).filter(|start| *start != 0)
