@@ -379,7 +379,9 @@ fn size(text: &str) -> Result<u64, String> {
 const SIZE_MIN: u64 = 1 << 20;
 
 /// The groups of `test`, in the order in which they run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+///
+/// The simulation runs beside them all, the last two beside those from `loom` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum GroupName {
     /// `cargo fmt --check` over every package.
     Format,

@@ -44,14 +44,37 @@ impl From<std::io::Result<Finished>> for Outcome {
     }
 }
 
+/// A group that was run.
+pub(crate) struct Ended {
+    name: String,
+    seconds: f32,
+    outcome: Outcome,
+}
+
+impl Ended {
+    /// Runs a group, and says that it begins.
+    pub(crate) fn after(name: &str, body: impl FnOnce() -> Outcome) -> Self {
+        println!("{name:<11} …");
+        // What runs shows only at its end: the line above is the sign of life.
+        let _ = std::io::stdout().flush();
+        let started = Instant::now();
+        let outcome = body();
+        Self {
+            name: name.to_owned(),
+            seconds: started.elapsed().as_secs_f32(),
+            outcome,
+        }
+    }
+}
+
 /// Counts of groups, and what each took.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
     counts: Counts,
     /// A line for each group.
     summary: Vec<String>,
-    /// What all of them took, in seconds.
-    seconds: f32,
+    /// Some groups run beside others.
+    begun: Instant,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -62,14 +85,26 @@ struct Counts {
 }
 
 impl Tally {
+    pub(crate) fn begun() -> Self {
+        Self {
+            counts: Counts::default(),
+            summary: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
     /// Runs one group and prints its line.
     pub(crate) fn run(&mut self, name: &str, body: impl FnOnce() -> Outcome) {
-        println!("{name:<11} …");
-        // What runs shows only at its end: the line above is the sign of life.
-        let _ = std::io::stdout().flush();
-        let started = Instant::now();
-        let outcome = body();
-        let seconds = started.elapsed().as_secs_f32();
+        self.note(Ended::after(name, body));
+    }
+
+    /// Prints the line of a group that was run.
+    pub(crate) fn note(&mut self, ended: Ended) {
+        let Ended {
+            name,
+            seconds,
+            outcome,
+        } = ended;
         let ended = match outcome {
             Outcome::Passed => {
                 self.counts.passed += 1;
@@ -90,7 +125,6 @@ impl Tally {
         let line = format!("{name:<11} {seconds:>6.1} s  {ended}");
         println!("{line}");
         self.summary.push(line);
-        self.seconds += seconds;
     }
 
     /// Prints what each group took, if there were several, and the counts in the last
@@ -104,7 +138,8 @@ impl Tally {
         if self.summary.len() > 1 {
             println!("────────");
             self.summary.iter().for_each(|line| println!("{line}"));
-            println!("{:<11} {:>6.1} s", "together", self.seconds);
+            let together = self.begun.elapsed().as_secs_f32();
+            println!("{:<11} {together:>6.1} s", "together");
         }
         println!("{passed} passed, {failed} failed, {skipped} skipped");
         if failed > 0 || (skipped > 0 && workspace::is_ci()) {
@@ -121,7 +156,7 @@ mod tests {
 
     #[test]
     fn every_outcome_is_counted_once() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::begun();
         tally.run("good", || Outcome::Passed);
         tally.run("bad", || Outcome::failed("expected by the test"));
         tally.run("absent", || Outcome::skipped("nothing here", "true"));

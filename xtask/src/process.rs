@@ -1,6 +1,7 @@
 //! Runs commands so that a person sees what goes on: quietly while all is
 //! well, with a sign of life every twenty seconds, in full on failure.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, PipeReader};
 use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -8,6 +9,16 @@ use std::time::{Duration, Instant};
 
 /// Silence that a person puts up with.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
+
+thread_local! {
+    /// What this thread is at, beside others that speak too.
+    static AT: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// Has what this thread runs give its signs of life under a name.
+pub(crate) fn speak_as(name: &'static str) {
+    AT.set(name);
+}
 
 /// What a finished command left.
 pub(crate) struct Finished {
@@ -81,7 +92,8 @@ fn collect(incoming: &Receiver<String>) -> Vec<String> {
             Err(RecvTimeoutError::Timeout) => {
                 let last = lines.iter().rev().find(|line| !line.is_empty());
                 let last = last.map_or("no output yet", |line| line.trim());
-                println!("    … {:>3} s: {last}", started.elapsed().as_secs());
+                let at = AT.get();
+                println!("    … {at}{:>3} s: {last}", started.elapsed().as_secs());
                 spoken = Instant::now();
             }
             Err(RecvTimeoutError::Disconnected) => return lines,

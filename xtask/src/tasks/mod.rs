@@ -32,32 +32,32 @@ pub(crate) fn run(task: Task) -> io::Result<ExitCode> {
         Task::Test { only, require, .. } => Ok(test::run(&only, &require)),
         Task::Verify(verify) => Ok(verify::run(&verify)),
         Task::Manual => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("manual", manual::check);
             Ok(tally.finish())
         }
         Task::NoStd => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("no-std", freestanding::check);
             Ok(tally.finish())
         }
         Task::Interop { filter } => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("interop", || interop::check(filter.as_deref()));
             Ok(tally.finish())
         }
         Task::Examples { filter } => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("examples", || examples::check(filter.as_deref()));
             Ok(tally.finish())
         }
         Task::Wheel => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("wheel", python::wheel);
             Ok(tally.finish())
         }
         Task::Firmware => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("firmware", examples::check_firmware);
             Ok(tally.finish())
         }

@@ -122,7 +122,7 @@ pub(crate) fn compare(arguments: &[String]) -> io::Result<ExitCode> {
     let (python, rust) = match installed {
         Ok(programs) => programs,
         Err(outcome) => {
-            let mut tally = Tally::default();
+            let mut tally = Tally::begun();
             tally.run("wheel", || outcome);
             return Ok(tally.finish());
         }

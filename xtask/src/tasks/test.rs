@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use clap::ValueEnum;
 
 use crate::cli::GroupName;
-use crate::group::{Outcome, Tally};
+use crate::group::{Ended, Outcome, Tally};
 use crate::process;
 use crate::setup;
 use crate::tasks::simulation::Beside;
@@ -24,39 +24,73 @@ const OUTSIDERS: [&str; 6] = [
     "examples/cortex-m4",
 ];
 
+/// Those that leave a core idle: one program, or a machine of one processor.
+const NARROW: [GroupName; 2] = [GroupName::Python, GroupName::Rdma];
+/// From this one on, what they need has been built or installed.
+const NARROW_FROM: GroupName = GroupName::Loom;
+
 pub(crate) fn run(only: &[GroupName], require: &[GroupName]) -> ExitCode {
     setup::debian_packages();
-    let mut tally = Tally::default();
-    let wanted = |group: &&GroupName| only.is_empty() || only.contains(group);
-    let mut groups: Vec<_> = GroupName::value_variants().iter().filter(wanted).collect();
-    let mut beside = None;
-    // The others leave cores idle: they wait for peers, or have one thread.
-    if let Some(at) = groups.iter().position(|it| **it == GroupName::Simulation)
-        && groups.len() > 1
-    {
-        groups.remove(at);
+    let mut tally = Tally::begun();
+    let wanted = |group: &GroupName| only.is_empty() || only.contains(group);
+    let mut groups: Vec<_> = GroupName::value_variants().to_vec();
+    groups.retain(wanted);
+    // Tests wait for peers: what they leave of the machine is the simulation's.
+    let simulation = take_beside(&mut groups, &[GroupName::Simulation]);
+    let simulation = (!simulation.is_empty()).then(|| {
         println!("{:<11} goes on beside what follows", "simulation");
-        beside = Some(Beside::begun());
-    }
-    for group in groups {
-        let value = group.to_possible_value();
-        let name = value.as_ref().map_or("group", |value| value.get_name());
-        tally.run(name, || match check(*group) {
-            Outcome::Skipped { why, enable } if require.contains(group) => {
+        Beside::begun()
+    });
+    let narrow = take_beside(&mut groups, &NARROW);
+    let ended = |group: GroupName| {
+        Ended::after(&name(group), || match check(group) {
+            Outcome::Skipped { why, enable } if require.contains(&group) => {
                 Outcome::failed(format!("skipped: {why}; to enable it: {enable}"))
             }
             outcome => outcome,
-        });
+        })
+    };
+    let (first, then): (Vec<_>, Vec<_>) = groups.iter().partition(|it| **it < NARROW_FROM);
+    for group in first {
+        tally.note(ended(group));
     }
-    if let Some(simulation) = beside {
+    std::thread::scope(|scope| {
+        let lane = scope.spawn(|| {
+            process::speak_as("beside: ");
+            narrow.into_iter().map(ended).collect::<Vec<_>>()
+        });
+        for group in then {
+            tally.note(ended(group));
+        }
+        match lane.join() {
+            Ok(all) => all.into_iter().for_each(|ended| tally.note(ended)),
+            Err(_) => tally.run("beside", || Outcome::failed("a group of it panicked")),
+        }
+    });
+    if let Some(simulation) = simulation {
         tally.run("simulation", || simulation.finish());
     }
     tally.finish()
 }
 
+/// Takes those groups out that are to go on beside the others, if there are others.
+fn take_beside(groups: &mut Vec<GroupName>, which: &[GroupName]) -> Vec<GroupName> {
+    let (beside, others): (Vec<_>, Vec<_>) = groups.iter().partition(|it| which.contains(it));
+    if others.is_empty() {
+        return Vec::new();
+    }
+    *groups = others;
+    beside
+}
+
+fn name(group: GroupName) -> String {
+    let value = group.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// All that is for real devices.
 pub(crate) fn run_rdma() -> ExitCode {
-    let mut tally = Tally::default();
+    let mut tally = Tally::begun();
     for (name, suite) in rdma::SUITES {
         tally.run(name, || rdma::check(suite));
     }

@@ -37,7 +37,7 @@ pub(crate) fn run(verify: &Verify) -> ExitCode {
         .unwrap_or_else(|| RandomState::new().hash_one(0));
     println!("seed {seed}; to repeat it: --seed {seed}");
     let interrupted = Interrupted::new();
-    let mut tally = Tally::default();
+    let mut tally = Tally::begun();
     for group in LongGroup::value_variants() {
         if verify.groups.is_empty() || verify.groups.contains(group) {
             let value = group.to_possible_value();
