@@ -53,7 +53,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// Runs a group, and says that it begins.
-    pub(crate) fn after(name: &str, body: impl FnOnce() -> Outcome) -> Self {
+    pub(crate) fn of(name: &str, body: impl FnOnce() -> Outcome) -> Self {
         println!("{name:<11} …");
         // What runs shows only at its end: the line above is the sign of life.
         let _ = std::io::stdout().flush();
@@ -95,7 +95,7 @@ impl Tally {
 
     /// Runs one group and prints its line.
     pub(crate) fn run(&mut self, name: &str, body: impl FnOnce() -> Outcome) {
-        self.note(Ended::after(name, body));
+        self.note(Ended::of(name, body));
     }
 
     /// Prints the line of a group that was run.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::process;
 use crate::workspace;
@@ -53,8 +54,15 @@ pub(crate) fn debian_packages_with_libsodium() {
     install(&missing);
 }
 
+/// For whoever asks apt: two at once disturb each other, and groups run side by side.
+pub(crate) fn apt() -> MutexGuard<'static, ()> {
+    static APT: Mutex<()> = Mutex::new(());
+    APT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Installs Debian packages, where we may, and says what came of it.
 pub(crate) fn install(packages: &[&str]) {
+    let _turn = apt();
     if packages.is_empty() {
         return;
     }

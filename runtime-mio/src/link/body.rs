@@ -12,8 +12,8 @@ const PATIENT_FROM: usize = 1 << 20;
 /// Bytes of such a body that are worth waking for: four times as many take a
 /// tenth of the CPU off a message of 10 MiB, for the sender pays for the wake-up.
 pub(super) const LOW_WATER: usize = 1 << 20;
-/// Bytes that a read of a body's end may fetch beyond it, and one of what comes before a
-/// body that the application has memory for.
+/// Bytes that a read of a body's end may fetch beyond it. And that any read fetches while
+/// the application's memory waits for a body.
 pub(super) const SPILL: usize = 4 << 10;
 
 /// A long body on its way into its own buffer.

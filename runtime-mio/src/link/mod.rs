@@ -336,8 +336,8 @@ impl Link {
             Some(body) if body.buffer.missing() > 0 => return self.fill_body(),
             _ => {
                 let mut space = block.space_mut();
-                if pools.offer.is_awaited() {
-                    // What is read with the header has to be moved.
+                if pools.offer.stands() && self.unsealing.is_none() {
+                    // What of the body is read with its header has to be moved.
                     let len = space.len().min(SPILL);
                     space = &mut space[..len];
                 }

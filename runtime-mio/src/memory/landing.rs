@@ -79,12 +79,15 @@ pub(crate) struct Offer {
     /// Address of the memory that was offered last, whoever has it now; 0 after it
     /// was withdrawn.
     start: Cell<usize>,
+    /// There is a landing: what looks at it would have to take it out.
+    stands: Cell<bool>,
 }
 
 impl Offer {
     /// Offers a landing; the one that nothing came for.
     pub(crate) fn put(&self, landing: Landing) -> Option<Landing> {
         self.start.set(landing.place.bytes().as_ptr().addr());
+        self.stands.set(true);
         self.landing.replace(Some(landing))
     }
 
@@ -94,13 +97,13 @@ impl Offer {
         if landing.is_some() {
             self.start.set(0);
         }
+        self.stands.set(false);
         landing
     }
 
-    /// Whether a body is waited for that is meant for the application's memory, or one
-    /// was that has it.
-    pub(crate) fn is_awaited(&self) -> bool {
-        self.start.get() != 0
+    /// Whether no body has come for it yet.
+    pub(crate) fn stands(&self) -> bool {
+        self.stands.get()
     }
 
     /// Where the memory is that somebody may still have, once.
@@ -112,6 +115,7 @@ impl Offer {
     pub(crate) fn take(&self, len: u64, frames: &[Frame]) -> Option<LandingBuffer> {
         let mut landing = self.landing.take()?;
         if landing.place.bytes().len() as u64 == len && (landing.behind)(frames) {
+            self.stands.set(false);
             let place = landing.place;
             return Some(LandingBuffer { place, filled: 0 });
         }

@@ -71,11 +71,6 @@ impl Lane {
         Ok(true)
     }
 
-    /// Writes what a turn has deferred. True: there may be room now.
-    pub(super) fn flush(&self) -> Result<bool, ProxyError> {
-        self.to.flush()
-    }
-
     /// Puts a message, or holds it.
     #[inline]
     fn put(

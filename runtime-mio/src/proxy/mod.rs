@@ -209,14 +209,13 @@ impl Proxy {
         self.flush().map(drop)
     }
 
-    /// Writes what turns have deferred. True: there was something.
+    /// Writes what turns have deferred, and what is to be given back to who sent it.
+    /// True: there was something.
     fn flush(&self) -> Result<bool, ProxyError> {
-        let lanes = self.lanes.iter().map(Lane::flush);
-        let capture = self.capture.iter().map(Station::flush);
         let (mut some, mut ended) = (false, Ok(()));
         // Each of them, whatever becomes of the others.
-        for flushed in lanes.chain(capture) {
-            match flushed {
+        for station in &self.stations {
+            match station.flush() {
                 Ok(wrote) => some |= wrote,
                 Err(failure) => ended = ended.and(Err(failure)),
             }

@@ -83,7 +83,8 @@ impl Station {
         }
     }
 
-    /// Writes what is deferred. True: there was something, and there may be room now.
+    /// Writes what is deferred, and gives payloads back. True: there was something, and
+    /// there may be room now.
     pub(super) fn flush(&self) -> Result<bool, ProxyError> {
         self.core().flush().map_err(|cause| self.failed(cause))
     }

@@ -351,12 +351,11 @@ impl AnySocket {
     /// 32 KiB: the next such frame whose body is not in a receive block yet is read into
     /// it, on whatever link it comes, and its [`Frame`](crate::Frame) is that memory.
     ///
-    /// A block is what one read takes, at most 128 KiB, and more than a frame may begin
-    /// in it: what has come of the body there is copied, and the rest is read in place.
-    /// So a body of up to 128 KiB that came whole together with the frames in front of it
-    /// is not in your memory but in its own. Nor is what was on its way already, and what
-    /// came over inproc or encrypted by CURVE. Whoever wants the bytes there compares
-    /// addresses, and copies if need be.
+    /// A block is what one read takes. While memory is offered that is 4 KiB, so that
+    /// little of the body comes with the frames in front of it: that is copied, and the
+    /// rest is read in place. Not in your memory is what had come before the offer (up to
+    /// 128 KiB a link), and what comes over inproc or encrypted by CURVE. Whoever wants
+    /// the bytes there compares addresses, and copies if need be.
     ///
     /// One offer a socket; the one before is [withdrawn](Self::withdraw_offer) and
     /// given back. O(1), one virtual call a read.

@@ -69,7 +69,8 @@ impl State {
                 return Step::Empty;
             }
             Ok(Decoded::Starved) => {
-                let cost = match link.is_within_body() {
+                // Pieces are read while memory is offered, too.
+                let cost = match link.is_within_body() || self.pools.offer.stands() {
                     true => share::PIECE,
                     false => share::BLOCK,
                 };

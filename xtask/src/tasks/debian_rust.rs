@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::process;
+use crate::setup;
 use crate::workspace;
 
 /// The only host that we look for it on.
@@ -49,19 +50,25 @@ pub(crate) fn unpacked() -> io::Result<DebianRust> {
 }
 
 fn unpack(folder: &Path) -> io::Result<()> {
-    let packages = packages();
-    println!("    unpacking {}", packages.join(" "));
-    let mut download = Command::new("apt-get");
-    download.arg("download").args(&packages).current_dir(folder);
-    if !process::run(&mut download)?.succeeded {
-        return Err(io::Error::other("rustc-web cannot be downloaded"));
-    }
+    download(folder)?;
     let entries: Vec<DirEntry> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
     for package in entries.iter().map(DirEntry::path) {
         extract(&package, folder)?;
         fs::remove_file(&package)?;
     }
     Ok(())
+}
+
+fn download(folder: &Path) -> io::Result<()> {
+    let _turn = setup::apt();
+    let packages = packages();
+    println!("    unpacking {}", packages.join(" "));
+    let mut download = Command::new("apt-get");
+    download.arg("download").args(&packages).current_dir(folder);
+    match process::run(&mut download)?.succeeded {
+        true => Ok(()),
+        false => Err(io::Error::other("rustc-web cannot be downloaded")),
+    }
 }
 
 /// The compiler, its sources, and those of its libraries that only it has; their

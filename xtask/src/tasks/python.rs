@@ -12,6 +12,7 @@ use environment::{Effort, Environment, module};
 use crate::group::{Outcome, Tally};
 use crate::process::{self, Finished};
 use crate::reliability::Figures;
+use crate::tasks::programs;
 use crate::workspace;
 
 /// The tests that another library's environment repeats.
@@ -25,6 +26,10 @@ const OF_TENSORS: [&str; 4] = [
 /// Builds the package, runs its tests, and checks its types; with torch where
 /// that is installed.
 pub(crate) fn check() -> Outcome {
+    let program = match program() {
+        Ok(program) => program,
+        Err(outcome) => return outcome,
+    };
     let wheel = match built(FOR_TESTS) {
         Ok(wheel) => wheel,
         Err(outcome) => return outcome,
@@ -35,11 +40,7 @@ pub(crate) fn check() -> Outcome {
     native.extend(["--mypy-config-file", configuration]);
     native.extend(["--allowlist", "python/stubtest-allowlist.txt"]);
     let mut tests = module(python, &["pytest", "-q", "python/tests"]);
-    // It sends files, if it was built by a group before.
-    let program = workspace::target_dir().join("debug/ferromq");
-    if program.exists() {
-        tests.env("FERROMQ_PROGRAM", program);
-    }
+    tests.env("FERROMQ_PROGRAM", &program);
     let steps = [
         ("testing what needs no interpreter", units(python)),
         ("testing", tests),
@@ -52,6 +53,19 @@ pub(crate) fn check() -> Outcome {
     let tested = install(python, &wheel.file).and_then(|()| run(steps));
     let tested = tested.and_then(|()| test_beside(Environment::Torch, &wheel.file));
     tested.err().unwrap_or(Outcome::Passed)
+}
+
+/// A copy of the program, which sends files: others build theirs anew meanwhile.
+fn program() -> Result<PathBuf, Outcome> {
+    let built = workspace::target_dir().join("debug/ferromq");
+    if !built.exists() {
+        programs::built()?;
+    }
+    let copy = workspace::target_dir().join("ferromq-of-python");
+    match fs::copy(built, &copy) {
+        Ok(_) => Ok(copy),
+        Err(cause) => Err(Outcome::failed(cause)),
+    }
 }
 
 /// Tests tensors with libraries that take minutes to install, and installs them:

@@ -73,6 +73,7 @@ pub(crate) fn check_python() -> Outcome {
 
 /// Makes the machine, on first use. `None`: it is there.
 fn prepare() -> Option<Outcome> {
+    let _turn = setup::apt();
     let mut lines = match set_up() {
         Ok(()) => return None,
         Err(lines) => lines,

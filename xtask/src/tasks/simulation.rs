@@ -25,10 +25,9 @@ impl Beside {
     /// Begins to build it, and then to run it.
     pub(crate) fn begun() -> Self {
         let simulation = command(&["--core-seconds", &SHORT.to_string()]);
-        // The scheduler's class for what has time: it gives way at once, not after a slice.
-        let mut idle = Command::new("chrt");
-        idle.args(["--idle", "0"]).arg(simulation.get_program());
-        idle.args(simulation.get_args());
+        let mut idle = with_what_is_left();
+        idle.arg(simulation.get_program())
+            .args(simulation.get_args());
         for (name, value) in simulation.get_envs() {
             match value {
                 Some(value) => idle.env(name, value),
@@ -47,6 +46,22 @@ impl Beside {
             Err(_) => Outcome::failed("nobody waited for it"),
         }
     }
+}
+
+/// Begins a command line that runs on what the others leave of the machine.
+fn with_what_is_left() -> Command {
+    let chrt = || {
+        let mut chrt = Command::new("chrt");
+        chrt.args(["--idle", "0"]);
+        chrt
+    };
+    // The scheduler's class for what has time: it gives way at once, not after a slice.
+    if process::succeeds(chrt().arg("true")) {
+        return chrt();
+    }
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]);
+    nice
 }
 
 /// What it said, in one piece.

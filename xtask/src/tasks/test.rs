@@ -1,6 +1,7 @@
-//! `cargo xtask test`: every group in order.
+//! `cargo xtask test`: every group, most of them in order.
 
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 
@@ -26,7 +27,7 @@ const OUTSIDERS: [&str; 6] = [
 
 /// Those that leave a core idle: one program, or a machine of one processor.
 const NARROW: [GroupName; 2] = [GroupName::Python, GroupName::Rdma];
-/// From this one on, what they need has been built or installed.
+/// From this one on they run: others have built and installed what they have in common.
 const NARROW_FROM: GroupName = GroupName::Loom;
 
 pub(crate) fn run(only: &[GroupName], require: &[GroupName]) -> ExitCode {
@@ -43,7 +44,7 @@ pub(crate) fn run(only: &[GroupName], require: &[GroupName]) -> ExitCode {
     });
     let narrow = take_beside(&mut groups, &NARROW);
     let ended = |group: GroupName| {
-        Ended::after(&name(group), || match check(group) {
+        Ended::of(&name(group), || match check(group) {
             Outcome::Skipped { why, enable } if require.contains(&group) => {
                 Outcome::failed(format!("skipped: {why}; to enable it: {enable}"))
             }
@@ -54,19 +55,25 @@ pub(crate) fn run(only: &[GroupName], require: &[GroupName]) -> ExitCode {
     for group in first {
         tally.note(ended(group));
     }
-    std::thread::scope(|scope| {
+    let shared = Mutex::new(&mut tally);
+    let note = |group: GroupName| {
+        let ended = ended(group);
+        shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note(ended);
+    };
+    let lane = std::thread::scope(|scope| {
         let lane = scope.spawn(|| {
             process::speak_as("beside: ");
-            narrow.into_iter().map(ended).collect::<Vec<_>>()
+            narrow.into_iter().for_each(note);
         });
-        for group in then {
-            tally.note(ended(group));
-        }
-        match lane.join() {
-            Ok(all) => all.into_iter().for_each(|ended| tally.note(ended)),
-            Err(_) => tally.run("beside", || Outcome::failed("a group of it panicked")),
-        }
+        then.into_iter().for_each(note);
+        lane.join()
     });
+    if lane.is_err() {
+        tally.run("beside", || Outcome::failed("a group of it panicked"));
+    }
     if let Some(simulation) = simulation {
         tally.run("simulation", || simulation.finish());
     }
