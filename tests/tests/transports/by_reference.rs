@@ -373,6 +373,49 @@ fn a_proxy_passes_payloads_on() {
     proxy.join().unwrap().unwrap();
 }
 
+/// More than a sender lends at a time, one way: what the proxy is done with goes back though
+/// nothing more comes, and it sends nothing else there.
+#[test]
+fn a_proxy_of_one_direction_gives_payloads_back() {
+    const COUNT: u8 = 100;
+    let _watchdog = Watchdog::start();
+    let (_in_between, frontend) = socket::<Pull>(Options::new());
+    // Room for all that the feeder lends, and more.
+    let roomy = Options::new().send_bytes_limit(1 << 30).switch(false);
+    let (_behind, backend) = socket::<Push>(roomy);
+    let fed = frontend.bind("shm://*").unwrap();
+    let taken = backend.bind("tcp://127.0.0.1:*").unwrap();
+    let mut proxy = Proxy::builder(frontend, backend).build().unwrap();
+    let handle = proxy.handle();
+    let proxy = std::thread::spawn(move || proxy.run());
+    let (_feeding, push) = socket::<Push>(Options::new());
+    push.connect(&fed.to_string()).unwrap();
+    let feeder = std::thread::spawn(move || {
+        (0..COUNT).for_each(|number| push.send(content(LONG, number)).unwrap());
+        push
+    });
+    let slow = Options::new().receive_high_water_mark(1).switch(false);
+    let (_taking, pull) = socket::<Pull>(slow);
+    pull.connect(&taken.to_string()).unwrap();
+    // The proxy has all that is lent at a time, and the feeder waits.
+    let mut before = u64::MAX;
+    until("nothing moves", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let moved = handle.statistics().frontend.messages_received;
+        std::mem::replace(&mut before, moved) == moved
+    });
+    assert!(before < u64::from(COUNT));
+    for number in 0..COUNT {
+        assert_eq!(
+            part(&pull.recv_timeout(PATIENCE).unwrap(), 0),
+            content(LONG, number)
+        );
+    }
+    drop(feeder.join().unwrap());
+    handle.stop();
+    proxy.join().unwrap().unwrap();
+}
+
 #[test]
 fn beside_checksums_and_under_curve_payloads_stay_in_the_stream() {
     // HOSTILE 77
