@@ -22,6 +22,7 @@
 
 mod allocator;
 mod alone;
+mod nobody;
 mod ours;
 mod program;
 mod raw;
@@ -48,6 +49,7 @@ mod manual {
 
 pub use allocator::{Counting, live};
 pub use alone::{Limited, alone};
+pub use nobody::Nobody;
 pub use ours::{Ours, parts_of};
 pub use program::Program;
 pub use raw::{

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ferromq::{Error, EventKind, Options};
-use ferromq_tests::{Greeting, RawListener, Via};
+use ferromq_tests::{Greeting, Nobody};
 use libc::{c_int, c_void, clockid_t, timespec};
 
 use crate::arena::{Arena, Kind};
@@ -57,7 +57,7 @@ fn jump(years: i64) {
 #[test]
 fn row_58_a_jump_of_the_clock_moves_no_deadline() {
     alone(|| {
-        let nobody = RawListener::bind(Via::Tcp).endpoint().to_owned();
+        let nobody = Nobody::listens();
         let mut arenas = Kind::ALL.map(|kind| {
             let options = Options::new().handshake_timeout(DEADLINE);
             let often = Duration::from_millis(20);
@@ -79,7 +79,10 @@ fn row_58_a_jump_of_the_clock_moves_no_deadline() {
             }
         }
         for arena in &mut arenas {
-            arena.ours.connect(&nobody).expect("it will be tried");
+            arena
+                .ours
+                .connect(nobody.endpoint())
+                .expect("it will be tried");
             for years in [10, -20, 10] {
                 jump(years);
                 let retried = |kind: &EventKind| matches!(kind, EventKind::ConnectRetried { .. });

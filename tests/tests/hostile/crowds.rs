@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use ferromq::{EventKind, Options};
-use ferromq_tests::{Greeting, RawListener, RawPeer, Via, until};
+use ferromq_tests::{Greeting, Nobody, RawPeer, until};
 
 use crate::arena::{Arena, Kind};
 use crate::memory::{alone, descriptor_limits, has_descriptors, limit_descriptors, live};
@@ -198,15 +198,17 @@ fn row_54_a_port_scan_leaves_nothing_behind() {
 fn row_55_reconnections_back_off_with_chance_in_them() {
     const CLIENTS: usize = 12;
     let (least, longest) = (Duration::from_millis(4), Duration::from_millis(64));
-    // Bound and dropped: a port where nobody listens.
-    let nobody = RawListener::bind(Via::Tcp).endpoint().to_owned();
+    let nobody = Nobody::listens();
     for kind in Kind::ALL {
         let options = Options::new().reconnect_interval(least, longest);
         let mut arenas: Vec<_> = (0..CLIENTS)
             .map(|_| Arena::with(kind, options.clone()))
             .collect();
         for arena in &arenas {
-            arena.ours.connect(&nobody).expect("it will be tried");
+            arena
+                .ours
+                .connect(nobody.endpoint())
+                .expect("it will be tried");
         }
         let mut firsts = Vec::new();
         for failures in 0..6 {
