@@ -55,20 +55,6 @@ fn sleeps_of_the_io_thread() -> u64 {
         .sum()
 }
 
-/// How long the I/O thread of the only context has run.
-fn work_of_the_io_thread() -> Duration {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let folders = tasks.filter_map(|task| Some(task.ok()?.path()));
-    let of_io = folders.filter(|folder| {
-        std::fs::read_to_string(folder.join("comm")).is_ok_and(|name| name == "ferromq-io\n")
-    });
-    let nanos = of_io.map(|folder| {
-        let counted = std::fs::read_to_string(folder.join("schedstat")).unwrap();
-        counted.split(' ').next().unwrap().parse::<u64>().unwrap()
-    });
-    Duration::from_nanos(nanos.sum())
-}
-
 /// Handshakes under way, as the monitor tells of them.
 struct HalfOpen {
     monitor: Monitor,
@@ -242,53 +228,6 @@ fn a_busy_link_is_asked_once_an_interval_at_most() {
     assert!(started.elapsed() >= INTERVAL * pings, "{pings} pings");
     busy.send(&[b""]);
     echo.join().unwrap();
-}
-
-/// The I/O thread looks at each of its sockets again and again while output is
-/// deferred: the more there are, the more rarely, so that looking takes a
-/// bounded part of a core, on whatever machine.
-#[test]
-fn looks_at_thousands_of_sockets_are_far_apart() {
-    const SOCKETS: usize = 3000;
-    /// Descriptors that a socket has.
-    const EACH: u64 = 5;
-    const BURST: u64 = 200;
-    const MESSAGES: u64 = 1000 * BURST;
-    let Some(_turn) = turn(SOCKETS as u64 * EACH + 500) else {
-        return;
-    };
-    let _watchdog = Watchdog::start();
-    let context = context();
-    let idle: Vec<_> = (0..SOCKETS)
-        .map(|_| {
-            context
-                .any_socket(SocketType::Pull, Options::new())
-                .unwrap()
-        })
-        .collect();
-    let (push, real) = bound(
-        &context,
-        SocketType::Push,
-        Options::new(),
-        "tcp://127.0.0.1:*",
-    );
-    let mut peer = RawPeer::connect(&real, "PULL", &[]);
-    await_peers(&push, 1);
-    let reader = std::thread::spawn(move || (0..MESSAGES).all(|_| peer.next_message().is_some()));
-    let (started, before) = (Instant::now(), work_of_the_io_thread());
-    for number in 0..MESSAGES {
-        push.send("of a burst, whose tail is deferred").unwrap();
-        if number % BURST == 0 {
-            std::thread::sleep(Duration::from_micros(20));
-        }
-    }
-    let (work, took) = (work_of_the_io_thread() - before, started.elapsed());
-    println!("{work:?} of {took:?} with {SOCKETS} sockets");
-    // A look at so many takes some 150 us, and comes every 3 ms; looks that know nothing of
-    // the others, every 100 us, took a third of a core.
-    assert!(work * 5 <= took, "{work:?} of {took:?}");
-    assert!(reader.join().unwrap());
-    drop(idle);
 }
 
 /// What lies undecoded in a link's block is no event: it has to be looked for

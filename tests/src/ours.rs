@@ -110,8 +110,11 @@ impl Ours {
 
     /// Waits for an event that `wanted` says yes to.
     pub fn await_event(&self, what: &str, wanted: impl Fn(&EventKind) -> bool) -> Event {
+        // One deadline for all: a socket that connects in vain tells of it for ever.
+        let deadline = Instant::now() + PATIENCE;
+        let left = || deadline.saturating_duration_since(Instant::now());
         let mut seen = Vec::new();
-        while let Some(event) = self.monitor.recv_timeout(PATIENCE) {
+        while let Some(event) = self.monitor.recv_timeout(left()) {
             if wanted(&event.kind) {
                 return event;
             }

@@ -113,6 +113,23 @@ impl Rhythm {
         };
         pause.max(self.rest)
     }
+
+    /// What a look at `sockets` of them found sets the pace: the mode that the next
+    /// is taken in.
+    fn keep_pace(&mut self, found: &Look, sockets: usize) -> u8 {
+        self.rest = SHARE * u32::try_from(sockets).unwrap_or(u32::MAX);
+        self.fine = if found.streaming {
+            (self.fine * 2).min(FINE_MAX)
+        } else {
+            FINE
+        };
+        self.quiet = if found.active { 0 } else { self.quiet + 1 };
+        match found {
+            Look { deferred: true, .. } => level::FINE,
+            _ if self.quiet < QUIET_TICKS => level::COARSE,
+            _ => level::PARKED,
+        }
+    }
 }
 
 /// What a look at one socket found.
@@ -140,19 +157,7 @@ impl Reactor {
             all.deferred |= look.deferred;
             all.streaming |= look.streaming;
         }
-        let rhythm = &mut self.rhythm;
-        rhythm.rest = SHARE * u32::try_from(self.watches.len()).unwrap_or(u32::MAX);
-        rhythm.fine = if all.streaming {
-            (rhythm.fine * 2).min(FINE_MAX)
-        } else {
-            FINE
-        };
-        rhythm.quiet = if all.active { 0 } else { rhythm.quiet + 1 };
-        let next = match all {
-            Look { deferred: true, .. } => level::FINE,
-            _ if rhythm.quiet < QUIET_TICKS => level::COARSE,
-            _ => level::PARKED,
-        };
+        let next = self.rhythm.keep_pace(&all, self.watches.len());
         self.set_mode(next);
     }
 
@@ -241,5 +246,58 @@ impl Reactor {
         let sockets = self.watches.iter();
         let sockets = sockets.map(|(_, watch)| (&watch.presence, &watch.core.flags));
         self.rhythm.mode = self.handle.mode.set(next, sockets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAMING: Look = Look {
+        active: true,
+        deferred: true,
+        streaming: true,
+    };
+    const NOTHING: Look = Look {
+        active: false,
+        deferred: false,
+        streaming: false,
+    };
+
+    fn after(found: &[Look], sockets: usize) -> Rhythm {
+        let mut rhythm = Rhythm::new();
+        for look in found {
+            rhythm.mode = rhythm.keep_pace(look, sockets);
+        }
+        rhythm
+    }
+
+    #[test]
+    fn few_sockets_are_looked_at_as_often_as_their_output_asks_for() {
+        assert_eq!(after(&[STREAMING], 1).fine_nap(), Some(2 * FINE));
+        assert_eq!(after(&[STREAMING; 9], 100).fine_nap(), Some(FINE_MAX));
+        let paused = Look {
+            streaming: false,
+            ..STREAMING
+        };
+        assert_eq!(after(&[STREAMING, paused], 1).fine_nap(), Some(FINE));
+    }
+
+    /// The more there are, the more rarely: looking takes a bounded part of a core.
+    #[test]
+    fn looks_at_thousands_of_sockets_are_far_apart() {
+        for found in [STREAMING, NOTHING] {
+            let rhythm = after(&[found], 30_000);
+            assert_eq!(rhythm.pause(), Duration::from_millis(30));
+        }
+        let streaming = after(&[STREAMING], 3000);
+        assert_eq!(streaming.fine_nap(), Some(Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn a_thread_without_news_parks() {
+        let looks = [NOTHING; QUIET_TICKS as usize];
+        assert!(after(&looks[1..], 1).coarse_timeout().is_some());
+        assert_eq!(after(&looks, 1).coarse_timeout(), None);
     }
 }
