@@ -3,16 +3,13 @@
 use crate::common::raw::{Incoming, RawPeer};
 use crate::common::*;
 use ferromq_mio::{EventKind, Options, SocketType};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_millis(50);
-/// Longer than a busy machine lets a thread wait, and much shorter than it takes
-/// to be asked so often.
-const TIMEOUT: Duration = Duration::from_millis(400);
 const PINGS: usize = 20;
 
-fn beating() -> Options {
-    Options::new().heartbeat(INTERVAL, Some(TIMEOUT), None)
+fn beating(timeout: Duration) -> Options {
+    Options::new().heartbeat(INTERVAL, Some(timeout), None)
 }
 
 fn is_disconnected(event: &ferromq_mio::Event) -> bool {
@@ -24,7 +21,8 @@ fn is_disconnected(event: &ferromq_mio::Event) -> bool {
 fn an_application_that_only_sends_keeps_its_connection_alive() {
     let _watchdog = Watchdog::start();
     let context = context();
-    let (dealer, real) = bound(&context, SocketType::Dealer, beating(), "tcp://127.0.0.1:*");
+    let options = beating(PATIENCE);
+    let (dealer, real) = bound(&context, SocketType::Dealer, options, "tcp://127.0.0.1:*");
     let monitor = dealer.monitor();
     let mut peer = RawPeer::connect(&real, "DEALER", &[]);
     await_peers(&dealer, 1);
@@ -34,6 +32,7 @@ fn an_application_that_only_sends_keeps_its_connection_alive() {
             match peer.next() {
                 Incoming::Command { name, data } if name == "PING" => {
                     pings += 1;
+                    // Whoever answers the PING behind it has read it.
                     peer.send_command("PONG", &data[2..]);
                     peer.ping(0, b"and you?");
                 }
@@ -59,8 +58,10 @@ fn an_application_that_only_sends_keeps_its_connection_alive() {
 #[test]
 fn a_peer_whose_messages_are_not_read_for_long_lives() {
     let _watchdog = Watchdog::start();
+    // Longer than a busy machine lets a thread wait before the receiver is full.
+    let timeout = Duration::from_secs(2);
     let context = context();
-    let options = beating().receive_high_water_mark(2);
+    let options = beating(timeout).receive_high_water_mark(2);
     let (pull, real) = bound(&context, SocketType::Pull, options, "tcp://127.0.0.1:*");
     let mut peer = RawPeer::connect(&real, "PUSH", &[]);
     await_peers(&pull, 1);
@@ -70,7 +71,8 @@ fn a_peer_whose_messages_are_not_read_for_long_lives() {
     }
     let answering = std::thread::spawn(move || {
         // Fails when the connection ends.
-        for _ in 0..PINGS {
+        let started = Instant::now();
+        while started.elapsed() < timeout * 2 {
             peer.next_command("PING");
             peer.send_command("PONG", b"");
         }

@@ -78,12 +78,14 @@ over_tcp_and_ipc! {
 
     fn subscriptions_and_heartbeats_travel_sealed(endpoint) {
         let keys = Keys::new();
-        let beat = Duration::from_millis(20);
+        let beat = |options: Options| {
+            options.heartbeat(Duration::from_millis(20), Some(PATIENCE), None)
+        };
         let (publisher, subscriber) = linked(
             &context(),
             endpoint,
-            (SocketType::XPub, keys.server().heartbeat(beat, None, None)),
-            (SocketType::Sub, keys.client().heartbeat(beat, None, None)),
+            (SocketType::XPub, beat(keys.server())),
+            (SocketType::Sub, beat(keys.client())),
         );
         subscriber.subscribe("topic").unwrap();
         assert_eq!(recv_parts(&publisher), [b"\x01topic"]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferromq::{CurveClients, CurveKeys, EventKind, Options, SocketType};
-use ferromq_tests::{Downgrade, Ours, Via, ZmqPeer};
+use ferromq_tests::{Downgrade, Ours, PATIENCE, Via, ZmqPeer};
 use serde_json::{Value, json};
 
 use crate::join::{Binder, EVERY_WAY, Way, join};
@@ -81,7 +81,7 @@ fn d40_subscriptions_and_heartbeats_travel_inside_messages() {
             their_sub_hears_our_publisher(&peer, &keys, way);
         }
         let theirs = peer.socket_with("XPUB", keys.their_server());
-        let options = keys.our_client().heartbeat(BEAT, None, None);
+        let options = beating(keys.our_client());
         let ours = join(SocketType::Sub, options, &theirs, way);
         ours.subscribe("topic").expect("subscribe");
         assert_eq!(theirs.recv(), [b"\x01topic"]);
@@ -92,10 +92,15 @@ fn d40_subscriptions_and_heartbeats_travel_inside_messages() {
 
 const BEAT: Duration = Duration::from_millis(30);
 
+/// Asks often, and gives up on nobody who is only slow.
+fn beating(options: Options) -> Options {
+    options.heartbeat(BEAT, Some(PATIENCE), None)
+}
+
 fn their_sub_hears_our_publisher(peer: &ZmqPeer, keys: &Keys, way: Way) {
     let theirs = peer.socket_with("SUB", keys.their_client());
     theirs.set_bytes("SUBSCRIBE", b"topic");
-    let options = keys.our_server().heartbeat(BEAT, None, None);
+    let options = beating(keys.our_server());
     let ours = join(SocketType::XPub, options, &theirs, way);
     let told = ours.recv().expect("a subscription");
     assert_eq!(told.parts()[0].as_ref(), b"\x01topic");
@@ -147,14 +152,14 @@ fn d40_libzmq_and_we_talk_3_0_inside_messages() {
     let keys = Keys::new();
     let theirs = peer.socket_with("XPUB", keys.their_server());
     let relay = Downgrade::to(&theirs.bind("tcp://127.0.0.1:*"));
-    let options = keys.our_client().heartbeat(BEAT, None, None);
+    let options = beating(keys.our_client());
     let ours = Ours::connected(SocketType::Sub, options, relay.endpoint());
     ours.subscribe("topic").expect("subscribe");
     assert_eq!(theirs.recv(), [b"\x01topic"]);
     theirs.send(&["topic", "yes"]);
     assert_eq!(ours.recv_parts(), [&b"topic"[..], b"yes"]);
 
-    let options = keys.our_server().heartbeat(BEAT, None, None);
+    let options = beating(keys.our_server());
     let ours = Ours::bound(SocketType::XPub, options, Via::Tcp);
     let relay = Downgrade::to(ours.endpoint());
     let theirs = peer.socket_with("SUB", keys.their_client());
