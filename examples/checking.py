@@ -16,8 +16,13 @@ def _too_late(_signal, _frame):
     raise TimeoutError(f"not done after {PATIENCE} s")
 
 
+def start_clock():
+    """From now on all of `PATIENCE` is left."""
+    signal.alarm(PATIENCE)
+
+
 signal.signal(signal.SIGALRM, _too_late)
-signal.alarm(PATIENCE)
+start_clock()
 
 context = zmq.Context()
 context.linger = 0  # what nobody wants any more keeps nobody waiting

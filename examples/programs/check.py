@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from checking import equal
+from checking import equal, start_clock
 from checks import chapter1, chapter2, chapter3, seeds, tools
 
 CHECKS = {
@@ -30,6 +30,7 @@ def main():
         program = source.stem
         if sys.argv[2:] and program not in sys.argv[2:]:
             continue
+        start_clock()
         try:
             with contextlib.ExitStack() as stack:
                 # Without a check of its own, a program is an error here.
