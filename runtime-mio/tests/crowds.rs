@@ -21,23 +21,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// system does not let us.
 fn turn(descriptors: u64) -> Option<MutexGuard<'static, ()>> {
     let guard = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the pointer is to a limit that outlives the call.
-    let asked = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    assert_eq!(asked, 0);
-    if limit.rlim_max < descriptors {
-        let most = limit.rlim_max;
-        println!("skipped: {descriptors} descriptors are needed, {most} can be had");
-        return None;
-    }
-    limit.rlim_cur = limit.rlim_cur.max(descriptors);
-    // SAFETY: as above.
-    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
-    assert_eq!(set, 0);
-    Some(guard)
+    has_descriptors(descriptors).then_some(guard)
 }
 
 /// How often the I/O thread of the only context has gone to sleep.

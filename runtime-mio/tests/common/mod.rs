@@ -10,6 +10,7 @@
 pub(crate) mod raw;
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ferromq_mio::{AnySocket, Context, Event, Message, Monitor, Options, SocketType};
@@ -161,6 +162,31 @@ pub(crate) fn await_event(monitor: &Monitor, what: &str, wanted: impl Fn(&Event)
         }
         seen.push(event.kind);
     }
+}
+
+/// Raises the limit of descriptors to so many, which is for the whole process and stays;
+/// false, with a word, where the system does not let us.
+pub(crate) fn has_descriptors(descriptors: u64) -> bool {
+    // Tests of one binary must not lower what another has just raised.
+    static RAISING: Mutex<()> = Mutex::new(());
+    let _raising = RAISING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a limit that outlives the call.
+    let asked = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    assert_eq!(asked, 0);
+    if limit.rlim_max < descriptors {
+        let most = limit.rlim_max;
+        println!("skipped: {descriptors} descriptors are needed, {most} can be had");
+        return false;
+    }
+    limit.rlim_cur = limit.rlim_cur.max(descriptors);
+    // SAFETY: as above.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    assert_eq!(set, 0);
+    true
 }
 
 /// The port of a `tcp://` endpoint's text.
