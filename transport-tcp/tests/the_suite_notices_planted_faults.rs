@@ -12,14 +12,19 @@ use ferromq_transport::conformance::{self, Settings, Violation};
 use planted::{Fault, Planted};
 use subjects::{OverIpc, OverTcp};
 
-/// Little patience: here the failures are what is waited for.
+/// Less patience: here the failures are what is waited for. And more than a busy machine
+/// keeps anything waiting, or another failure is found before.
 fn settings() -> Settings {
-    Settings::from_env().patience(Duration::from_millis(200))
+    Settings::from_env().patience(Duration::from_secs(2))
 }
 
 /// What `check` says about a transport with this fault.
 fn noticed(fault: Fault, check: &str) -> Violation {
-    let outcome = conformance::check(Planted(OverIpc::paths(), fault), check, &settings());
+    let settings = match fault {
+        Fault::Blocks => settings().limit(Duration::from_secs(5)),
+        _ => settings(),
+    };
+    let outcome = conformance::check(Planted(OverIpc::paths(), fault), check, &settings);
     let violation = outcome.expect_err(&format!("{check} overlooks {fault:?}"));
     let text = violation.to_string();
     assert_eq!(violation.check, check);

@@ -11,11 +11,11 @@ use ferromq_transport::{Endpoint, Faults, Faulty, Transport};
 use crate::planted::{Fault, Planted};
 use crate::subjects::OverIpc;
 
-/// What `check` says about sockets over this. Little patience: here the failures
-/// are what is waited for.
+/// What `check` says about sockets over this. Less patience: here the failures are what
+/// is waited for.
 fn noticed(subject: impl Subject, check: &str) -> Violation {
     let name = subject.name();
-    let settings = Settings::from_env().patience(Duration::from_millis(500));
+    let settings = Settings::from_env().patience(Duration::from_secs(2));
     let outcome = conformance::check(Over(subject), check, &settings);
     let violation = outcome.expect_err(&format!("{check} overlooks {name}"));
     assert_eq!(violation.check, check);

@@ -91,11 +91,14 @@ pub struct Settings {
     /// How long a check waits for a single thing to happen before it says that
     /// it did not. Generous: it decides only how fast a failure is told.
     pub patience: Duration,
+    /// How long a check takes at most before it is said to hang. More generous: it
+    /// waits for many things.
+    pub limit: Duration,
 }
 
 impl Settings {
-    /// Twenty seconds of patience, and the seed of the environment variable
-    /// [`SEED_VARIABLE`], or else another one each time.
+    /// Twenty seconds of patience, ten times as much for a whole check, and the seed
+    /// of the environment variable [`SEED_VARIABLE`], or else another one each time.
     #[must_use]
     pub fn from_env() -> Self {
         let given = std::env::var(SEED_VARIABLE).ok();
@@ -104,6 +107,7 @@ impl Settings {
                 .and_then(|seed| seed.trim().parse().ok())
                 .unwrap_or_else(Random::seed),
             patience: Duration::from_secs(20),
+            limit: Duration::from_secs(200),
         }
     }
 
@@ -118,6 +122,12 @@ impl Settings {
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
+
+    /// The same with another limit.
+    #[must_use]
+    pub fn limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
 }
 
 /// A check's name, and what it checks.
@@ -130,8 +140,7 @@ pub struct Behaviour {
 }
 
 /// Runs the body of a check on a thread of its own, and gives it up when it
-/// hangs: when it takes longer than ten times the patience. A panic in it is a
-/// finding too.
+/// hangs: when it takes longer than the limit. A panic in it is a finding too.
 ///
 /// For suites that are built like this one; [`check`](super::check) uses it.
 ///
@@ -161,7 +170,7 @@ pub fn supervise(
         .name(behaviour.check.to_owned())
         .spawn(run)
         .map_err(|error| violation(format!("no thread to run it: {error}")))?;
-    let limit = settings.patience * 10;
+    let limit = settings.limit;
     match told.recv_timeout(limit) {
         Ok(outcome) => outcome.map_err(|Finding(finding)| violation(finding)),
         Err(RecvTimeoutError::Timeout) => Err(violation(format!("it hangs: no end in {limit:?}"))),
@@ -245,7 +254,7 @@ mod tests {
     #[test]
     fn what_hangs_and_what_panics_is_found_wanting() {
         let (_keep, never) = channel::<()>();
-        let settings = Settings::from_env().patience(Duration::from_millis(1));
+        let settings = Settings::from_env().limit(Duration::from_millis(10));
         let hanging = supervise(BEHAVIOUR, "snails", &settings, move || Ok(never.recv()?));
         let hanging = hanging.unwrap_err();
         assert!(hanging.finding.contains("hangs"), "{hanging}");
