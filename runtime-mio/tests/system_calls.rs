@@ -2,6 +2,7 @@
 //! with a word, where strace is not to be had.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use ferromq_mio::{Options, SocketType};
 
@@ -153,26 +154,41 @@ fn count(worker: &str, kind: &str, round_trips: u64, report: &std::path::Path) -
     total.split_whitespace().nth(3)?.parse().ok()
 }
 
+/// Held by each test that counts: two workers on one core take more calls each.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// In the least of up to five runs: a thread that has to wait for its core may ask the
+/// system again meanwhile.
 #[test]
 fn a_round_trip_takes_about_six_system_calls_on_both_sides_together() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let report = std::env::temp_dir().join(format!("ferromq-strace-{}", std::process::id()));
     let count = |trips| count("worker", "trace=all", trips, &report);
-    let counts = count(SHORT).zip(count(LONG));
-    let text = std::fs::read_to_string(&report).unwrap_or_default();
-    let _ = std::fs::remove_file(&report);
-    let Some((short, long)) = counts else {
-        println!("skipped: strace and taskset are not to be had here");
-        return;
-    };
-    let each = (long - short) as f64 / (LONG - SHORT) as f64;
-    println!("{each:.2} system calls a round trip");
-    assert!(each <= 6.5, "{each:.2} system calls a round trip:\n{text}");
+    let (mut short, mut long) = (u64::MAX, u64::MAX);
+    let (mut each, mut text) = (f64::INFINITY, String::new());
+    for _ in 0..5 {
+        let counts = count(SHORT).zip(count(LONG));
+        text = std::fs::read_to_string(&report).unwrap_or_default();
+        let _ = std::fs::remove_file(&report);
+        let Some(counts) = counts else {
+            println!("skipped: strace and taskset are not to be had here");
+            return;
+        };
+        (short, long) = (short.min(counts.0), long.min(counts.1));
+        each = long.saturating_sub(short) as f64 / (LONG - SHORT) as f64;
+        println!("{each:.2} system calls a round trip");
+        if each <= 6.5 {
+            return;
+        }
+    }
+    panic!("{each:.2} system calls a round trip:\n{text}");
 }
 
 /// Checks writes a `unit` of a worker that sends [`LONG`] messages: in the best of
 /// five runs. A burst ends when it grows old, and so sooner where the core is
 /// shared with other work; each of a defect's runs has many times the limit.
 fn assert_few_writes(worker: &str, units: u64, unit: &str, limit: f64) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = format!("ferromq-strace-{worker}-{}", std::process::id());
     let report = std::env::temp_dir().join(name);
     let mut least = f64::INFINITY;
