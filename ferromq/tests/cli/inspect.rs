@@ -73,6 +73,11 @@ impl Home {
     }
 }
 
+/// Who has printed a message may yet have to ask for the next one.
+fn waiting(socket: &Value) -> Option<()> {
+    (socket["caller"] == "waiting").then_some(())
+}
+
 fn number(value: &Value) -> u64 {
     value
         .as_u64()
@@ -86,6 +91,7 @@ fn json_lines_show_peers_queues_and_rates() {
     let mut push = home.start(&format!("push --connect {endpoint} --status"));
     push.say("12345678\n");
     assert_eq!(pull.line(), "12345678");
+    home.until(pull.id(), waiting);
 
     let inspect = format!("inspect {} --json --count 2 --interval 0.1", pull.id());
     let lines = home.start(&inspect).end().well();
@@ -332,6 +338,7 @@ fn a_table_shows_everything_once() {
     ));
     dealer.say("hello\n");
     assert_eq!(router.line(), "61ff1b\thello");
+    home.until(router.id(), waiting);
     let table = home
         .start(&format!("inspect {} --interval 0.05", router.id()))
         .end()

@@ -93,9 +93,17 @@ impl Program {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("the program is ours")
+            .is_some()
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        send_signal(self.child.id(), signal);
+        assert!(send_signal(self.child.id(), signal));
     }
 
     /// Writes to standard input.
@@ -184,10 +192,11 @@ impl Drop for Program {
     }
 }
 
-/// Sends a signal to any process.
-pub(crate) fn send_signal(process: u32, signal: &str) {
+/// Sends a signal to any process. False: it is gone.
+#[must_use]
+pub(crate) fn send_signal(process: u32, signal: &str) -> bool {
     let kill = ["-c", "kill -$0 $1", signal, &process.to_string()];
-    assert!(Command::new("sh").args(kill).status().unwrap().success());
+    Command::new("sh").args(kill).status().unwrap().success()
 }
 
 fn lines_of(stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {

@@ -150,7 +150,7 @@ fn a_receiver_that_stays_busy_is_quoted_in_the_end() {
     let path = place.file("a", b"hello");
     let mut receiver = RawReceiver::bind();
     let (from, to) = (path.display(), &receiver.endpoint);
-    let sender = Program::start(&format!("send {from} --to {to} --timeout 0.3"));
+    let sender = Program::start(&format!("send {from} --to {to} --timeout 3"));
     let id = receiver.meet();
     receiver.say(&[b"REFUSED", &number(id), b"busy", b"come back later"]);
     let told = format!("ferromq: {from}: refused by the receiver: come back later");
