@@ -202,8 +202,8 @@ fn a10_two_plain_clients_get_nowhere() {
 fn a11_no_byte_prolongs_the_handshake() {
     let options = Options::new().handshake_timeout(Duration::from_millis(300));
     let ours = Ours::bound(SocketType::Pull, options, Via::Tcp);
-    let mut peer = RawPeer::connect(ours.endpoint());
     let started = Instant::now();
+    let mut peer = RawPeer::connect(ours.endpoint());
     for byte in Greeting::default().bytes() {
         // A closed connection is what is waited for.
         if !peer.try_send(&[byte]) || peer.is_closed_within(Duration::from_millis(20)) {

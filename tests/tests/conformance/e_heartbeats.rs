@@ -51,8 +51,8 @@ fn e48_the_longest_ttl_does_not_wrap() {
 fn e49_a_silent_peer_dies_after_interval_and_timeout() {
     for timeout in [None, Some(TICK * 2)] {
         let ours = beating(timeout, None);
-        let mut peer = RawPeer::established(ours.endpoint(), "PUSH");
         let started = Instant::now();
+        let mut peer = RawPeer::established(ours.endpoint(), "PUSH");
         assert_eq!(peer.read_command().0, "PING");
         peer.read_to_close();
         assert!(started.elapsed() >= timeout.unwrap_or(TICK), "too early");
