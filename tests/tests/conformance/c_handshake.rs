@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ferromq::{EventKind, Options, SocketType};
-use ferromq_tests::{COMMAND, Greeting, Ours, RawListener, RawPeer, Via, command_body, metadata};
+use ferromq_tests::{
+    COMMAND, Greeting, Nobody, Ours, RawListener, RawPeer, Via, command_body, metadata,
+};
 
 fn soon() -> Options {
     Options::new().reconnect_interval(Duration::from_millis(10), Duration::from_millis(50))
@@ -274,13 +276,12 @@ fn c31_a_connection_that_is_reset_is_made_again() {
 
 #[test]
 fn c31_refused_connections_are_retried_with_backoff_and_jitter() {
-    // Bound and dropped: a port where nobody listens.
-    let endpoint = RawListener::bind(Via::Tcp).endpoint().to_owned();
+    let nobody = Nobody::listens();
     let (min, max) = (Duration::from_millis(4), Duration::from_millis(64));
     let ours = Ours::connected(
         SocketType::Push,
         Options::new().reconnect_interval(min, max),
-        &endpoint,
+        nobody.endpoint(),
     );
     let mut delays = Vec::new();
     for _ in 0..12 {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use ferromq::{EventKind, Options, SocketType};
-use ferromq_tests::{Ours, RawListener, RawPeer, Via};
+use ferromq_tests::{Nobody, Ours, RawListener, RawPeer, Via};
 
 /// Announced after an attempt that the system refused.
 fn next_delay(ours: &Ours) -> Duration {
@@ -72,10 +72,9 @@ fn h93_attempts_that_fail_in_any_way_are_ever_further_apart() {
 #[test]
 fn h93_delays_grow_to_the_longest_and_stay_there() {
     let range = (Duration::from_millis(3), Duration::from_millis(40));
-    // Bound and dropped: a port where nobody listens.
-    let endpoint = RawListener::bind(Via::Tcp).endpoint().to_owned();
+    let nobody = Nobody::listens();
     let options = Options::new().reconnect_interval(range.0, range.1);
-    let ours = Ours::connected(SocketType::Push, options, &endpoint);
+    let ours = Ours::connected(SocketType::Push, options, nobody.endpoint());
     for failures in 0..12 {
         assert_within(next_delay(&ours), nominal(range, failures));
     }
@@ -85,10 +84,10 @@ fn h93_delays_grow_to_the_longest_and_stay_there() {
 #[test]
 fn h93_every_client_waits_for_a_time_of_its_own() {
     let only = Duration::from_millis(20);
-    let endpoint = RawListener::bind(Via::Tcp).endpoint().to_owned();
+    let nobody = Nobody::listens();
     let options = || Options::new().reconnect_interval(only, only);
     let clients: Vec<Ours> = (0..16)
-        .map(|_| Ours::connected(SocketType::Push, options(), &endpoint))
+        .map(|_| Ours::connected(SocketType::Push, options(), nobody.endpoint()))
         .collect();
     let mut delays: Vec<Duration> = clients.iter().map(next_delay).collect();
     for delay in &delays {
