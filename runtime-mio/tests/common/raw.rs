@@ -181,6 +181,8 @@ impl RawPeer {
                 Ok(0) => return,
                 Ok(_) => {}
                 Err(cause) if cause.kind() == ErrorKind::ConnectionReset => return,
+                // The process was stopped, and went on.
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
                 Err(cause) => panic!("waited in vain for the end: {cause}"),
             }
         }
@@ -201,7 +203,12 @@ impl RawPeer {
     /// Whether nothing comes for this long.
     pub(crate) fn is_quiet_for(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
-        let read = self.stream.read(&mut [0; 1]);
+        let read = loop {
+            match self.stream.read(&mut [0; 1]) {
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
         self.stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
         matches!(read, Err(cause) if matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
