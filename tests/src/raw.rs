@@ -52,6 +52,16 @@ impl RawPeer {
         }
     }
 
+    /// Connects over `shm://` with this greeting, and completes a NULL handshake.
+    #[must_use]
+    pub fn sharing(endpoint: &str, sharing: &Sharing, socket_type: &str) -> Self {
+        let mut peer = Self {
+            stream: Stream::sharing(endpoint, sharing),
+        };
+        peer.handshake(Greeting::default(), socket_type, &[]);
+        peer
+    }
+
     /// Over this link.
     #[must_use]
     pub fn over(link: Box<dyn Link>) -> Self {

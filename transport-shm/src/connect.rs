@@ -1,6 +1,6 @@
 //! Connecting: our memory goes to the listener, whose own comes back later.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
 
 use ferromq_transport::{
@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
 use crate::arena::Arena;
+use crate::doorbell::Doorbell;
 use crate::kill_point::{KillPoint, passing};
 use crate::link::ShmLink;
 use crate::segment::Segment;
@@ -46,11 +47,14 @@ impl ShmConnecting {
             TransportError::new(Operation::Connect, endpoint, Cause::Exhausted { errno })
                 .with_detail(none.to_string())
         })?;
+        let mut doorbell = Doorbell::with(&peer);
         hello
-            .send(&socket, &memory)
+            .send(&socket, &memory, doorbell.prepare(socket.as_fd()))
             .map_err(|error| TransportError::from_io(Operation::Connect, endpoint, &error))?;
         Ok(Self {
-            link: Some(ShmLink::connected(socket, peer, mine, hello, arena)),
+            link: Some(ShmLink::connected(
+                socket, peer, mine, hello, doorbell, arena,
+            )),
             endpoint: endpoint.clone(),
         })
     }

@@ -1,8 +1,8 @@
-//! What both sides say first, each with its memory's descriptor.
+//! What both sides say first, each with its memory's descriptor, and that of a doorbell.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -100,12 +100,26 @@ impl Hello {
         sound.then_some(()).ok_or(Refused::RingLen { len })
     }
 
-    /// Sends it with the descriptor, on a socket that has not been written to.
-    pub(crate) fn send(&self, socket: impl AsFd, memory: &OwnedFd) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    /// Sends it with the descriptors, on a socket that has not been written to. Without
+    /// the doorbell's where the system lets so many not be under way.
+    pub(crate) fn send(
+        &self,
+        socket: impl AsFd,
+        memory: &OwnedFd,
+        chime: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let socket = socket.as_fd();
+        let memory = memory.as_fd();
+        match chime.map(|chime| self.send_with(socket, &[memory, chime])) {
+            Some(Ok(())) => Ok(()),
+            _ => self.send_with(socket, &[memory]),
+        }
+    }
+
+    fn send_with(&self, socket: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors = [memory.as_fd()];
-        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        control.push(SendAncillaryMessage::ScmRights(files));
         let bytes = [IoSlice::new(self.as_bytes())];
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         match sendmsg(socket, &bytes, &mut control, flags)? {
@@ -119,12 +133,20 @@ impl Hello {
     }
 }
 
+/// A peer's greeting, and what came with it.
+pub(crate) struct Greeting {
+    pub(crate) hello: Hello,
+    pub(crate) memory: OwnedFd,
+    pub(crate) chime: Option<OwnedFd>,
+}
+
 /// A peer's greeting on its way.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     bytes: [u8; HELLO],
     filled: usize,
     memory: Option<OwnedFd>,
+    chime: Option<OwnedFd>,
 }
 
 impl Incoming {
@@ -133,22 +155,28 @@ impl Incoming {
             bytes: [0; HELLO],
             filled: 0,
             memory: None,
+            chime: None,
         }
     }
 
     /// Reads on. `WouldBlock`: not all of it is there.
-    pub(crate) fn receive(&mut self, socket: impl AsFd) -> io::Result<(Hello, OwnedFd)> {
+    pub(crate) fn receive(&mut self, socket: impl AsFd) -> io::Result<Greeting> {
         while self.filled < HELLO {
             self.receive_some(socket.as_fd())?;
         }
         let hello = Hello::read_from_bytes(&self.bytes).map_err(|_| Refused::NotShm)?;
         hello.check()?;
         let memory = self.memory.take().ok_or(Refused::NoDescriptor)?;
-        Ok((hello, memory))
+        let chime = self.chime.take();
+        Ok(Greeting {
+            hello,
+            memory,
+            chime,
+        })
     }
 
     fn receive_some(&mut self, socket: impl AsFd) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [IoSliceMut::new(&mut self.bytes[self.filled..])];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
@@ -160,7 +188,10 @@ impl Incoming {
             _ => None,
         });
         for descriptor in descriptors.flatten() {
-            self.memory.get_or_insert(descriptor);
+            match &self.memory {
+                None => self.memory = Some(descriptor),
+                Some(_) => _ = self.chime.get_or_insert(descriptor),
+            }
         }
         if received.flags.contains(ReturnFlags::CTRUNC) && self.memory.is_none() {
             return Err(Refused::NoDescriptorLeft.into());

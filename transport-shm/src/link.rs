@@ -1,4 +1,4 @@
-//! A connection: a stream over two rings, and a bell.
+//! A connection: a stream over two rings, a bell, and a doorbell.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{OwnedFd, RawFd};
@@ -9,7 +9,8 @@ use rustix::thread::sched_getcpu;
 
 use crate::arena::Arena;
 use crate::bell::Bell;
-use crate::hello::{Hello, Incoming, Refused};
+use crate::doorbell::Doorbell;
+use crate::hello::{Greeting, Hello, Incoming, Refused};
 use crate::kill_point::{KillPoint, passing};
 use crate::lending::Lending;
 use crate::ring::{Beginning, Corrupt, Moved, Stream};
@@ -24,6 +25,7 @@ pub(crate) enum Role {
 
 pub(crate) struct ShmLink {
     pub(crate) bell: Bell,
+    doorbell: Doorbell,
     pub(crate) lending: Lending,
     phase: Phase,
     peer: PeerAddress,
@@ -52,14 +54,20 @@ enum Ours {
 
 impl Ours {
     /// The memory, once the peer has greeted: sent before, or now.
-    fn exchange(self, theirs: &Hello, bell: &mut Bell) -> io::Result<Beginning<Segment>> {
+    fn exchange(
+        self,
+        theirs: &Hello,
+        bell: &mut Bell,
+        doorbell: &mut Doorbell,
+    ) -> io::Result<Beginning<Segment>> {
         match self {
             Self::Sent(beginning, hello) if theirs.answers == hello.epoch => Ok(beginning),
             Self::Sent(..) => Err(Refused::Epoch.into()),
             Self::Later(ring_len) => {
                 let (segment, hello, memory) = Segment::new(ring_len, theirs.epoch)?;
+                let chime = doorbell.prepare(bell.socket());
                 // Who has gone already may have written something before.
-                if hello.send(bell.socket(), &memory).is_err() {
+                if hello.send(bell.socket(), &memory, chime).is_err() {
                     bell.look();
                 }
                 Ok(Beginning::new(segment))
@@ -84,7 +92,9 @@ impl ShmLink {
         ring_len: usize,
         arena: Arc<Arena>,
     ) -> Self {
-        Self::new(socket, peer, Role::Accepted, Ours::Later(ring_len), arena)
+        let doorbell = Doorbell::with(&peer);
+        let ours = Ours::Later(ring_len);
+        Self::new(socket, peer, Role::Accepted, ours, doorbell, arena)
     }
 
     /// The side that connected and has sent `hello`.
@@ -93,20 +103,24 @@ impl ShmLink {
         peer: PeerAddress,
         mine: Segment,
         hello: Hello,
+        doorbell: Doorbell,
         arena: Arc<Arena>,
     ) -> Self {
-        Self::new(
-            socket,
-            peer,
-            Role::Connected,
-            Ours::Sent(Beginning::new(mine), hello),
-            arena,
-        )
+        let ours = Ours::Sent(Beginning::new(mine), hello);
+        Self::new(socket, peer, Role::Connected, ours, doorbell, arena)
     }
 
-    fn new(socket: OwnedFd, peer: PeerAddress, role: Role, ours: Ours, arena: Arc<Arena>) -> Self {
+    fn new(
+        socket: OwnedFd,
+        peer: PeerAddress,
+        role: Role,
+        ours: Ours,
+        doorbell: Doorbell,
+        arena: Arc<Arena>,
+    ) -> Self {
         Self {
             bell: Bell::new(socket),
+            doorbell,
             lending: Lending::new(arena),
             phase: Phase::Greeting(Incoming::new(), ours),
             peer,
@@ -122,7 +136,11 @@ impl ShmLink {
     /// `WouldBlock`: not yet.
     fn open(&mut self) -> io::Result<Option<&mut Stream<Segment, View>>> {
         if let Phase::Greeting(incoming, _) = &mut self.phase {
-            let (theirs, memory) = match incoming.receive(self.bell.socket()) {
+            let Greeting {
+                hello: theirs,
+                memory,
+                chime,
+            } = match incoming.receive(self.bell.socket()) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.phase = Phase::Shut;
                     return Ok(None);
@@ -136,7 +154,9 @@ impl ShmLink {
             };
             let view = View::new(&theirs, &memory)?;
             passing(KillPoint::PeerMapped);
-            let (stream, ring) = ours.exchange(&theirs, &mut self.bell)?.meet(view);
+            self.doorbell.accept(chime);
+            let beginning = ours.exchange(&theirs, &mut self.bell, &mut self.doorbell)?;
+            let (stream, ring) = beginning.meet(view);
             self.phase = Phase::Open(stream);
             if ring {
                 self.bell.ring();
@@ -148,13 +168,17 @@ impl ShmLink {
         }
     }
 
-    /// Moves bytes, and tells the peer if that waits for them.
-    fn moving(&mut self, moved: Result<Moved, Corrupt>) -> io::Result<usize> {
-        let Moved { bytes, ring } = moved.map_err(broken)?;
-        if ring {
+    /// Wakes the peer, which waits for input or for room.
+    fn ring(&self, what: Awaited) {
+        let pressed = match &self.phase {
+            Phase::Open(stream) if what == Awaited::Input && stream.is_listened_to() => {
+                self.doorbell.press()
+            }
+            _ => false,
+        };
+        if !pressed {
             self.bell.ring();
         }
-        Ok(bytes)
     }
 
     /// Asks to be woken, and looks whether that may come too late.
@@ -163,6 +187,9 @@ impl ShmLink {
             return Ok(Found::TheEnd);
         };
         self.bell.sleeps();
+        if what == Awaited::Input {
+            self.doorbell.sleeps();
+        }
         self.lending.learn_all(&mut self.bell)?;
         let ready = match what {
             Awaited::Input => stream.await_input(),
@@ -192,10 +219,12 @@ impl ShmLink {
             let Phase::Open(stream) = &mut self.phase else {
                 return Ok(read);
             };
-            let moved = stream.read(unfilled(bufs, read));
-            let more = self.moving(moved)?;
-            read += more;
-            self.polling &= more == 0;
+            let Moved { bytes, ring } = stream.read(unfilled(bufs, read)).map_err(broken)?;
+            if ring {
+                self.ring(Awaited::Room);
+            }
+            read += bytes;
+            self.polling &= bytes == 0;
             if read == room || (read == 0 && self.polling && !self.hangup) {
                 break;
             }
@@ -253,9 +282,12 @@ impl ShmLink {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
             let moved = stream.write(bufs.iter().map(|buf| &buf[..]));
-            let written = self.moving(moved)?;
-            if written > 0 {
-                return Ok(written);
+            let Moved { bytes, ring } = moved.map_err(broken)?;
+            if ring {
+                self.ring(Awaited::Input);
+            }
+            if bytes > 0 {
+                return Ok(bytes);
             }
             match self.arm(Awaited::Room)? {
                 Found::Some => {}
@@ -291,6 +323,16 @@ fn broken(corrupt: Corrupt) -> io::Error {
 impl Link for ShmLink {
     fn fd(&self) -> RawFd {
         self.bell.fd()
+    }
+
+    fn wake_fd(&self) -> Option<RawFd> {
+        self.doorbell.fd()
+    }
+
+    fn wake_by_it(&mut self) {
+        if let Phase::Open(stream) = &self.phase {
+            stream.listen();
+        }
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {

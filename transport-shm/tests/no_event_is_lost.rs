@@ -1,5 +1,5 @@
-//! Bytes on the socket that wakes a side are taken off now and then. That must not
-//! take an event away that nobody has seen yet.
+//! Bytes that wake a side, on the socket or in the pipe of a doorbell, are taken off now
+//! and then. That must not take an event away that nobody has seen yet.
 
 #![cfg(target_os = "linux")]
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ferromq_transport::{Link, LinkOptions, Transport};
 use ferromq_transport_shm::Shm;
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
@@ -30,72 +31,113 @@ fn assert_nothing(link: &mut dyn Link) {
     assert_eq!(read.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
+/// Watches a link as a runtime does that knows the quicker way to be woken, or not.
+struct Watch {
+    poll: Poll,
+    events: Events,
+}
+
+impl Watch {
+    fn new(link: &mut dyn Link, interest: Interest, quick: bool) -> Self {
+        let poll = Poll::new().unwrap();
+        let registry = poll.registry();
+        registry
+            .register(&mut SourceFd(&link.fd()), Token(0), interest)
+            .unwrap();
+        if quick {
+            let wake_fd = link.wake_fd().expect("a doorbell");
+            registry
+                .register(&mut SourceFd(&wake_fd), Token(1), Interest::READABLE)
+                .unwrap();
+            link.wake_by_it();
+        }
+        let events = Events::with_capacity(4);
+        Self { poll, events }
+    }
+
+    /// The tokens of those that became readable, and of those that became writable.
+    fn wait(&mut self, time: Duration) -> (Vec<usize>, Vec<usize>) {
+        self.poll.poll(&mut self.events, Some(time)).unwrap();
+        let of = |is: fn(&Event) -> bool| {
+            let events = self.events.iter().filter(|event| is(event));
+            events.map(|event| event.token().0).collect()
+        };
+        (of(Event::is_readable), of(Event::is_writable))
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
 #[test]
 fn room_is_told_of_although_many_reads_found_nothing_since() {
-    let (mut writer, mut reader) = pair();
-    let mut poll = Poll::new().unwrap();
-    let both = Interest::READABLE | Interest::WRITABLE;
-    poll.registry()
-        .register(&mut SourceFd(&writer.fd()), Token(0), both)
-        .unwrap();
-    let mut events = Events::with_capacity(4);
-    while writer.write(&[0; 64 << 10]).is_ok() {}
-    // What was there before is seen, and forgotten.
-    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    for quick in [false, true] {
+        let (mut writer, mut reader) = pair();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let mut watch = Watch::new(&mut *writer, both, quick);
+        while writer.write(&[0; 64 << 10]).is_ok() {}
+        // What was there before is seen, and forgotten.
+        watch.wait(Duration::ZERO);
 
-    let mut bytes = vec![0; 64 << 10];
-    while reader.read(&mut bytes).is_ok() {}
-    for _ in 0..1000 {
-        assert_nothing(&mut *writer);
+        let mut bytes = vec![0; 64 << 10];
+        while reader.read(&mut bytes).is_ok() {}
+        for _ in 0..1000 {
+            assert_nothing(&mut *writer);
+        }
+        let (_, writable) = watch.wait(PATIENCE);
+        assert_eq!(writable, [0], "room is told of");
+        assert!(writer.write(&bytes).is_ok());
     }
-    poll.poll(&mut events, Some(Duration::from_secs(20)))
-        .unwrap();
-    let event = events.iter().next().expect("room is told of");
-    assert!(event.is_writable());
-    assert!(writer.write(&bytes).is_ok());
 }
 
 #[test]
 fn input_is_told_of_although_many_writes_found_no_room_since() {
-    let (mut writer, mut other) = pair();
-    let mut poll = Poll::new().unwrap();
-    poll.registry()
-        .register(&mut SourceFd(&writer.fd()), Token(0), Interest::READABLE)
-        .unwrap();
-    let mut events = Events::with_capacity(4);
-    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-    other.write(b"x").unwrap();
-    while writer.write(&[0; 64 << 10]).is_ok() {}
-    for _ in 0..1000 {
-        let written = writer.write(b"y");
-        assert_eq!(written.unwrap_err().kind(), ErrorKind::WouldBlock);
+    for quick in [false, true] {
+        let (mut writer, mut other) = pair();
+        let mut watch = Watch::new(&mut *writer, Interest::READABLE, quick);
+        watch.wait(Duration::ZERO);
+        other.write(b"x").unwrap();
+        while writer.write(&[0; 64 << 10]).is_ok() {}
+        for _ in 0..1000 {
+            let written = writer.write(b"y");
+            assert_eq!(written.unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+        let (readable, _) = watch.wait(PATIENCE);
+        assert_eq!(readable, [usize::from(quick)]);
     }
-    poll.poll(&mut events, Some(Duration::from_secs(2)))
-        .unwrap();
-    assert!(events.iter().any(|event| event.is_readable()));
 }
 
 #[test]
 fn thousands_of_dialogues_do_not_fill_the_bell() {
-    let (mut asking, mut answering) = pair();
-    let mut byte = [0; 8];
-    // Each of them sleeps, in its own view, and is rung for.
-    for _ in 0..5000 {
-        assert_eq!(asking.write(&[1]).unwrap(), 1);
-        assert_eq!(answering.read(&mut byte).unwrap(), 1);
-        assert_eq!(answering.write(&[2]).unwrap(), 1);
-        assert_eq!(asking.read(&mut byte).unwrap(), 1);
+    for quick in [false, true] {
+        let (mut asking, mut answering) = pair();
+        let mut watch = Watch::new(&mut *asking, Interest::READABLE, quick);
+        let mut byte = [0; 8];
+        // Each of them sleeps, in its own view, and is rung for.
+        for _ in 0..5000 {
+            assert_eq!(asking.write(&[1]).unwrap(), 1);
+            assert_eq!(answering.read(&mut byte).unwrap(), 1);
+            assert_eq!(answering.write(&[2]).unwrap(), 1);
+            assert_eq!(asking.read(&mut byte).unwrap(), 1);
+        }
+        watch.wait(Duration::ZERO);
+        answering.write(&[3]).unwrap();
+        let (readable, _) = watch.wait(PATIENCE);
+        assert_eq!(readable, [usize::from(quick)]);
     }
-    let mut poll = Poll::new().unwrap();
-    poll.registry()
-        .register(&mut SourceFd(&asking.fd()), Token(0), Interest::READABLE)
-        .unwrap();
-    let mut events = Events::with_capacity(4);
-    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-    answering.write(&[3]).unwrap();
-    poll.poll(&mut events, Some(Duration::from_secs(20)))
-        .unwrap();
-    assert!(events.iter().any(|event| event.is_readable()));
+}
+
+/// A side that is woken so from the middle on is told of what was rung for before.
+#[test]
+fn who_registers_the_doorbell_late_misses_nothing() {
+    let (mut asking, mut answering) = pair();
+    answering.write(b"before").unwrap();
+    let mut watch = Watch::new(&mut *asking, Interest::READABLE, true);
+    let (readable, _) = watch.wait(PATIENCE);
+    assert_eq!(readable, [0]);
+    assert_eq!(asking.read(&mut [0; 8]).unwrap(), 6);
+    answering.write(b"after").unwrap();
+    let (readable, _) = watch.wait(PATIENCE);
+    assert_eq!(readable, [1]);
 }
 
 #[test]

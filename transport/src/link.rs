@@ -55,6 +55,19 @@ pub trait Link: Send {
         None
     }
 
+    /// A further descriptor, by which input wakes more quickly than by [`fd`](Self::fd).
+    /// Known, and then always the same, once bytes have been read. A runtime that wants it
+    /// registers it beside `fd`, edge-triggered and for reading, and then calls
+    /// [`wake_by_it`](Self::wake_by_it). It is deregistered before the link is dropped, for
+    /// the peer may have it open as well. `None` by default.
+    fn wake_fd(&self) -> Option<RawFd> {
+        None
+    }
+
+    /// Says that [`wake_fd`](Self::wake_fd) is registered: from now on input makes either
+    /// of both readable. Does nothing by default.
+    fn wake_by_it(&mut self) {}
+
     /// Whether room that a write did not find makes [`fd`](Self::fd) readable, as input
     /// does, and never writable. Constant. A caller that waits for room then writes again
     /// at each event.

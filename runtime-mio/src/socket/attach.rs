@@ -221,6 +221,11 @@ impl State {
         let Some(pipe) = self.pipe(id) else {
             return Err("the connection was given up".into());
         };
+        // Where this is refused, `fd` wakes too.
+        let wake_fd = link.transport.wake_fd();
+        if wake_fd.is_some_and(|wake_fd| core.register(wake_fd, id).is_ok()) {
+            link.transport.wake_by_it();
+        }
         let (endpoint, peer) = (pipe.endpoint.clone(), link.peer.clone());
         let by_reference = link.references.is_some();
         pipe.link = Some(Box::new(link));

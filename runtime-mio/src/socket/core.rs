@@ -241,7 +241,8 @@ impl Core {
 
     /// Takes a link's descriptors out, which may stay open for longer than the link.
     pub(crate) fn deregister_link(&self, link: &dyn Link) {
-        for fd in [Some(link.fd()), link.end_fd()].into_iter().flatten() {
+        let fds = [Some(link.fd()), link.end_fd(), link.wake_fd()];
+        for fd in fds.into_iter().flatten() {
             let _ = self.registry.deregister(&mut SourceFd(&fd));
         }
     }

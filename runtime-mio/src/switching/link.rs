@@ -58,6 +58,14 @@ impl Link for SwitchedLink {
         self.met.as_ref().map(|met| met.fd())
     }
 
+    fn wake_fd(&self) -> Option<RawFd> {
+        self.short.wake_fd()
+    }
+
+    fn wake_by_it(&mut self) {
+        self.short.wake_by_it();
+    }
+
     fn room_makes_readable(&self) -> bool {
         self.short.room_makes_readable()
     }

@@ -45,6 +45,8 @@ pub struct Sharing {
     pub len: usize,
     /// Whether all of it has pages.
     pub allocated: bool,
+    /// What it sends beside it, as that of a doorbell.
+    pub doorbell: Option<RawFd>,
 }
 
 impl Default for Sharing {
@@ -60,6 +62,7 @@ impl Default for Sharing {
             seals: libc::F_SEAL_FUTURE_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW,
             len: PAGE + (64 << 10),
             allocated: true,
+            doorbell: None,
         }
     }
 }
@@ -119,8 +122,9 @@ impl Sharing {
     }
 
     fn send(&self, stream: &UnixStream, file: &OwnedFd) -> io::Result<usize> {
-        let descriptor = self.descriptor.then_some(file.as_raw_fd());
-        send_with(stream, &self.hello(self.epoch), descriptor)
+        let memory = self.descriptor.then_some(file.as_raw_fd());
+        let files: Vec<RawFd> = memory.into_iter().chain(self.doorbell).collect();
+        send_with(stream, &self.hello(self.epoch), &files)
     }
 }
 
@@ -143,7 +147,11 @@ pub struct SharedStream {
 impl SharedStream {
     /// Connects and greets as one should.
     pub(crate) fn connect(endpoint: &str) -> Self {
-        let sharing = Sharing::default();
+        Self::with(endpoint, &Sharing::default())
+    }
+
+    /// The same with this greeting.
+    pub(crate) fn with(endpoint: &str, sharing: &Sharing) -> Self {
         let socket = dial(endpoint);
         let (mine, file) = sharing.memory();
         sharing.send(&socket, &file).expect("a greeting");
@@ -219,7 +227,7 @@ impl SharedStream {
         let (mapping, file) = sharing.memory();
         mapping.put(0, &vec![number as u8; sharing.len]);
         let said = [&[1][..], &number.to_ne_bytes(), &claimed.to_ne_bytes()].concat();
-        let sent = send_with(&self.socket, &said, Some(file.as_raw_fd()));
+        let sent = send_with(&self.socket, &said, &[file.as_raw_fd()]);
         assert_eq!(sent.ok(), Some(said.len()));
     }
 
@@ -472,14 +480,14 @@ impl Drop for Mapping {
     }
 }
 
-/// Room for one descriptor beside a message.
+/// Room for two descriptors beside a message.
 const CONTROL: usize = 24;
 
 /// Space for a control message, aligned for its header.
 #[repr(C, align(8))]
 struct Control([u8; CONTROL]);
 
-fn send_with(stream: &UnixStream, bytes: &[u8], descriptor: Option<RawFd>) -> io::Result<usize> {
+fn send_with(stream: &UnixStream, bytes: &[u8], files: &[RawFd]) -> io::Result<usize> {
     let mut control = Control([0; CONTROL]);
     let mut part = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
@@ -489,7 +497,7 @@ fn send_with(stream: &UnixStream, bytes: &[u8], descriptor: Option<RawFd>) -> io
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
-    if let Some(descriptor) = descriptor {
+    if !files.is_empty() {
         message.msg_control = (&raw mut control).cast();
         message.msg_controllen = CONTROL;
         // SAFETY: the space is there.
@@ -499,11 +507,15 @@ fn send_with(stream: &UnixStream, bytes: &[u8], descriptor: Option<RawFd>) -> io
         header.cmsg_level = libc::SOL_SOCKET;
         header.cmsg_type = libc::SCM_RIGHTS;
         // SAFETY: arithmetic.
-        header.cmsg_len = unsafe { libc::CMSG_LEN(size_of::<RawFd>() as u32) } as usize;
+        header.cmsg_len = unsafe { libc::CMSG_LEN(size_of_val(files) as u32) } as usize;
         // SAFETY: behind a header that is there.
         let data = unsafe { libc::CMSG_DATA(header) }.cast::<RawFd>();
-        // SAFETY: the space is long enough for one descriptor.
-        unsafe { data.write_unaligned(descriptor) };
+        for (at, file) in files.iter().enumerate() {
+            // SAFETY: the space is long enough for two descriptors.
+            let place = unsafe { data.add(at) };
+            // SAFETY: the same.
+            unsafe { place.write_unaligned(*file) };
+        }
     }
     // SAFETY: everything that the header names outlives the call.
     let sent = unsafe { libc::sendmsg(stream.as_raw_fd(), &raw const message, 0) };

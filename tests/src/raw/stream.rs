@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::link::LinkStream;
 use super::queues;
-use super::shared::SharedStream;
+use super::shared::{SharedStream, Sharing};
 use crate::{PATIENCE, Place, RawPeer, Via};
 
 /// A connection over tcp, ipc or shared memory, or a link of another transport's.
@@ -38,6 +38,11 @@ impl Stream {
             panic!("a raw peer cannot connect to {endpoint}")
         };
         stream.patient()
+    }
+
+    /// Over `shm://`, with this greeting.
+    pub(crate) fn sharing(endpoint: &str, sharing: &Sharing) -> Self {
+        Self::Shm(Box::new(SharedStream::with(endpoint, sharing))).patient()
     }
 
     /// Bounds every read and write, so that a test fails instead of hanging.

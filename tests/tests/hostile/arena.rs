@@ -2,7 +2,9 @@
 //! hostile peer may not change for it.
 
 use ferromq::{EventKind, Options, SocketType, Statistics};
-use ferromq_tests::{Greeting, MORE, Ours, RawFrame, RawPeer, Via, command_body, metadata};
+use ferromq_tests::{
+    Greeting, MORE, Ours, RawFrame, RawPeer, Sharing, Via, command_body, metadata,
+};
 
 /// The patterns that each row is tried on, where it can reach them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,7 +276,19 @@ impl Arena {
 
     /// A peer that is let in, and has nothing in mind yet.
     pub(crate) fn peer(&self) -> RawPeer {
-        let mut peer = RawPeer::established(self.ours.endpoint(), self.kind.peer_type());
+        self.let_in(RawPeer::established(
+            self.ours.endpoint(),
+            self.kind.peer_type(),
+        ))
+    }
+
+    /// The same over `shm://`, with this greeting.
+    pub(crate) fn sharing(&self, sharing: &Sharing) -> RawPeer {
+        let (endpoint, peer_type) = (self.ours.endpoint(), self.kind.peer_type());
+        self.let_in(RawPeer::sharing(endpoint, sharing, peer_type))
+    }
+
+    fn let_in(&self, mut peer: RawPeer) -> RawPeer {
         self.ours.await_peer();
         peer.settle();
         peer

@@ -1,6 +1,7 @@
 //! Rows 61 to 66: a peer on the same machine, with memory in common.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferromq::{EventKind, Options};
@@ -202,6 +203,41 @@ fn row_63_memory_that_could_be_cut_short_is_refused() {
         // Of the memory that is accepted nothing can be taken back.
         let mut peer = arena.peer();
         assert_eq!(peer.shared().tampers(), [false; 3]);
+        arena.still_peers(&mut peer);
+    }
+}
+
+#[test]
+fn row_63_what_comes_as_a_doorbell_does_no_harm() {
+    for kind in Kind::ALL {
+        let mut arena = arena(kind);
+        let none = std::fs::File::open("/dev/null").unwrap();
+        // Blocking ones, which a peer can make of any.
+        let (read, mut write) = std::io::pipe().unwrap();
+        for doorbell in [none.as_raw_fd(), write.as_raw_fd(), read.as_raw_fd()] {
+            let sharing = Sharing {
+                doorbell: Some(doorbell),
+                ..Sharing::default()
+            };
+            let mut peer = arena.sharing(&sharing);
+            for _ in 0..100 {
+                arena.serves_beside(&mut peer);
+            }
+            drop(peer);
+            arena.disconnected("closed the connection");
+        }
+        // One that is rung without end, and then ends.
+        let sharing = Sharing {
+            doorbell: Some(read.as_raw_fd()),
+            ..Sharing::default()
+        };
+        let mut peer = arena.sharing(&sharing);
+        write.write_all(&[7; 32 << 10]).unwrap();
+        arena.serves_beside(&mut peer);
+        drop((read, write));
+        for _ in 0..100 {
+            arena.serves_beside(&mut peer);
+        }
         arena.still_peers(&mut peer);
     }
 }

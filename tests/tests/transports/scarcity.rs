@@ -108,6 +108,16 @@ fn cannot_greet(ours: &Ours, why: &str) {
     ours.await_event(why, failed);
 }
 
+/// Leaves none of the descriptors that doorbells may have: given up with a connection, they
+/// would do for the next.
+fn forgo_doorbells() {
+    let half = 200;
+    let lower: Vec<_> = (0..half).map(|_| File::open("/dev/null")).collect();
+    assert!(lower.iter().all(Result::is_ok));
+    std::mem::forget(lower);
+    Limited::Descriptors.set(2 * half);
+}
+
 /// From now on there is no descriptor but those that are open.
 fn use_up_descriptors() {
     let next = File::open("/dev/null").expect("a descriptor");
@@ -237,6 +247,7 @@ fn send_unheard(pair: &Pair) {
 #[test]
 fn a_receiver_without_descriptors_says_so_and_goes_on_when_it_has_some() {
     alone(|| {
+        forgo_doorbells();
         let pair = Pair::sharing(&soon());
         let (before, _) = Limited::Descriptors.limits();
         send_unheard(&pair);
@@ -252,6 +263,7 @@ fn a_receiver_without_descriptors_says_so_and_goes_on_when_it_has_some() {
 #[test]
 fn a_connection_that_had_moved_goes_on_over_tcp_when_descriptors_are_used_up() {
     alone(|| {
+        forgo_doorbells();
         let pair = Pair::moving();
         assert_eq!(pair.pull.statistics().peers[0].via, Some("shm"));
         send_unheard(&pair);

@@ -7,7 +7,7 @@
 //!  │ tail          read from the peer's ring       │     │ the other way     │
 //!  │ input_wanted  ring the bell at this head      │     │ round             │
 //!  │ room_wanted   ring the bell at this tail      │     │                   │
-//!  │ closed, cpu                                   │     │                   │
+//!  │ closed, cpu, listens                          │     │                   │
 //!  ├───────────────────────────────────────────────┤     ├───────────────────┤
 //!  │ ring: our bytes on their way to the peer      │     │ ring: bytes to us │
 //!  └───────────────────────────────────────────────┘     └───────────────────┘
@@ -47,6 +47,7 @@ pub(crate) struct Words {
     room_wanted: AtomicU64,
     closed: AtomicU32,
     cpu: AtomicU32,
+    listens: AtomicU32,
 }
 
 /// A position that is never reached: nobody waits.
@@ -62,6 +63,7 @@ impl Words {
             room_wanted: AtomicU64::new(NOBODY),
             closed: AtomicU32::new(0),
             cpu: AtomicU32::new(u32::MAX),
+            listens: AtomicU32::new(0),
         }
     }
 }
@@ -280,6 +282,17 @@ impl<M: Own, T: Foreign> Stream<M, T> {
     pub(crate) fn tell_cpu(&self, cpu: u32) {
         self.words().cpu.store(cpu, Ordering::Relaxed);
         passing(KillPoint::CpuTold);
+    }
+
+    /// Tells the peer that its doorbell wakes us, for good.
+    pub(crate) fn listen(&self) {
+        // Relaxed: who reads it too late rings by the socket.
+        self.words().listens.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether our doorbell wakes the peer.
+    pub(crate) fn is_listened_to(&self) -> bool {
+        self.theirs.words().listens.load(Ordering::Relaxed) != 0
     }
 
     /// Where the peer ran when it last told.

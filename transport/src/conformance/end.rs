@@ -5,13 +5,15 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::verdict::{Finding, ensure};
 use crate::link::{Link, Wait};
 
-/// A descriptor, registered once and edge-triggered for both directions.
+/// A descriptor, registered once and edge-triggered for both directions, and what
+/// tells of input beside it.
 pub(super) struct Watch {
     poll: Poll,
     events: Events,
@@ -41,6 +43,12 @@ impl Watch {
         self.fd
     }
 
+    /// Watches a further descriptor, for input.
+    fn add(&mut self, wake_fd: RawFd) -> io::Result<()> {
+        let registry = self.poll.registry();
+        registry.register(&mut SourceFd(&wake_fd), Token(1), Interest::READABLE)
+    }
+
     /// The next event; `None` when none came until `deadline`.
     pub(super) fn wait(&mut self, deadline: Instant) -> io::Result<Option<Woken>> {
         loop {
@@ -49,17 +57,32 @@ impl Watch {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
-            if let Some(event) = self.events.iter().next() {
-                let hangup = event.is_read_closed() || event.is_error();
-                return Ok(Some(Woken {
-                    to_read: event.is_readable() || hangup,
-                    to_write: event.is_writable() || event.is_write_closed() || event.is_error(),
-                    hangup,
-                }));
+            let woken = self.events.iter().map(Woken::by);
+            if let Some(woken) = woken.reduce(Woken::and) {
+                return Ok(Some(woken));
             }
             if left.is_zero() {
                 return Ok(None);
             }
+        }
+    }
+}
+
+impl Woken {
+    fn by(event: &Event) -> Self {
+        let hangup = event.is_read_closed() || event.is_error();
+        Self {
+            to_read: event.is_readable() || hangup,
+            to_write: event.is_writable() || event.is_write_closed() || event.is_error(),
+            hangup,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            to_read: self.to_read || other.to_read,
+            to_write: self.to_write || other.to_write,
+            hangup: self.hangup || other.hangup,
         }
     }
 }
@@ -73,6 +96,8 @@ pub(super) struct End {
     patience: Duration,
     /// Events that came since the last `WouldBlock`.
     seen: Woken,
+    /// Bytes were read, and a further descriptor asked for.
+    quickened: bool,
 }
 
 /// What a read gave.
@@ -105,6 +130,7 @@ impl End {
             name,
             patience,
             seen: Woken::default(),
+            quickened: false,
         })
     }
 
@@ -135,13 +161,27 @@ impl End {
         self.is_sound(&result, len, "read")?;
         Ok(match result {
             Ok(0) => Read::Over,
-            Ok(read) => Read::Bytes(read),
+            Ok(read) => {
+                self.quicken()?;
+                Read::Bytes(read)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.seen.to_read = false;
                 Read::Nothing
             }
             Err(_) => Read::Over,
         })
+    }
+
+    /// Asks for a further descriptor when a runtime may.
+    fn quicken(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.quickened, true)
+            && let Some(wake_fd) = self.link.wake_fd()
+        {
+            self.watch.add(wake_fd)?;
+            self.link.wake_by_it();
+        }
+        Ok(())
     }
 
     fn was_written(&mut self, result: io::Result<usize>, len: usize) -> Result<Written, Finding> {
