@@ -1,5 +1,6 @@
 """python3 check.py PROGRAM [ARGUMENT...]: answers the example with pyzmq."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +21,10 @@ with running(*sys.argv[1:], stdin=subprocess.PIPE) as program:
     equal(program.stdout.read(), "answer to first\nanswer to second\nanswer to third\n")
     equal(program.wait(), 0)
 
-# Nobody listens there any more: step 3 fails, and says so.
-rep.unbind(endpoint)
-with running(*sys.argv[1:], stdin=subprocess.PIPE) as program:
-    program.stdin.write(port + "\n")
+# Where a port is held and nobody listens, step 3 fails, and says so.
+with socket.socket() as held, running(*sys.argv[1:], stdin=subprocess.PIPE) as program:
+    held.bind(("127.0.0.1", 0))
+    program.stdin.write(f"{held.getsockname()[1]}\n")
     program.stdin.close()
     equal(program.wait(), 3)
 
