@@ -155,8 +155,8 @@ impl Chime {
         (is_pipe && is_spare(file.as_fd())).then_some(Self(file))
     }
 
-    ///
-    /// Where that is refused the pipe fills, and the peer rings by the socket.
+    /// Takes all that has come. Where that is refused the pipe fills, and the peer rings by
+    /// the socket.
     fn hush(&self) {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         if let Ok(nowhere) = open("/dev/null", flags, Mode::empty()) {
