@@ -13,6 +13,10 @@
 //! cost, so nothing is given back to the system before the limit is reached, and then
 //! only what lies idle.
 //!
+//! A block comes back with the count of what had been lent when it went away. As much as
+//! was lent since then has probably pushed its bytes out of the caches: where that is more
+//! than they hold, it is filled [past them](past_caches).
+//!
 //! A region of which a block was [abandoned](Arena::abandon) is never lent from again:
 //! a peer that cannot be asked may still read it. What is away of it comes back, then
 //! all of it is given to the system, which keeps the pages for as long as that peer
@@ -28,6 +32,7 @@ use ferromq_transport::{Lender, Lent, Loan, NoMemory};
 use crate::kill_point::{KillPoint, passing};
 use crate::mapping::Block;
 use crate::memory;
+use crate::past_caches;
 
 /// The shortest class.
 const CLASS_MIN: usize = 4 << 10;
@@ -37,6 +42,10 @@ const REGION: usize = 1 << 20;
 const BLOCKS_MAX: usize = 64;
 /// Most regions: each keeps a descriptor.
 const REGIONS_MAX: usize = 256;
+/// So many bytes are lent from one loan of a block to its next, that one included, when the
+/// caches have probably lost it: half of a common last one. With 8 MiB, 4 MiB messages got
+/// slower on one core; with 32 MiB, 10 MiB messages would not gain what they do.
+const COLD: u64 = 16 << 20;
 
 /// What all links of a transport lend from.
 pub(crate) struct Arena {
@@ -53,11 +62,20 @@ struct Regions {
     /// By the address of their first byte.
     all: BTreeMap<usize, Region>,
     /// By the class of their blocks.
-    free: BTreeMap<usize, Vec<Block>>,
+    free: BTreeMap<usize, Vec<Free>>,
     /// Bytes of all of them.
     bytes: usize,
+    /// How many bytes were asked for, ever. It wraps.
+    lent_ever: u64,
     /// The number of the last one.
     last: u64,
+}
+
+/// A block that may be lent.
+struct Free {
+    block: Block,
+    /// [`Regions::lent_ever`] when it was last.
+    at: u64,
 }
 
 struct Region {
@@ -165,19 +183,22 @@ impl Arena {
         regions.all.insert(start, region);
         // One of a region is always there: `count` is 1 at least.
         let block = blocks.swap_remove(0);
+        // The system has just filled them with zeros.
+        let at = regions.lent_ever;
+        let blocks = blocks.into_iter().map(|block| Free { block, at });
         regions.free.entry(class).or_default().extend(blocks);
         Ok(block)
     }
 
-    fn take_back(&self, block: Block) {
+    fn take_back(&self, free: Free) {
         let mut regions = self.regions();
-        let address = block.address();
+        let address = free.block.address();
         let Some((&start, region)) = regions.all.range_mut(..=address).next_back() else {
             return;
         };
         region.away -= 1;
         if !region.abandoned {
-            regions.free.entry(block.len()).or_default().push(block);
+            regions.free.entry(free.block.len()).or_default().push(free);
         } else if region.away == 0 {
             regions.bytes -= region.len;
             regions.all.remove(&start);
@@ -192,7 +213,7 @@ impl Arena {
 #[derive(Default)]
 struct Idle {
     regions: u64,
-    blocks: Vec<Block>,
+    blocks: Vec<Free>,
 }
 
 impl Regions {
@@ -223,11 +244,11 @@ impl Regions {
     }
 
     /// The free blocks of the region at `start`, which are no longer that.
-    fn take_free(&mut self, start: usize) -> Vec<Block> {
+    fn take_free(&mut self, start: usize) -> Vec<Free> {
         let end = start + self.all.get(&start).map_or(0, |region| region.len);
         let mut taken = Vec::new();
         for blocks in self.free.values_mut() {
-            taken.extend(blocks.extract_if(.., |block| (start..end).contains(&block.address())));
+            taken.extend(blocks.extract_if(.., |it| (start..end).contains(&it.block.address())));
         }
         self.free.retain(|_, blocks| !blocks.is_empty());
         taken
@@ -241,24 +262,28 @@ impl Lender for Arena {
             lent: 0,
             limit: self.limit,
         })?;
-        let warm = {
+        let (warm, lent_ever) = {
             let mut regions = self.regions();
-            let block = regions.free.get_mut(&class).and_then(Vec::pop);
-            if let Some(block) = &block
-                && let Some((_, region)) = regions.all.range_mut(..=block.address()).next_back()
+            regions.lent_ever = regions.lent_ever.wrapping_add(len as u64);
+            let free = regions.free.get_mut(&class).and_then(Vec::pop);
+            if let Some(free) = &free
+                && let Some((_, region)) =
+                    regions.all.range_mut(..=free.block.address()).next_back()
             {
                 region.away += 1;
             }
-            block
+            (free, regions.lent_ever)
         };
-        let block = match warm {
-            Some(block) => block,
-            None => self.make(class)?,
+        let (block, since) = match warm {
+            Some(Free { block, at }) => (block, lent_ever.wrapping_sub(at)),
+            None => (self.make(class)?, len as u64),
         };
         passing(KillPoint::BlockLent);
         Ok(Loan::new(Away {
             block: Some(block),
             len,
+            cold: since >= COLD,
+            at: lent_ever,
             arena: self.this.clone(),
         }))
     }
@@ -286,6 +311,10 @@ struct Away {
     /// `None` once it is on its way back.
     block: Option<Block>,
     len: usize,
+    /// [`Regions::lent_ever`] with it.
+    at: u64,
+    /// Whether the caches have probably lost what it had in them.
+    cold: bool,
     arena: Weak<Arena>,
 }
 
@@ -302,12 +331,19 @@ impl Lent for Away {
             .as_mut()
             .map_or(&mut [], |block| &mut block.bytes_mut()[..len])
     }
+
+    fn copy_from_slice(&mut self, from: &[u8]) {
+        match self.cold {
+            true => past_caches::copy(self.bytes_mut(), from),
+            false => self.bytes_mut().copy_from_slice(from),
+        }
+    }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
         if let (Some(block), Some(arena)) = (self.block.take(), self.arena.upgrade()) {
-            arena.take_back(block);
+            arena.take_back(Free { block, at: self.at });
             passing(KillPoint::BlockReturned);
         }
     }

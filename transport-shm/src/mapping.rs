@@ -1,4 +1,4 @@
-//! Mapped memory. The one module that is `unsafe`.
+//! Mapped memory. The module that is `unsafe`.
 //!
 //! What is mapped here stays mapped until its owner is dropped, and cannot be cut
 //! short: the file is sealed before anybody touches it ([`memory`](crate::memory)

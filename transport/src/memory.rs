@@ -216,6 +216,10 @@ pub trait Lent: Any + Send + Sync {
     fn bytes(&self) -> &[u8];
     /// The bytes, to be filled.
     fn bytes_mut(&mut self) -> &mut [u8];
+    /// Fills all of them, in a better way than by the default if the lender has one.
+    fn copy_from_slice(&mut self, from: &[u8]) {
+        self.bytes_mut().copy_from_slice(from);
+    }
 }
 
 impl Loan {
@@ -223,6 +227,15 @@ impl Loan {
     #[must_use]
     pub fn new(lent: impl Lent + 'static) -> Self {
         Self(Box::new(lent))
+    }
+
+    /// Fills all of it with a copy of `from`, which has as many bytes, in the way that suits
+    /// the lender's memory best.
+    ///
+    /// # Panics
+    /// Where `from` is longer or shorter.
+    pub fn copy_from_slice(&mut self, from: &[u8]) {
+        self.0.copy_from_slice(from);
     }
 
     /// What its lender has put in, for that lender: by its type it knows that nobody else

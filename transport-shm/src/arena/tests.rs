@@ -39,6 +39,31 @@ fn what_comes_back_is_lent_again_first() {
 }
 
 #[test]
+fn what_the_caches_have_lost_is_filled_past_them() {
+    let arena = Arena::new(64 << 20);
+    let is_cold = |loan: Loan| loan.downcast::<Away>().unwrap().cold;
+    let mib = |count: usize| arena.loan(count << 20).unwrap();
+    assert!(!is_cold(mib(10)), "its zeros are just written");
+    assert!(!is_cold(mib(10)), "it is the only one");
+    let (mut one, mut other) = (mib(10), mib(10));
+    for _ in 0..3 {
+        drop((other, one));
+        (one, other) = (mib(10), mib(10));
+    }
+    assert!(is_cold(one), "20 MiB since it was lent");
+    assert!(is_cold(other), "20 MiB since it was lent");
+    assert!(!is_cold(mib(10)), "it came back last");
+    assert!(is_cold(mib(16)), "longer than caches");
+    // Whichever way they are filled.
+    for len in [1, 4097, (10 << 20) + 1, (20 << 20) + 63] {
+        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let mut loan = arena.loan(len).unwrap();
+        loan.copy_from_slice(&bytes);
+        assert!(loan.as_ref() == bytes, "{len}");
+    }
+}
+
+#[test]
 fn beyond_the_limit_there_is_an_error_with_the_numbers_and_idle_regions_give_way() {
     let arena = Arena::new(4 << 20);
     let long = arena.loan(3 << 20).unwrap();

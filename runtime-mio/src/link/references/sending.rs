@@ -102,7 +102,7 @@ impl Link {
 /// A copy of `bytes` in memory of a lender's, if it has some.
 pub(super) fn lend_copy(lender: &dyn Lender, bytes: &[u8]) -> Option<Frame> {
     let mut loan = lender.loan(bytes.len()).ok()?;
-    loan.as_mut().copy_from_slice(bytes);
+    loan.copy_from_slice(bytes);
     Some(Frame::from_owner(loan))
 }
 
