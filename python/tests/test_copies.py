@@ -119,8 +119,9 @@ def test_a_tensor_is_copied_no_more_than_is_said(counted: dict[Case, int], case:
         # was copied when the call was cut into pieces of a tenth of a second.
         most = max(most, case.size // 4)
     assert counted[case] <= most
-    # Counted at all: what is copied once is not found to be copied never.
-    if case.most >= case.size:
+    # Counted at all: what is copied once is not found to be copied never. What the caches do
+    # not hold is copied past them, and so without memcpy.
+    if case.most >= case.size and (case.carrier, case.size) != ("shm", GIB):
         assert counted[case] > 0
 
 

@@ -274,6 +274,7 @@ impl Lender for Arena {
             }
             (free, regions.lent_ever)
         };
+        let is_new = warm.is_none();
         let (block, since) = match warm {
             Some(Free { block, at }) => (block, lent_ever.wrapping_sub(at)),
             None => (self.make(class)?, len as u64),
@@ -282,6 +283,7 @@ impl Lender for Arena {
         Ok(Loan::new(Away {
             block: Some(block),
             len,
+            is_new,
             cold: since >= COLD,
             at: lent_ever,
             arena: self.this.clone(),
@@ -313,6 +315,8 @@ struct Away {
     len: usize,
     /// [`Regions::lent_ever`] with it.
     at: u64,
+    /// Whether none of its pages was touched before.
+    is_new: bool,
     /// Whether the caches have probably lost what it had in them.
     cold: bool,
     arena: Weak<Arena>,
@@ -333,6 +337,9 @@ impl Lent for Away {
     }
 
     fn copy_from_slice(&mut self, from: &[u8]) {
+        if let Some(block) = self.block.as_mut().filter(|_| self.is_new) {
+            block.populate(from.len());
+        }
         match self.cold {
             true => past_caches::copy(self.bytes_mut(), from),
             false => self.bytes_mut().copy_from_slice(from),
