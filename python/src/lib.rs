@@ -27,6 +27,7 @@ mod gil;
 mod lent;
 mod loan;
 mod monitor;
+mod numpy;
 mod options;
 mod poll;
 mod socket;
@@ -55,6 +56,8 @@ mod _native {
     use crate::frame::{Frame, Peer};
     #[pymodule_export]
     use crate::monitor::Monitor;
+    #[pymodule_export]
+    use crate::numpy::plain_array;
     #[pymodule_export]
     use crate::poll::poll;
     #[pymodule_export]

@@ -19,15 +19,15 @@ const LOG2_ALIGN: u8 = 6;
 #[pyclass(frozen, get_all, module = "ferromq")]
 pub(crate) struct TensorHeader {
     /// DLPack's code, bits and lanes.
-    dtype: (u8, u8, u16),
+    pub(crate) dtype: (u8, u8, u16),
     /// The length of each dimension.
-    shape: Vec<i64>,
+    pub(crate) shape: Vec<i64>,
     /// The strides in elements; None for C's order.
     strides: Option<Vec<i64>>,
     /// Bytes of the payload.
     payload_len: u64,
     /// Bytes from the payload's start to the element at the origin.
-    offset: u64,
+    pub(crate) offset: u64,
     /// Flag bits 0 to 5: strided, checksum, read-only, packed, big-endian, more
     /// parts.
     flags: u16,
@@ -102,19 +102,38 @@ impl TensorHeader {
             payload_crc: self.payload_crc,
             user_tag: self.user_tag,
         };
-        encoded(py, &header, &self.shape, self.strides.as_deref())
+        let header = encoded(py, &header, &self.shape, self.strides.as_deref())?;
+        Ok(PyBytes::new(py, &header))
     }
 
     /// Whether `payload` has the checksum that the header tells, if it tells one.
     fn matches(&self, payload: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if self.flags & wire::TensorFlags::CHECKSUM.bits() == 0 {
-            return Ok(true);
-        }
         let py = payload.py();
         let bytes = Bytes::of(payload)?;
-        let crc = py.detach(|| wire::tensor_checksum(bytes.as_ref()));
+        let matches = self.matches_bytes(py, bytes.as_ref());
         bytes.release(py);
-        Ok(crc == self.payload_crc)
+        Ok(matches)
+    }
+}
+
+impl TensorHeader {
+    fn has(&self, flag: wire::TensorFlags) -> bool {
+        self.flags & flag.bits() != 0
+    }
+
+    /// Whether the elements lie in C's order, in whole bytes of this machine's order, and
+    /// there are any.
+    pub(crate) fn lies_plainly(&self) -> bool {
+        self.strides.is_none()
+            && !self.has(wire::TensorFlags::BIG_ENDIAN)
+            && !self.has(wire::TensorFlags::PACKED)
+            && !self.shape.contains(&0)
+            && cfg!(target_endian = "little")
+    }
+
+    fn matches_bytes(&self, py: Python<'_>, payload: &[u8]) -> bool {
+        !self.has(wire::TensorFlags::CHECKSUM)
+            || py.detach(|| wire::tensor_checksum(payload)) == self.payload_crc
     }
 }
 
@@ -140,9 +159,20 @@ pub(crate) fn plain_header<'py>(
     let Some(bytes) = Bytes::of_elements(array) else {
         return Ok(None);
     };
+    let header = header_of(py, &bytes, checksum, user_tag);
+    bytes.release(py);
+    Ok(header?.map(|header| PyBytes::new(py, &header)))
+}
+
+/// The same of what is pinned already.
+pub(crate) fn header_of(
+    py: Python<'_>,
+    bytes: &Bytes,
+    checksum: bool,
+    user_tag: u64,
+) -> PyResult<Option<Vec<u8>>> {
     let described = bytes.elements().and_then(|elements| described(&elements));
     let Some((element, shape, flags)) = described else {
-        bytes.release(py);
         return Ok(None);
     };
     let (flags, payload_crc) = match checksum {
@@ -165,7 +195,6 @@ pub(crate) fn plain_header<'py>(
         payload_crc,
         user_tag,
     };
-    bytes.release(py);
     encoded(py, &header, &shape, None).map(Some)
 }
 
@@ -194,37 +223,42 @@ fn described(elements: &Elements<'_>) -> Option<(wire::TensorType, Vec<i64>, wir
     cfg!(target_endian = "little").then_some((element, shape, flags))
 }
 
-fn encoded<'py>(
-    py: Python<'py>,
+fn encoded(
+    py: Python<'_>,
     header: &wire::TensorHeader,
     shape: &[i64],
     strides: Option<&[i64]>,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Vec<u8>> {
     let mut out = [0; 2048];
     let len = header
         .encode(shape, strides, &mut out)
         .map_err(|error| raise(py, error))?;
-    Ok(PyBytes::new(py, &out[..len]))
+    Ok(out[..len].to_vec())
 }
 
 /// The header of a whole tensor with this payload; raises TensorError.
 #[pyfunction(name = "_whole_header")]
 pub(crate) fn whole_header(
-    header: &Bound<'_, PyAny>,
-    payload: &Bound<'_, Frame>,
+    py: Python<'_>,
+    header: &Frame,
+    payload: &Frame,
 ) -> PyResult<TensorHeader> {
-    let py = header.py();
-    let header = parse_tensor_header(header)?;
-    let (len, told) = (payload.get().frame.len(), header.payload_len);
+    whole(py, &header.frame, &payload.frame)
+}
+
+/// The same of their bytes.
+pub(crate) fn whole(py: Python<'_>, header: &[u8], payload: &[u8]) -> PyResult<TensorHeader> {
+    let header = parsed(py, header)?;
+    let (len, told) = (payload.len(), header.payload_len);
     if len as u64 != told {
         let text = format!("a payload of {len} bytes where the header tells {told}");
         return Err(errors::raise_text(py, "HeaderError", &text));
     }
-    if header.flags & wire::TensorFlags::MORE_PARTS.bits() != 0 || header.part != 0 {
+    if header.has(wire::TensorFlags::MORE_PARTS) || header.part != 0 {
         let text = "a tensor in parts: only whole ones are received here";
         return Err(errors::raise_text(py, "TensorError", text));
     }
-    if !header.matches(payload.as_any())? {
+    if !header.matches_bytes(py, payload) {
         let text = "the payload's checksum differs from the header's";
         return Err(errors::raise_text(py, "TensorError", text));
     }
@@ -236,9 +270,14 @@ pub(crate) fn whole_header(
 pub(crate) fn parse_tensor_header(header: &Bound<'_, PyAny>) -> PyResult<TensorHeader> {
     let py = header.py();
     let bytes = Bytes::of(header)?;
-    let parsed = wire::TensorView::parse(bytes.as_ref()).map(|view| read(&view));
+    let header = parsed(py, bytes.as_ref());
     bytes.release(py);
-    parsed.map_err(|error| raise(py, error))
+    header
+}
+
+fn parsed(py: Python<'_>, header: &[u8]) -> PyResult<TensorHeader> {
+    let view = wire::TensorView::parse(header).map_err(|error| raise(py, error))?;
+    Ok(read(&view))
 }
 
 fn read(view: &wire::TensorView<'_>) -> TensorHeader {

@@ -5,6 +5,7 @@ mod landing;
 mod receiving;
 mod sending;
 mod slot;
+mod tensors;
 
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;

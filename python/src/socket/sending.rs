@@ -57,12 +57,10 @@ impl Socket {
     #[pyo3(signature = (parts, *, timeout = None))]
     fn send_multipart(&self, parts: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let py = parts.py();
-        let wait = self.send_wait(timeout)?;
-        let socket = self.open(py)?;
         let parts = Parts::of(parts)?;
-        let result = parts.send(py, &socket, wait);
+        let result = self.send_parts(py, &parts.slices(), timeout);
         parts.release(py);
-        result.inspect(|()| self.note_sent())
+        result
     }
 
     /// Sends if that needs no waiting; whether it did.
@@ -159,6 +157,18 @@ impl Socket {
         sent
     }
 
+    /// Sends a message of these parts, which lie still for as long.
+    pub(super) fn send_parts(
+        &self,
+        py: Python<'_>,
+        parts: &[&[u8]],
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        let wait = self.send_wait(timeout)?;
+        let socket = self.open(py)?;
+        send_all(py, &socket, parts, wait).inspect(|()| self.note_sent())
+    }
+
     /// A send has succeeded: what is received next may be the answer.
     #[inline]
     fn note_sent(&self) {
@@ -223,6 +233,22 @@ fn attempt(socket: &AnySocket, parts: &[&[u8]], wait: Wait) -> Result<(), Error>
     socket.send_parts_deadline(parts, end)
 }
 
+/// A message of these parts, from where they lie.
+fn send_all(py: Python<'_>, socket: &AnySocket, parts: &[&[u8]], wait: Wait) -> PyResult<()> {
+    if wait == Wait::Not {
+        return send_message(py, socket, copied(parts), wait);
+    }
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    in_slices(py, wait, || match wait {
+        Wait::Endless if len <= WITHIN_A_SLICE => socket.send_parts(parts),
+        _ => attempt(socket, parts, wait),
+    })
+}
+
+fn copied(parts: &[&[u8]]) -> Message {
+    parts.iter().map(|part| Frame::from(*part)).collect()
+}
+
 fn send_message(py: Python<'_>, socket: &AnySocket, message: Message, wait: Wait) -> PyResult<()> {
     let mut message = Some(message);
     if wait == Wait::Not {
@@ -258,22 +284,7 @@ impl Parts {
     }
 
     fn copied(&self) -> Message {
-        self.0
-            .iter()
-            .map(|part| Frame::from(part.as_ref()))
-            .collect()
-    }
-
-    fn send(&self, py: Python<'_>, socket: &AnySocket, wait: Wait) -> PyResult<()> {
-        if wait == Wait::Not {
-            return send_message(py, socket, self.copied(), wait);
-        }
-        let slices = self.slices();
-        let len: usize = slices.iter().map(|part| part.len()).sum();
-        in_slices(py, wait, || match wait {
-            Wait::Endless if len <= WITHIN_A_SLICE => socket.send_parts(&slices),
-            _ => attempt(socket, &slices, wait),
-        })
+        copied(&self.slices())
     }
 
     fn send_each(&self, py: Python<'_>, socket: &AnySocket, wait: Wait) -> PyResult<usize> {

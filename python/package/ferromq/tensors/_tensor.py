@@ -52,6 +52,12 @@ class Tensor:
 
     def numpy(self, *, copy: bool = False) -> np.ndarray[Any, Any]:
         """As numpy's array, with ml_dtypes' types where numpy has none."""
+        array = _native._plain_array(self.header, self.payload)
+        if array is None:
+            array = self._array()
+        return array.copy() if copy else array
+
+    def _array(self) -> np.ndarray[Any, Any]:
         import numpy as np
 
         header, dtype = self.header, numpy_type(self.dtype)
@@ -64,10 +70,7 @@ class Tensor:
             return self._unpacked(dtype)
         if strides is not None:
             strides = [stride * dtype.itemsize for stride in strides]
-        array: np.ndarray[Any, Any] = np.ndarray(
-            shape, dtype, self.payload.buffer, header.offset, strides
-        )
-        return array.copy() if copy else array
+        return np.ndarray(shape, dtype, self.payload.buffer, header.offset, strides)
 
     def torch(self, *, copy: bool = False) -> Any:
         """As torch's tensor. Do not write to it unless it is a copy."""

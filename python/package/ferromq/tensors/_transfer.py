@@ -101,6 +101,13 @@ class TensorCalls(_native.Socket):
         """Sends a tensor with its type and shape. ``topic`` is for PUB, SUB, XPUB
         and XSUB, ``identity`` for ROUTER. With ``ownership="borrowed"`` it answers
         the tracker to wait for before the memory is changed."""
+        if (
+            ownership == "copied"
+            and topic is None
+            and identity is None
+            and self._send_plain(tensor, not not checksum, tag, timeout)
+        ):
+            return None
         front = address_frames(self.type_name, topic, identity)
         header, payload, copied = frames_of(
             tensor, checksum=checksum, contiguous=contiguous, stage=stage, tag=tag
@@ -121,7 +128,10 @@ class TensorCalls(_native.Socket):
         in another order, or came over shm, inproc or by CURVE. A message that is no tensor, or of a type unknown here, or that does
         not fit, raises a TensorError and can be received by another call."""
         if out is None:
-            return received(self, self.recv_frames(timeout=timeout), None)
+            found = self._recv_plain(timeout)
+            if isinstance(found, tuple):
+                return Tensor(*found)
+            return received(self, found, None)
         place = Out(out)
         with place.offered_by(self) as offered:
             receive = self._recv_offered if offered else self.recv_frames
