@@ -55,7 +55,7 @@ MIB = 1 << 20
 MB = MIB / 1e6
 BATCH = 500
 TENSORS = 600
-"""So many that new memory, of which a block costs what 15 messages do, matters little."""
+"""So many that new memory, of which a block costs what a dozen messages do, matters little."""
 CASES = [
     Case(
         "64 B, `send` and `recv` one by one",

@@ -131,7 +131,8 @@ impl TensorHeader {
             && cfg!(target_endian = "little")
     }
 
-    fn matches_bytes(&self, py: Python<'_>, payload: &[u8]) -> bool {
+    /// The same of bytes.
+    pub(crate) fn matches_bytes(&self, py: Python<'_>, payload: &[u8]) -> bool {
         !self.has(wire::TensorFlags::CHECKSUM)
             || py.detach(|| wire::tensor_checksum(payload)) == self.payload_crc
     }
@@ -171,7 +172,7 @@ pub(crate) fn header_of(
     checksum: bool,
     user_tag: u64,
 ) -> PyResult<Option<Vec<u8>>> {
-    let described = bytes.elements().and_then(|elements| described(&elements));
+    let described = bytes.elements().and_then(|elements| type_of(&elements));
     let Some((element, shape, flags)) = described else {
         return Ok(None);
     };
@@ -199,7 +200,7 @@ pub(crate) fn header_of(
 }
 
 /// Type, shape and flags of elements that lie as they are sent; `None` for others.
-fn described(elements: &Elements<'_>) -> Option<(wire::TensorType, Vec<i64>, wire::TensorFlags)> {
+fn type_of(elements: &Elements<'_>) -> Option<(wire::TensorType, Vec<i64>, wire::TensorFlags)> {
     // Of DLPack: signed, unsigned, floating, complex, bool.
     let code = match elements.format {
         b"b" | b"h" | b"i" | b"l" | b"q" => 0,
@@ -243,23 +244,24 @@ pub(crate) fn whole_header(
     header: &Frame,
     payload: &Frame,
 ) -> PyResult<TensorHeader> {
-    whole(py, &header.frame, &payload.frame)
+    let header = described(py, &header.frame, payload.frame.len())?;
+    if !header.matches_bytes(py, &payload.frame) {
+        let text = "the payload's checksum differs from the header's";
+        return Err(errors::raise_text(py, "TensorError", text));
+    }
+    Ok(header)
 }
 
-/// The same of their bytes.
-pub(crate) fn whole(py: Python<'_>, header: &[u8], payload: &[u8]) -> PyResult<TensorHeader> {
+/// The same where the payload has that many bytes, whatever these are.
+pub(crate) fn described(py: Python<'_>, header: &[u8], len: usize) -> PyResult<TensorHeader> {
     let header = parsed(py, header)?;
-    let (len, told) = (payload.len(), header.payload_len);
+    let told = header.payload_len;
     if len as u64 != told {
         let text = format!("a payload of {len} bytes where the header tells {told}");
         return Err(errors::raise_text(py, "HeaderError", &text));
     }
     if header.has(wire::TensorFlags::MORE_PARTS) || header.part != 0 {
         let text = "a tensor in parts: only whole ones are received here";
-        return Err(errors::raise_text(py, "TensorError", text));
-    }
-    if !header.matches_bytes(py, payload) {
-        let text = "the payload's checksum differs from the header's";
         return Err(errors::raise_text(py, "TensorError", text));
     }
     Ok(header)

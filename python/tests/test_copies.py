@@ -114,14 +114,17 @@ def test_the_table_has_all_lengths() -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_tensor_is_copied_no_more_than_is_said(counted: dict[Case, int], case: Case) -> None:
     most = case.most
-    if case.size >= GIB and case.how == "copied" and not ALL:
+    # What the caches do not hold is copied past them, which is not by memcpy.
+    past_caches = (case.carrier, case.size) == ("shm", GIB) and most >= case.size
+    if past_caches:
+        most -= case.size
+    if case.size >= GIB and (past_caches or (case.how == "copied" and not ALL)):
         # On a busy machine a peer may take less than a gigabyte a second; half and more
         # was copied when the call was cut into pieces of a tenth of a second.
         most = max(most, case.size // 4)
     assert counted[case] <= most
-    # Counted at all: what is copied once is not found to be copied never. What the caches do
-    # not hold is copied past them, and so without memcpy.
-    if case.most >= case.size and (case.carrier, case.size) != ("shm", GIB):
+    # Counted at all: what is copied once is not found to be copied never.
+    if most >= case.size:
         assert counted[case] > 0
 
 

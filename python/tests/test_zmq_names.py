@@ -134,6 +134,16 @@ def test_a_message_goes_on_whatever_is_called(pair: Any) -> None:
     assert not b.rcvmore
 
 
+def test_a_tensor_follows_what_was_sent_in_front_of_it(pair: Any) -> None:
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
+    a, b = pair
+    for order in "C", "F":
+        a.send(b"front", zmq.SNDMORE)
+        a.send_tensor(numpy.ones((2, 3), order=order))
+        front, _, payload = b.recv_multipart()
+        assert (front, len(payload)) == (b"front", 48)
+
+
 def test_mixed_receives_keep_the_rest(pair: Any) -> None:
     a, b = pair
     a.send_multipart([b"1", b"2", b"3"])

@@ -15,7 +15,7 @@
 //!
 //! A block comes back with the count of what had been lent when it went away. As much as
 //! was lent since then has probably pushed its bytes out of the caches: where that is more
-//! than they hold, it is filled [past them](past_caches).
+//! than they hold, it is filled past them.
 //!
 //! A region of which a block was [abandoned](Arena::abandon) is never lent from again:
 //! a peer that cannot be asked may still read it. What is away of it comes back, then
@@ -32,7 +32,6 @@ use ferromq_transport::{Lender, Lent, Loan, NoMemory};
 use crate::kill_point::{KillPoint, passing};
 use crate::mapping::Block;
 use crate::memory;
-use crate::past_caches;
 
 /// The shortest class.
 const CLASS_MIN: usize = 4 << 10;
@@ -65,7 +64,7 @@ struct Regions {
     free: BTreeMap<usize, Vec<Free>>,
     /// Bytes of all of them.
     bytes: usize,
-    /// How many bytes were asked for, ever. It wraps.
+    /// How many bytes were lent, ever.
     lent_ever: u64,
     /// The number of the last one.
     last: u64,
@@ -76,6 +75,8 @@ struct Free {
     block: Block,
     /// [`Regions::lent_ever`] when it was last.
     at: u64,
+    /// Whether none of its pages was touched before.
+    is_new: bool,
 }
 
 struct Region {
@@ -138,7 +139,7 @@ impl Arena {
     }
 
     /// A block of this class, from a region that is made for it.
-    fn make(&self, class: usize) -> Result<Block, NoMemory> {
+    fn make(&self, class: usize) -> Result<Free, NoMemory> {
         let count = (REGION / class).clamp(1, BLOCKS_MAX);
         let len = class * count;
         let mut regions = self.regions();
@@ -163,7 +164,7 @@ impl Arena {
         }
         let made = memory::make(len, |file| Block::map(file, class, count));
         let mut regions = self.regions();
-        let (file, mut blocks) = match made {
+        let (file, blocks) = match made {
             Ok(made) => made,
             Err(none) => {
                 regions.bytes -= len;
@@ -181,13 +182,21 @@ impl Arena {
             abandoned: false,
         };
         regions.all.insert(start, region);
+        // The system has just filled them with zeros.
+        let (at, is_new) = (regions.lent_ever, true);
+        let blocks = blocks.into_iter().map(|block| Free { block, at, is_new });
+        let mut blocks: Vec<Free> = blocks.collect();
         // One of a region is always there: `count` is 1 at least.
         let block = blocks.swap_remove(0);
-        // The system has just filled them with zeros.
-        let at = regions.lent_ever;
-        let blocks = blocks.into_iter().map(|block| Free { block, at });
         regions.free.entry(class).or_default().extend(blocks);
         Ok(block)
+    }
+
+    /// Counts what was lent; answers how much it was, ever.
+    fn count(&self, len: usize) -> u64 {
+        let mut regions = self.regions();
+        regions.lent_ever += len as u64;
+        regions.lent_ever
     }
 
     fn take_back(&self, free: Free) {
@@ -262,9 +271,8 @@ impl Lender for Arena {
             lent: 0,
             limit: self.limit,
         })?;
-        let (warm, lent_ever) = {
+        let warm = {
             let mut regions = self.regions();
-            regions.lent_ever = regions.lent_ever.wrapping_add(len as u64);
             let free = regions.free.get_mut(&class).and_then(Vec::pop);
             if let Some(free) = &free
                 && let Some((_, region)) =
@@ -272,19 +280,19 @@ impl Lender for Arena {
             {
                 region.away += 1;
             }
-            (free, regions.lent_ever)
+            free
         };
-        let is_new = warm.is_none();
-        let (block, since) = match warm {
-            Some(Free { block, at }) => (block, lent_ever.wrapping_sub(at)),
-            None => (self.make(class)?, len as u64),
+        let Free { block, at, is_new } = match warm {
+            Some(free) => free,
+            None => self.make(class)?,
         };
+        let lent_ever = self.count(len);
         passing(KillPoint::BlockLent);
         Ok(Loan::new(Away {
             block: Some(block),
             len,
             is_new,
-            cold: since >= COLD,
+            cold: lent_ever - at >= COLD,
             at: lent_ever,
             arena: self.this.clone(),
         }))
@@ -337,12 +345,16 @@ impl Lent for Away {
     }
 
     fn copy_from_slice(&mut self, from: &[u8]) {
-        if let Some(block) = self.block.as_mut().filter(|_| self.is_new) {
+        assert_eq!(self.len, from.len());
+        let Some(block) = &mut self.block else {
+            return;
+        };
+        if self.is_new {
             block.populate(from.len());
         }
         match self.cold {
-            true => past_caches::copy(self.bytes_mut(), from),
-            false => self.bytes_mut().copy_from_slice(from),
+            true => block.copy_past_caches(from),
+            false => block.bytes_mut()[..from.len()].copy_from_slice(from),
         }
     }
 }
@@ -350,7 +362,8 @@ impl Lent for Away {
 impl Drop for Away {
     fn drop(&mut self) {
         if let (Some(block), Some(arena)) = (self.block.take(), self.arena.upgrade()) {
-            arena.take_back(Free { block, at: self.at });
+            let (at, is_new) = (self.at, false);
+            arena.take_back(Free { block, at, is_new });
             passing(KillPoint::BlockReturned);
         }
     }

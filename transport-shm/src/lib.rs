@@ -29,8 +29,7 @@
 //!
 //! - `ring/`: positions, who waits for what, and why nobody sleeps too long; proven
 //!   by loom. Knows no memory but by two traits.
-//! - `segment`: making and checking memory. `mapping`: the `unsafe` part, but for a copy,
-//!   `past_caches`.
+//! - `segment`: making and checking memory. `mapping`: the `unsafe` part.
 //! - `hello`, `bell`, `doorbell`, `link`, `connect`, `listen`, `name`, `peer`, `ground`: the rest.
 //! - `kill_point`: where tests kill a process, with the feature `kill-points` only.
 //!
@@ -64,13 +63,11 @@ mod kill_point;
 mod lending;
 mod link;
 mod listen;
-// The two modules that touch memory by its address.
+// The one module that touches memory by its address.
 #[allow(unsafe_code)]
 mod mapping;
 mod memory;
 mod name;
-#[allow(unsafe_code)]
-mod past_caches;
 mod peer;
 mod ring;
 mod segment;

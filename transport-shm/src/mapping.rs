@@ -1,4 +1,4 @@
-//! Mapped memory. The module that is `unsafe`.
+//! Mapped memory. The one module that is `unsafe`.
 //!
 //! What is mapped here stays mapped until its owner is dropped, and cannot be cut
 //! short: the file is sealed before anybody touches it ([`memory`](crate::memory)
@@ -21,6 +21,8 @@ use std::sync::Arc;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::ring::Words;
+
+mod past_caches;
 
 /// Where [`Words`] lie, in bytes from the start: not beside the greeting, so that
 /// nobody who reads that takes their cache line.
@@ -111,12 +113,21 @@ impl Block {
         unsafe { from_raw_parts_mut(self.area.at(self.offset).as_ptr(), self.len) }
     }
 
+    /// Fills the first bytes with all of `from`, past the caches.
+    ///
+    /// # Panics
+    /// Where that is longer than the block.
+    pub(crate) fn copy_past_caches(&mut self, from: &[u8]) {
+        past_caches::copy(&mut self.bytes_mut()[..from.len()], from);
+    }
+
     /// Has the system map the pages of the first `len` bytes, all at once: a fault for
     /// each takes two thirds longer. Where it cannot (before 5.14), they come when they are
     /// touched.
     pub(crate) fn populate(&mut self, len: usize) {
         let start = self.area.at(self.offset).as_ptr().cast();
-        // SAFETY: of a block of ours, or less; what is in it stays.
+        // SAFETY: the range lies within a block of ours, which is mapped and writable; what
+        // is in it stays.
         let _ = unsafe { madvise(start, len.min(self.len), Advice::LinuxPopulateWrite) };
     }
 }

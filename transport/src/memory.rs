@@ -216,7 +216,11 @@ pub trait Lent: Any + Send + Sync {
     fn bytes(&self) -> &[u8];
     /// The bytes, to be filled.
     fn bytes_mut(&mut self) -> &mut [u8];
-    /// Fills all of them, in a better way than by the default if the lender has one.
+    /// Fills all of them with `from`. To be overridden where the memory is better filled in
+    /// another way.
+    ///
+    /// # Panics
+    /// Where `from` is longer or shorter.
     fn copy_from_slice(&mut self, from: &[u8]) {
         self.bytes_mut().copy_from_slice(from);
     }

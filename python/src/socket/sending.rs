@@ -57,10 +57,12 @@ impl Socket {
     #[pyo3(signature = (parts, *, timeout = None))]
     fn send_multipart(&self, parts: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let py = parts.py();
+        let wait = self.send_wait(timeout)?;
+        let socket = self.open(py)?;
         let parts = Parts::of(parts)?;
-        let result = self.send_parts(py, &parts.slices(), timeout);
+        let result = send_all(py, &socket, &parts.slices(), wait);
         parts.release(py);
-        result
+        result.inspect(|()| self.note_sent())
     }
 
     /// Sends if that needs no waiting; whether it did.

@@ -1,6 +1,8 @@
 //! The usual tensor, sent and received by one call of this module: where both sides share a
 //! core, each call of Python's finds nothing of its own in the caches any more.
 
+use std::sync::atomic::Ordering;
+
 use ferromq::SocketType;
 use pyo3::prelude::*;
 
@@ -23,7 +25,7 @@ enum Received {
 #[pymethods]
 impl Socket {
     /// Sends an array as `_plain_header` describes it. False: it is none that it does, and
-    /// nothing was sent.
+    /// nothing was sent; or frames are to go before it.
     fn _send_plain(
         &self,
         array: &Bound<'_, PyAny>,
@@ -32,7 +34,8 @@ impl Socket {
         timeout: Option<f64>,
     ) -> PyResult<bool> {
         let py = array.py();
-        if self.addresses() || !numpy::is_array(array) {
+        let partial = self.partial.load(Ordering::Relaxed);
+        if partial || self.addresses() || !numpy::is_array(array) {
             return Ok(false);
         }
         let Some(bytes) = Bytes::of_elements(array) else {
@@ -55,8 +58,9 @@ impl Socket {
         let mut frames = as_frames(self.receive(py, timeout)?);
         if let [header, payload] = &frames[..]
             && !self.addresses()
-            && let Ok(header) = tensor::whole(py, &header.frame, &payload.frame)
+            && let Ok(header) = tensor::described(py, &header.frame, payload.frame.len())
             && numpy::has(&header)
+            && header.matches_bytes(py, &payload.frame)
         {
             let payload = frames.swap_remove(1);
             return Ok(Received::Plain(header, payload));

@@ -11,28 +11,24 @@
 /// Where it is not.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn copy(into: &mut [u8], from: &[u8]) {
-    use std::arch::x86_64::_mm_sfence;
-
     assert_eq!(into.len(), from.len());
     let (head, lines, tail) = bytemuck::pod_align_to_mut::<u8, Line>(into);
     let (to_head, from) = from.split_at(head.len());
     let (from_lines, to_tail) = from.as_chunks::<{ size_of::<Line>() }>();
     head.copy_from_slice(to_head);
+    let stores = Stores;
     for (line, from) in lines.iter_mut().zip(from_lines) {
-        // All of it is loaded before the first store: a line whose stores are held up leaves
-        // in parts, each of which takes memory as long as a whole one. Word by word it was
-        // half as fast, at times.
+        // All of it is loaded before the first store: a line of the caches whose stores are
+        // held up leaves in parts, each of which takes memory as long as a whole one. Word by
+        // word it was half as fast, at times. (Blocks begin at pages, so that these are whole
+        // lines.)
         let [a, b, c, d]: &[[u8; size_of::<Word>()]; 4] = bytemuck::cast_ref(from);
         let (a, b, c, d) = (load(a), load(b), load(c), load(d));
-        stream(&mut line[0], a);
-        stream(&mut line[1], b);
-        stream(&mut line[2], c);
-        stream(&mut line[3], d);
+        stores.stream(&mut line[0], a);
+        stores.stream(&mut line[1], b);
+        stores.stream(&mut line[2], c);
+        stores.stream(&mut line[3], d);
     }
-    // Streaming stores keep no order with others: what tells a peer of these bytes is to
-    // come after them.
-    // SAFETY: SSE, which each x86-64 has.
-    unsafe { _mm_sfence() };
     tail.copy_from_slice(to_tail);
 }
 
@@ -42,7 +38,7 @@ pub(crate) fn copy(into: &mut [u8], from: &[u8]) {
     into.copy_from_slice(from);
 }
 
-/// A line of the caches.
+/// As much as a line of the caches.
 #[cfg(target_arch = "x86_64")]
 type Line = [Word; 4];
 
@@ -55,13 +51,27 @@ fn load(from: &[u8; size_of::<Word>()]) -> Word {
     bytemuck::pod_read_unaligned(from)
 }
 
-/// Until there is a fence nobody may look at it.
+/// Streaming stores, which keep no order with others until it is dropped: what tells a peer of
+/// these bytes comes after that.
 #[cfg(target_arch = "x86_64")]
-#[inline]
-fn stream(into: &mut Word, word: Word) {
-    // SAFETY: SSE2, which each x86-64 has; a word that is ours, aligned as its type is; its
-    // one caller has a fence before it returns.
-    unsafe { std::arch::x86_64::_mm_stream_si128(into, word) };
+struct Stores;
+
+#[cfg(target_arch = "x86_64")]
+impl Stores {
+    #[inline]
+    fn stream(&self, into: &mut Word, word: Word) {
+        // SAFETY: SSE2, which each x86-64 has; a word of the caller's, aligned as its type is.
+        // Nobody looks at it before the fence: `copy` has it borrowed until `self` is dropped.
+        unsafe { std::arch::x86_64::_mm_stream_si128(into, word) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Drop for Stores {
+    fn drop(&mut self) {
+        // SAFETY: SSE, which each x86-64 has.
+        unsafe { std::arch::x86_64::_mm_sfence() };
+    }
 }
 
 #[cfg(all(test, not(loom)))]
