@@ -2,13 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
-    // xtask/ lies directly below the root.
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        // As `cargo run` tells it: a folder that was renamed is not compiled anew for that.
+        let now = std::env::var_os("CARGO_MANIFEST_DIR");
+        let mut root = now.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        // xtask/ lies directly below the root.
+        root.pop();
+        root
+    });
+    &ROOT
 }
 
 /// Where cargo puts what it builds; our venv and side builds go there too.
