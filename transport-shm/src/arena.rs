@@ -43,7 +43,7 @@ const BLOCKS_MAX: usize = 64;
 const REGIONS_MAX: usize = 256;
 /// So many bytes are lent from one loan of a block to its next, that one included, when the
 /// caches have probably lost it: half of a common last one. With 8 MiB, 4 MiB messages got
-/// slower on one core; with 32 MiB, 10 MiB messages would not gain what they do.
+/// slower on one core; with 24 MiB, 10 MiB messages gain nothing there.
 const COLD: u64 = 16 << 20;
 
 /// What all links of a transport lend from.

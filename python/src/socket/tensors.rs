@@ -24,8 +24,8 @@ enum Received {
 
 #[pymethods]
 impl Socket {
-    /// Sends an array as `_plain_header` describes it. False: it is none that it does, and
-    /// nothing was sent; or frames are to go before it.
+    /// Sends an array of numpy's as `_plain_header` describes it. False, and nothing was sent:
+    /// it is none that can be described so, or frames are to go before it.
     fn _send_plain(
         &self,
         array: &Bound<'_, PyAny>,

@@ -54,10 +54,12 @@ class Tensor:
         """As numpy's array, with ml_dtypes' types where numpy has none."""
         array = _native._plain_array(self.header, self.payload)
         if array is None:
-            array = self._array()
-        return array.copy() if copy else array
+            return self._array(copy=copy)
+        plain: np.ndarray[Any, Any] = array.copy() if copy else array
+        return plain
 
-    def _array(self) -> np.ndarray[Any, Any]:
+    def _array(self, *, copy: bool) -> np.ndarray[Any, Any]:
+        """The same however the elements lie."""
         import numpy as np
 
         header, dtype = self.header, numpy_type(self.dtype)
@@ -70,7 +72,10 @@ class Tensor:
             return self._unpacked(dtype)
         if strides is not None:
             strides = [stride * dtype.itemsize for stride in strides]
-        return np.ndarray(shape, dtype, self.payload.buffer, header.offset, strides)
+        array: np.ndarray[Any, Any] = np.ndarray(
+            shape, dtype, self.payload.buffer, header.offset, strides
+        )
+        return array.copy() if copy else array
 
     def torch(self, *, copy: bool = False) -> Any:
         """As torch's tensor. Do not write to it unless it is a copy."""
