@@ -135,11 +135,22 @@ fn batches() {
 /// System calls of a worker, all threads together: all, or those of a kind.
 fn count(worker: &str, kind: &str, round_trips: u64, report: &std::path::Path) -> Option<u64> {
     let program = std::env::current_exe().unwrap();
-    // One core: with more, a waiting thread looks a few times before it sleeps.
-    let status = Command::new("strace")
-        .args(["-f", "-c", "-e", kind, "-o"])
+    // One core: with more, a waiting thread looks a few times before it sleeps. And strace
+    // on the same one, which only sees the calls that it counts: from another core it has
+    // the receivers run whenever the sender would, which makes a pause of each message.
+    let status = Command::new("taskset")
+        .args([
+            "-c",
+            "0",
+            "strace",
+            "--seccomp-bpf",
+            "-f",
+            "-c",
+            "-e",
+            kind,
+            "-o",
+        ])
         .arg(report)
-        .args(["taskset", "-c", "0"])
         .arg(program)
         .args(["--exact", worker])
         .env(ROUND_TRIPS, round_trips.to_string())
