@@ -152,8 +152,9 @@ impl Cell {
     }
 }
 
-/// Messages of a job whose bodies are loans.
-const LOANS: u64 = 20_000;
+/// Messages of a job whose bodies are loans: so many that they take some hundred
+/// milliseconds.
+const LOANS: u64 = 500_000;
 
 /// Subscribers that are the contender's own, each with a thread.
 const MOST_SUBSCRIBERS: usize = 16;

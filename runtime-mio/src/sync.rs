@@ -273,6 +273,16 @@ pub(crate) enum Fault {
     SleeperSkipsLook,
     /// Who is about to sleep looks what is left before it says that it sleeps.
     SleeperLooksFirst,
+    /// Who spins silences a link although somebody else waits for events.
+    SpinnerSilencesAll,
+    /// A call goes to sleep and leaves a link silent.
+    SleeperLeavesSilence,
+    /// Whoever looks at the epoll leaves a link silent.
+    LookerLeavesSilence,
+    /// The I/O thread takes the socket and leaves a link silent.
+    WorkerLeavesSilence,
+    /// The descriptor is exported, and a link left silent.
+    ExporterLeavesSilence,
 }
 
 #[cfg(not(loom))]

@@ -2,7 +2,7 @@
 //!
 //! A link arms and looks once more whenever it answers that there is nothing: so its
 //! descriptor tells of whatever comes next to all who wait by it, and none of them has
-//! to prepare. What one call finds while it looks for something else (a read finds
+//! to prepare, unless it has said that it looks again and again. What one call finds while it looks for something else (a read finds
 //! credits, a write finds bytes) is told by an edge of our own.
 
 mod memory;
@@ -112,7 +112,7 @@ impl RdmaLink {
         let result = match (read, self.open.as_ref().map(|open| open.channel.over())) {
             (1.., _) => {
                 // The end that was seen meanwhile is told of as well.
-                *self.wants.of(Awaited::Input) = read < room;
+                *self.wants.of(Awaited::Input) = read < room && !self.polling;
                 Ok(read)
             }
             (0, None | Some(Some(Over::InOrder))) => Ok(0),
@@ -134,7 +134,7 @@ impl RdmaLink {
             match look {
                 Look::Not => {}
                 Look::Once => channel.look(),
-                Look::Armed if read == 0 && self.polling => break,
+                Look::Armed if self.polling => break,
                 Look::Armed => drop(self.await_input()),
             }
             read += self.copy(bufs, read);
@@ -142,7 +142,6 @@ impl RdmaLink {
                 break;
             }
         }
-        self.polling &= read == 0;
         read
     }
 

@@ -35,7 +35,7 @@
 //!
 //! # The run loop
 //! As with every transport: see [`ferromq_transport`]. Two things are worth telling a
-//! link of this one: that one spins ([`begin_polling`]), so that the peer saves a
+//! link of this one: that one looks again and again ([`begin_polling`]), so that the peer saves a
 //! system call, and that a poller saw a hang-up ([`handle_hangup`]), without which a
 //! peer that was killed is found out late. One is worth asking: the doorbell's descriptor
 //! ([`wake_fd`]).

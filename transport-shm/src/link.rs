@@ -224,8 +224,7 @@ impl ShmLink {
                 self.ring(Awaited::Room);
             }
             read += bytes;
-            self.polling &= bytes == 0;
-            if read == room || (read == 0 && self.polling && !self.hangup) {
+            if read == room || (self.polling && !self.hangup) {
                 break;
             }
             // A read that leaves room promises an event for what comes next.
@@ -352,7 +351,7 @@ impl Link for ShmLink {
     }
 
     fn begin_polling(&mut self) {
-        if let Phase::Open(stream) = &mut self.phase {
+        if let (false, Phase::Open(stream)) = (self.polling, &mut self.phase) {
             self.polling = true;
             stream.stop_awaiting_input();
         }

@@ -56,6 +56,7 @@ faults! {
     emptiness_that_is_claimed: ClaimsToBeEmpty is noticed by input_wakes_a_reader_that_found_none: "no event told of input";
     fullness_that_is_claimed: ClaimsToBeFull is noticed by room_wakes_a_writer_that_found_none: "no event told of room";
     short_reads_without_an_event: CutsReadsWithoutWaking is noticed by who_waits_after_a_short_read_misses_nothing: "no event told of input";
+    input_forgotten_when_polling_ends: ForgetsWhatCameMeanwhile is noticed by who_stops_polling_misses_nothing: "no event told of input";
     a_call_that_blocks: Blocks is noticed by an_empty_link_would_block: "hangs";
     endless_buffers: TakesEverything is noticed by a_stopped_reader_stops_its_writer: "none was read";
     writes_of_nothing: AnswersZero is noticed by a_stopped_reader_stops_its_writer: "answered 0";

@@ -36,7 +36,8 @@ use crate::memory::Memory;
 /// - So does a read that leaves room in its (first) buffer: bytes that are left
 ///   or come later, and the end, make `fd` readable once more, unless `fd` itself
 ///   announced the hang-up before (EPOLLRDHUP). A short write promises nothing:
-///   write on.
+///   write on. Nor does any read promise something after
+///   [`begin_polling`](Link::begin_polling).
 /// - A write of something answers `WouldBlock`, never 0.
 ///   `ErrorKind::Interrupted` is never returned.
 /// - A read of 0 bytes into a non-empty buffer is the end of the stream.
@@ -120,9 +121,9 @@ pub trait Link: Send {
     }
 
     /// Says that the caller looks for input again and again, so that nothing has to
-    /// make `fd` readable. Lasts until a read brings something, or until
-    /// [`prepare_wait`](Self::prepare_wait), which the caller owes in any other case.
-    /// Does nothing by default.
+    /// make `fd` readable, whatever a read finds. Lasts until
+    /// [`prepare_wait`](Self::prepare_wait), which the caller owes before anybody counts
+    /// on `fd`. Does nothing by default.
     fn begin_polling(&mut self) {}
 
     /// Told when a poller saw a hang-up or an error on `fd` (EPOLLRDHUP, EPOLLHUP,

@@ -78,6 +78,8 @@ pub(crate) trait Awaited {
     /// Writes what is deferred. True: there was something, and there may be
     /// room for what the caller waits for.
     fn write_deferred(&self, inside: &mut Self::Inside<'_>) -> bool;
+    /// Ends the silence of every link; what is there already is as good as an event.
+    fn count_on_events(&self, inside: &mut Self::Inside<'_>);
     /// Prepares the links for a sleep. False: something is there already.
     fn may_sleep(&self, inside: &mut Self::Inside<'_>) -> bool;
     fn lock_epoll(&self) -> Self::Epoll<'_>;
@@ -147,6 +149,9 @@ pub(crate) trait Awaited {
     ) -> Self::Inside<'a> {
         self.take_back();
         Self::seat(&mut inside).token = !planted(Fault::SleepsWithoutToken);
+        if !planted(Fault::SleeperLeavesSilence) {
+            self.count_on_events(&mut inside);
+        }
         // Said first, looked second: what is left for the sleeper without the lock
         // is either seen by it, or by whoever left it.
         let late = planted(Fault::SleeperLooksFirst);
@@ -180,6 +185,9 @@ pub(crate) trait Awaited {
         looker: Looker,
         also: impl FnOnce(&mut Self::Inside<'_>, &Self::Epoll<'_>),
     ) {
+        if !planted(Fault::LookerLeavesSilence) {
+            self.count_on_events(inside);
+        }
         // Before the look, and under the lock: what is raised after is news.
         if looker == Looker::Call && !planted(Fault::DescriptorIsLoweredLate) {
             self.lower();
@@ -219,6 +227,9 @@ pub(crate) trait Awaited {
         let Some(mut epoll) = early.flatten().or_else(|| self.try_lock_epoll()) else {
             return;
         };
+        if !planted(Fault::WorkerLeavesSilence) {
+            self.count_on_events(&mut inside);
+        }
         let (finished, news) = work(&mut inside, &mut epoll);
         let notify = self.is_awaited(&mut inside) && !planted(Fault::WorkerKeepsEvents);
         drop(inside);
@@ -233,6 +244,27 @@ pub(crate) trait Awaited {
     fn is_awaited(&self, inside: &mut Self::Inside<'_>) -> bool {
         let polled = self.flags().is_waited_for() && !planted(Fault::WorkerForgetsPoller);
         polled || Self::seat(inside).token
+    }
+
+    /// Whether somebody besides this call counts on events.
+    fn is_heard(&self, inside: &mut Self::Inside<'_>) -> bool {
+        self.flags().is_exported() || self.is_awaited(inside)
+    }
+
+    /// Whether this call may silence a link, because it looks there again and again.
+    fn may_silence(&self, inside: &mut Self::Inside<'_>) -> bool {
+        !self.is_heard(inside) || planted(Fault::SpinnerSilencesAll)
+    }
+
+    /// A user's loop has the descriptor from now on.
+    fn export_begins(&self) {
+        if !self.flags().is_exported() {
+            self.flags().set_exported();
+            let mut inside = self.enter_call();
+            if !planted(Fault::ExporterLeavesSilence) {
+                self.count_on_events(&mut inside);
+            }
+        }
     }
 
     /// Ends all waits. `end` closes the state; every later wait finds it so.

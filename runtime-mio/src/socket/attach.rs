@@ -68,7 +68,7 @@ impl Core {
         if attached.is_err() {
             guard.handshakes_failed += 1;
         }
-        let wake = self.is_awaited(&mut guard) || self.flags.is_exported();
+        let wake = self.is_heard(&mut guard);
         drop(guard);
         if let Err(cause) = attached {
             self.tell(&endpoint, Some(&peer), || EventKind::Refused { cause });

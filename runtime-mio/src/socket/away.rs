@@ -52,8 +52,7 @@ impl Core {
             guard.flush_deferred(self);
         }
         // There may be room now that somebody waits for.
-        let heard = self.flags.is_exported() || self.is_awaited(&mut guard);
-        let notify = heard && std::mem::take(&mut guard.news);
+        let notify = self.is_heard(&mut guard) && std::mem::take(&mut guard.news);
         drop(guard);
         if notify {
             self.wake();

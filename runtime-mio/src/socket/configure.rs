@@ -35,7 +35,7 @@ impl Core {
         for id in guard.ids() {
             guard.limits_changed(self, id);
         }
-        let wake = self.is_awaited(&mut guard) || self.flags.is_exported();
+        let wake = self.is_heard(&mut guard);
         drop(guard);
         if wake {
             self.wake();

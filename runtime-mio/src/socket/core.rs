@@ -20,7 +20,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 
 use super::state::State;
-use crate::hand_over::{Flags, Turnstile};
+use crate::hand_over::{Awaited, Flags, Turnstile};
 use crate::io::{IoHandle, SocketId};
 use crate::lock::{BiasedLock, Guard};
 use crate::machine::Machine;
@@ -209,7 +209,7 @@ impl Core {
         let exported = self
             .exported
             .get_or_init(|| Exported::new(self.epoll_fd()).ok());
-        self.flags.set_exported();
+        self.export_begins();
         // Without descriptors to spare, the socket's own does almost as well.
         exported.as_ref().map_or(self.epoll_fd(), Exported::fd)
     }

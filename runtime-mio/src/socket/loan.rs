@@ -61,7 +61,7 @@ impl AnySocket {
         let lender = {
             let mut guard = self.core().enter();
             if len >= LEND_FROM {
-                guard.look_for_warm_memory(self.core());
+                self.core().look_for_warm_memory(&mut guard);
             }
             guard.lender()
         };

@@ -21,6 +21,7 @@ mod recv;
 mod returns;
 mod send;
 mod share;
+mod silence;
 mod spin;
 mod state;
 mod together;

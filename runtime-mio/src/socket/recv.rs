@@ -3,13 +3,19 @@
 
 use super::Readiness;
 use super::core::{Core, Entered};
+use super::silence::{Search, only_link};
 use super::spin::Turn;
 use super::state::State;
 use super::wait::Patience;
 use crate::hand_over::{Awaited, Looker};
 use crate::{Error, Message};
 use ferromq_patterns::{PeerId, Subscription};
-use ferromq_transport::Wait;
+
+/// A receiver looks for its next message.
+const MESSAGES: Search = Search {
+    spin: |state| &mut state.spin,
+    look: State::look_for_message,
+};
 
 impl Core {
     /// Takes the next message.
@@ -57,8 +63,13 @@ impl Core {
         let mut spin = guard.start_spin();
         loop {
             guard = match spin.take() {
-                Some(turn) => self.spin(guard, turn),
-                None => self.wait(guard, patience)?,
+                Some(turn) => self.spin(guard, turn, &MESSAGES),
+                None => match self.wait(guard, patience) {
+                    Ok(guard) => guard,
+                    // There was no time to be told anything.
+                    Err(Error::TimedOut) => return Ok(self.receive_at_last()?),
+                    Err(error) => return Err(error.into()),
+                },
             };
             if let Some(message) = guard.pop(self) {
                 return Ok(message);
@@ -67,33 +78,13 @@ impl Core {
         }
     }
 
-    /// Looks a little longer. The lock is free between two looks.
+    /// Takes a message that is there, after a look at the epoll.
     #[cold]
-    fn spin<'a>(&'a self, mut guard: Entered<'a>, mut turn: Turn) -> Entered<'a> {
-        // Not while somebody sleeps: that thread counts on being woken.
-        if guard.seat.is_taken() {
-            return guard;
-        }
-        let Some(polled) = guard.begin_polling() else {
-            return guard;
-        };
-        let found = loop {
-            if guard.look(self, polled) {
-                guard.end_polling_beside_others(polled);
-                break true;
-            }
-            let sleeper = guard.seat.is_taken();
-            if sleeper || !guard.spin.goes_on(&mut turn) {
-                break guard.end_polling(polled) || sleeper;
-            }
-            drop(guard);
-            for _ in 0..4 {
-                std::hint::spin_loop();
-            }
-            guard = self.enter();
-        };
-        guard.spin.finish(&turn, found);
-        guard
+    fn receive_at_last(&self) -> Result<Message, Error> {
+        let mut guard = self.enter();
+        guard.check_open()?;
+        self.service_for(&mut guard, Looker::Call);
+        guard.pop(self).ok_or(Error::TimedOut)
     }
 
     /// Takes the next message within the socket's own timeout.
@@ -111,7 +102,7 @@ impl Core {
         let mut guard = self.enter();
         guard.check_open()?;
         guard.peek(self);
-        if guard.inbound.peeked.is_none() || !guard.machine.may_send(false) {
+        if guard.inbound.peeked.is_none() || !guard.machine.may_send(true) {
             // Without this the descriptor would stay readable for nothing.
             self.service_for(&mut guard, looker);
             guard.peek(self);
@@ -183,58 +174,23 @@ impl State {
     /// Whether to look a little longer before a sleep: if that has paid lately,
     /// on a socket with one link.
     fn start_spin(&mut self) -> Option<Turn> {
-        let Self { spin, pipes, .. } = self;
-        if !spin.may_start() {
+        if !self.spin.may_start() {
             return None;
         }
-        let mut links = pipes.iter().flatten().filter_map(|pipe| pipe.link.as_ref());
-        let (Some(link), None) = (links.next(), links.next()) else {
-            return None;
-        };
+        let (_, link) = only_link(&mut self.pipes)?;
         match link.awaits_body() {
             true => None,
-            false => spin.start(|| link.transport.shares_core()),
+            false => self.spin.start(|| link.transport.shares_core()),
         }
     }
 
-    /// Lets the peer of the only link off waking us. It is to be this one's also at the
-    /// end: others may come meanwhile, and be in front of it.
-    fn begin_polling(&mut self) -> Option<PeerId> {
-        let mut pipes = self.pipes.iter_mut().flatten();
-        pipes.find_map(|pipe| {
-            pipe.link.as_mut()?.transport.begin_polling();
-            Some(pipe.id)
-        })
-    }
-
-    /// Has us woken again. True: there is something already.
-    fn end_polling(&mut self, polled: PeerId) -> bool {
-        let Some(link) = self.pipe(polled).and_then(|pipe| pipe.link.as_mut()) else {
-            return true;
-        };
-        let ready = matches!(link.transport.prepare_wait(), Wait::Ready);
-        link.drained &= !ready;
-        if ready {
-            self.machine.peer_readable(polled);
-        }
-        ready
-    }
-
-    /// The same once something was found. What came over the polled link ended that by
-    /// itself; what came from another peer did not.
-    fn end_polling_beside_others(&mut self, polled: PeerId) {
-        if self.pipes.iter().flatten().nth(1).is_some() {
-            self.end_polling(polled);
-        }
-    }
-
-    /// One read of the polled link, without waiting for its readiness.
-    fn look(&mut self, core: &Core, polled: PeerId) -> bool {
-        let Some(link) = self.pipe(polled).and_then(|pipe| pipe.link.as_mut()) else {
+    /// One read of a link, without waiting for its readiness.
+    fn look_for_message(&mut self, core: &Core, peer: PeerId) -> bool {
+        let Some(link) = self.pipe(peer).and_then(|pipe| pipe.link.as_mut()) else {
             return true;
         };
         link.drained = false;
-        self.machine.peer_readable(polled);
+        self.machine.peer_readable(peer);
         match self.pop(core) {
             Some(message) => {
                 self.inbound.peeked = Some(message);

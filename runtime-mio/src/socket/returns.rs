@@ -12,14 +12,16 @@ use std::sync::{Arc, Mutex, Weak};
 use ferromq_patterns::PeerId;
 use ferromq_transport::Lender;
 
-use super::core::Core;
+use super::core::{Core, Entered};
+use super::silence::{Search, only_link};
+use super::spin::Turn;
 use super::state::State;
-use crate::Frame;
 use crate::hand_over::{Leaving, Left};
 use crate::link::References;
 use crate::monitor::EventKind;
 use crate::pipe::Pipe;
 use crate::sync::lock_unpoisoned;
+use crate::{Error, Frame};
 
 /// A token, and whose it is.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +78,46 @@ impl Returns {
     }
 }
 
+/// A sender looks for what it lent.
+const RETURNS: Search = Search {
+    spin: |state| &mut state.spin_for_returns,
+    look: State::look_for_room_of,
+};
+
 impl Core {
     /// Takes back what peers are done with, of what events tell.
     pub(super) fn look_for_returns(&self) {
         let mut guard = self.enter();
         self.service(&mut guard);
         guard.look_for_returns(self, |_| true);
+    }
+
+    /// For a sender without room: looks what peers give back, a little longer if that may
+    /// make room. From who receives without a pause it comes as quickly as an answer.
+    #[cold]
+    pub(super) fn await_returns<'a>(
+        &'a self,
+        mut guard: Entered<'a>,
+    ) -> Result<Entered<'a>, Error> {
+        self.look_for_warm_memory(&mut guard);
+        guard.flush_deferred(self);
+        if let Some(turn) = guard.start_spin_for_returns(self) {
+            guard = self.spin(guard, turn, &RETURNS);
+            guard.check_open()?;
+            guard.pace.begins_burst();
+        }
+        Ok(guard)
+    }
+
+    /// Takes back what peers are done with, for a payload that is put into such memory
+    /// next: what came back last is in the caches, the next block is not. A copy of
+    /// 10 MiB into six in turn takes a third longer than into the same two.
+    pub(super) fn look_for_warm_memory(&self, guard: &mut Entered<'_>) {
+        if guard.by_reference > 0 {
+            // As before each payload: nobody has to wake us for it.
+            self.silence(guard);
+            guard.look_for_returns(self, |_| true);
+        }
     }
 }
 
@@ -142,15 +178,6 @@ impl State {
         }
     }
 
-    /// Takes back what peers are done with, for a payload that is put into such memory
-    /// next: what came back last is in the caches, the next block is not. A copy of
-    /// 10 MiB into six in turn takes a third longer than into the same two.
-    pub(super) fn look_for_warm_memory(&mut self, core: &Core) {
-        if self.by_reference > 0 {
-            self.look_for_returns(core, |_| true);
-        }
-    }
-
     /// Reads what those of the peers have sent that were lent something, whether or not
     /// an event told of it: what they gave back is room.
     #[cold]
@@ -167,6 +194,24 @@ impl State {
             link.drained = false;
             self.pump(core, id);
         }
+    }
+
+    /// Whether to look a little longer at what the only peer was lent: if that is what
+    /// fills its pipe.
+    fn start_spin_for_returns(&mut self, core: &Core) -> Option<Turn> {
+        let (id, _) = only_link(&mut self.pipes)?;
+        let pipe = self.pipe(id)?;
+        if !pipe.full || pipe.full_of_kept(&core.settings).is_none() {
+            return None;
+        }
+        let link = self.pipes.get(id.index())?.as_deref()?.link.as_deref()?;
+        self.spin_for_returns.start(|| link.transport.shares_core())
+    }
+
+    /// Whether a peer has given back what makes room.
+    fn look_for_room_of(&mut self, core: &Core, peer: PeerId) -> bool {
+        self.look_for_returns(core, |pipe| pipe.id == peer);
+        self.pipe(peer).is_none_or(|pipe| !pipe.full)
     }
 
     /// Where memory comes from that a peer reads in place, if one of them does.

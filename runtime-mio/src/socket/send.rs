@@ -107,9 +107,11 @@ impl Core {
             guard = self.keep_pace(guard, message.lies_with_sender(WRITE_THROUGH))?;
             now = Ticks::now();
         }
-        if guard.by_reference > 0 && message.len() >= LEND_FROM {
-            guard.look_for_warm_memory(self);
+        if message.len() >= LEND_FROM {
+            self.look_for_warm_memory(&mut guard);
         }
+        // Only who may wait looks twice.
+        let mut looked = guard.by_reference == 0 || matches!(patience, Patience::None);
         let mut serviced = false;
         loop {
             match guard.send(self, message, now) {
@@ -121,6 +123,9 @@ impl Core {
                     drop(guard);
                     self.io.after(after);
                     return Ok(());
+                }
+                Err(Error::WouldBlock) if !std::mem::replace(&mut looked, true) => {
+                    guard = self.await_returns(guard)?;
                 }
                 // What has come meanwhile, or what leaves now, may make room.
                 Err(Error::WouldBlock) if !std::mem::replace(&mut serviced, true) => {

@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// Who waits for the socket's events.
     pub(crate) seat: Seat,
     pub(crate) spin: Spin,
+    /// The same for what was lent: either may fail where the other pays.
+    pub(super) spin_for_returns: Spin,
     pub(crate) phase: Phase,
     /// An endpoint was bound or connected, or a topic subscribed to: options of
     /// the pattern are settled.
@@ -48,6 +50,9 @@ pub(crate) struct State {
     pub(crate) pace: Pace,
     /// Links that want to be told before somebody sleeps.
     pub(crate) armed: Vec<PeerId>,
+    /// Whose link tells nothing of what comes, for we look there again and again: see
+    /// `silence`.
+    pub(super) silenced: Option<PeerId>,
     /// Something came or has room that the application was not told of.
     pub(crate) news: bool,
     /// The application has received since a sender last looked at the epoll.
@@ -93,11 +98,13 @@ impl State {
             inbound: Inbound::default(),
             finished: Vec::new(),
             seat: Seat::default(),
+            spin_for_returns: Spin::new(),
             spin,
             phase: Phase::Open,
             in_use: false,
             pace: Pace::new(),
             armed: Vec::new(),
+            silenced: None,
             news: false,
             received: false,
             endpoints: Vec::new(),

@@ -135,6 +135,10 @@ impl Awaited for Core {
         some
     }
 
+    fn count_on_events(&self, inside: &mut Entered<'_>) {
+        inside.count_on_events(self);
+    }
+
     fn may_sleep(&self, inside: &mut Entered<'_>) -> bool {
         let returned = self.returns.any_after_all();
         inside.prepare_wait() && !inside.has_more_to_do() && !returned

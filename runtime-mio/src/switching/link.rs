@@ -93,9 +93,9 @@ impl Link for SwitchedLink {
     }
 
     fn prepare_wait(&mut self) -> Wait {
-        match self.ended {
-            true => Wait::Ready,
-            false => self.short.prepare_wait(),
+        match (self.short.prepare_wait(), self.ended) {
+            (wait, false) => wait,
+            (_, true) => Wait::Ready,
         }
     }
 

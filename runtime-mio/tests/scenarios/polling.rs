@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ferromq_mio::{AnySocket, Error, Interest, Message, Options, PollEvent, Poller, SocketType};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,6 +34,19 @@ fn recv_by_descriptor(socket: &AnySocket) -> Message {
     }
 }
 
+/// The same by receives that have no time.
+fn recv_in_no_time(socket: &AnySocket) -> Message {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        sleep_on(socket);
+        match socket.recv_timeout(Duration::ZERO) {
+            Ok(message) => return message,
+            Err(Error::TimedOut) => assert!(Instant::now() < deadline, "told of for nothing"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 fn send_by_descriptor(socket: &AnySocket, mut message: Message) {
     while let Err(refused) = socket.try_send(message) {
         assert!(
@@ -47,6 +60,23 @@ fn send_by_descriptor(socket: &AnySocket, mut message: Message) {
 }
 
 over_tcp_and_ipc! {
+    fn a_receive_that_has_no_time_takes_what_the_descriptor_tells_of(endpoint) {
+        let context = context();
+        let (pull, push) = linked(
+            &context,
+            endpoint,
+            (SocketType::Pull, Options::new()),
+            (SocketType::Push, Options::new()),
+        );
+        // From here on the descriptor tells.
+        let _ = pull.readiness_fd();
+        for number in 0..10_u8 {
+            push.send([number].to_vec()).unwrap();
+            push.flush().unwrap();
+            assert_eq!(recv_in_no_time(&pull), Message::from([number].to_vec()));
+        }
+    }
+
     // H97
     fn a_loop_on_the_descriptor_loses_no_message(endpoint) {
         let context = context();

@@ -13,6 +13,8 @@ mod rdma;
 #[cfg(target_os = "linux")]
 mod scarcity;
 #[cfg(target_os = "linux")]
+mod silence;
+#[cfg(target_os = "linux")]
 mod switching;
 
 // The transports' own tests have the same subjects, and the same faults.

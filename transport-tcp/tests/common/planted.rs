@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ferromq_transport::conformance::{Subject, Vouching};
 use ferromq_transport::{
     Connecting, Endpoint, Link, LinkOptions, Listener, PeerAddress, Route, Transport,
-    TransportError,
+    TransportError, Wait,
 };
 
 /// What is wrong.
@@ -25,6 +25,7 @@ pub(crate) enum Fault {
     ClaimsToBeEmpty,
     ClaimsToBeFull,
     CutsReadsWithoutWaking,
+    ForgetsWhatCameMeanwhile,
     Blocks,
     TakesEverything,
     AnswersZero,
@@ -173,6 +174,8 @@ struct BrokenLink {
     read: usize,
     calls: usize,
     held_back: Option<u8>,
+    /// Taken from the carrier, and nobody was told.
+    taken: Vec<u8>,
     ended: bool,
 }
 
@@ -189,6 +192,7 @@ impl BrokenLink {
             read: 0,
             calls: 0,
             held_back: None,
+            taken: Vec::new(),
             ended: false,
         })
     }
@@ -241,6 +245,12 @@ impl Link for BrokenLink {
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let now = self.now_and_then();
+        if !self.taken.is_empty() {
+            let len = self.taken.len().min(buf.len());
+            buf[..len].copy_from_slice(&self.taken[..len]);
+            self.taken.drain(..len);
+            return Ok(len);
+        }
         let asked = match self.fault {
             Fault::ClaimsToBeEmpty if now => return would_block(),
             Fault::CutsReadsWithoutWaking if now => buf.len().div_ceil(2),
@@ -306,6 +316,16 @@ impl Link for BrokenLink {
             Some(buf) => self.write(buf),
             None => Ok(0),
         }
+    }
+
+    fn prepare_wait(&mut self) -> Wait {
+        let mut buf = [0; 4096];
+        if self.fault == Fault::ForgetsWhatCameMeanwhile
+            && let Ok(read) = self.inner.read(&mut buf)
+        {
+            self.taken.extend(&buf[..read]);
+        }
+        self.inner.prepare_wait()
     }
 
     fn peer(&self) -> &PeerAddress {

@@ -302,6 +302,30 @@ impl End {
         Ok(bytes)
     }
 
+    /// Reads exactly as much by looking again and again, without waiting for an event.
+    pub(super) fn look_for(&mut self, len: usize) -> Result<(), Finding> {
+        let deadline = Instant::now() + self.patience;
+        // More room than there is to read: no read fills it.
+        let mut bytes = vec![0; len + 64];
+        let mut left = len;
+        while left > 0 {
+            match self.read(&mut bytes)? {
+                Read::Bytes(read) if read <= left => left -= read,
+                Read::Nothing if Instant::now() < deadline => std::thread::yield_now(),
+                other => {
+                    let text = format!("{left} of {len} bytes were not found: {other:?}");
+                    return Err(self.finds(&text));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts on events from now on.
+    pub(super) fn end_polling(&mut self) {
+        self.seen.to_read |= self.link.prepare_wait() == Wait::Ready;
+    }
+
     /// What the first read that does not have to wait gives.
     pub(super) fn read_once(&mut self, buf: &mut [u8]) -> Result<Read, Finding> {
         loop {

@@ -92,6 +92,8 @@ macro_rules! __link_checks {
                 "after a read answered WouldBlock, input makes the descriptor readable",
             readiness who_waits_after_a_short_read_misses_nothing
                 "after a short read, more input and the end make the descriptor readable",
+            readiness who_stops_polling_misses_nothing
+                "after polling, what has come and what comes is told of",
             readiness a_stopped_reader_stops_its_writer
                 "a writer whose reader stops gets WouldBlock, and what it wrote is kept",
             readiness room_wakes_a_writer_that_found_none

@@ -79,6 +79,39 @@ pub(super) fn who_waits_after_a_short_read_misses_nothing(trial: &Trial) -> Resu
     ensure(heard == 10, || format!("{heard} of the last 10 bytes came"))
 }
 
+pub(super) fn who_stops_polling_misses_nothing(trial: &Trial) -> Result<(), Finding> {
+    let (mut client, mut server) = trial.pair()?;
+    for turn in 0..100 {
+        drain(&mut server)?;
+        server.link.begin_polling();
+        let found = vec![7; trial.length(1000)];
+        client.write_all(&found)?;
+        server.look_for(found.len())?;
+        drain(&mut server)?;
+        // What is there when polling ends, and what comes after that.
+        let told = vec![8; trial.length(1000)];
+        let early = turn % 2 == 0;
+        if early {
+            client.write_all(&told)?;
+        }
+        server.end_polling();
+        if !early {
+            client.write_all(&told)?;
+        }
+        server.await_input()?;
+        server.read_exact(told.len())?;
+    }
+    drain(&mut server)?;
+    server.link.begin_polling();
+    drop(client);
+    server.end_polling();
+    server.await_input()?;
+    match server.read_once(&mut [0; 64])? {
+        Read::Over => Ok(()),
+        other => Err(server.finds(&format!("the peer is gone, and a read gave {other:?}"))),
+    }
+}
+
 /// Bytes that no link takes while nobody reads: there are limits to buffers.
 const BOUNDLESS: u64 = 256 << 20;
 

@@ -45,6 +45,8 @@ pub(super) struct State {
     cut: bool,
     inbound: u32,
     has_room: bool,
+    /// The link tells of nothing.
+    silenced: bool,
     /// Of what was left, so much was taken.
     taken: u32,
 }
@@ -64,6 +66,8 @@ pub(super) struct Kernel {
     readable: bool,
     writable: bool,
     woken: bool,
+    /// What comes makes nothing readable.
+    silent: bool,
     /// The counter of the exported descriptor.
     raised: bool,
     /// Somebody has the epoll's lock. Here, for loom's `try_lock` waits.
@@ -136,6 +140,21 @@ impl Awaited for Socket {
             self.take_left(inside);
         }
         some
+    }
+
+    fn count_on_events(&self, inside: &mut Self::Inside<'_>) {
+        if !std::mem::take(&mut inside.silenced) {
+            return;
+        }
+        let mut kernel = self.kernel.lock().unwrap();
+        kernel.silent = false;
+        let found = kernel.unread > 0;
+        drop(kernel);
+        if found {
+            inside.drained = false;
+            self.wake();
+            self.raise();
+        }
     }
 
     fn may_sleep(&self, _: &mut Self::Inside<'_>) -> bool {
@@ -215,8 +234,8 @@ impl Socket {
     pub(super) fn messages_come(&self, count: u32) {
         self.happens(|kernel| {
             kernel.unread += count;
-            kernel.readable = true;
-            kernel.edge = true;
+            kernel.readable |= !kernel.silent;
+            kernel.edge |= !kernel.silent;
         });
     }
 
@@ -267,20 +286,45 @@ impl Socket {
         some
     }
 
+    /// Spins a little before it sleeps.
     pub(super) fn recv(&self) -> Result<(), Closed> {
+        self.recv_after(|inside| self.spin(inside))
+    }
+
+    /// Sleeps at once.
+    pub(super) fn recv_asleep(&self) -> Result<(), Closed> {
+        self.recv_after(|inside| inside)
+    }
+
+    fn recv_after<'a>(
+        &'a self,
+        spin: impl FnOnce(MutexGuard<'a, State>) -> MutexGuard<'a, State>,
+    ) -> Result<(), Closed> {
         let mut inside = self.enter_call();
         Self::check(&inside)?;
-        // It may spin a little first, and leaves the lock for that.
-        let mut spun = false;
+        if !self.has_message(&mut inside) {
+            inside = spin(inside);
+        }
         while !self.pop(&mut inside) {
-            if std::mem::replace(&mut spun, true) {
-                inside = self.rest(inside, || Ok(None))?;
-            } else {
-                drop(inside);
-                inside = self.enter_call();
-            }
+            inside = self.rest(inside, || Ok(None))?;
         }
         Ok(())
+    }
+
+    /// Looks once more, and leaves the lock before that.
+    fn spin<'a>(&'a self, mut inside: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        if !self.may_silence(&mut inside) {
+            return inside;
+        }
+        inside.silenced = true;
+        self.kernel.lock().unwrap().silent = true;
+        drop(inside);
+        let mut inside = self.enter_call();
+        inside.drained = false;
+        if !self.has_message(&mut inside) {
+            self.count_on_events(&mut inside);
+        }
+        inside
     }
 
     pub(super) fn try_recv(&self) -> Result<bool, Closed> {
@@ -366,6 +410,11 @@ impl Socket {
         self.kernel.lock().unwrap().unread
     }
 
+    /// Whether the next receive has no need to wait.
+    pub(super) fn holds_message(&self) -> bool {
+        self.enter_call().inbound > 0
+    }
+
     fn is_ready(&self, interest: Interest) -> Result<bool, Closed> {
         let mut inside = self.enter_call();
         Self::check(&inside)?;
@@ -399,10 +448,25 @@ impl Socket {
 
     /// Receives as a user's loop does.
     pub(super) fn recv_by_descriptor(&self) -> Result<(), Closed> {
+        self.export_begins();
         while !self.try_recv()? {
-            self.await_kernel(|kernel| kernel.raised || kernel.is_ready());
+            self.await_descriptor();
         }
         Ok(())
+    }
+
+    /// The same, and waits before it looks.
+    pub(super) fn recv_when_told(&self) -> Result<(), Closed> {
+        self.export_begins();
+        self.await_descriptor();
+        while !self.try_recv()? {
+            self.await_descriptor();
+        }
+        Ok(())
+    }
+
+    fn await_descriptor(&self) {
+        self.await_kernel(|kernel| kernel.raised || kernel.is_ready());
     }
 
     pub(super) fn close(&self) {

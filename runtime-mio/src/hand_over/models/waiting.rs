@@ -104,6 +104,79 @@ fn publisher_and_worker() {
     assert_eq!(socket.unread(), 0, "nobody reads on");
 }
 
+/// A call spins and leaves the link silent; the next one sleeps. The I/O thread, late,
+/// does its work.
+fn spinner_that_sleeps() {
+    run(&[
+        |socket| {
+            assert_eq!(socket.recv(), Ok(()));
+            assert_eq!(socket.recv_asleep(), Ok(()));
+        },
+        WORKER,
+        |socket| {
+            socket.messages_come(1);
+            socket.messages_come(1);
+        },
+    ]);
+}
+
+/// The same, and the next one does not wait.
+fn spinner_that_looks() {
+    let socket = Arc::new(Socket::default());
+    let world = {
+        let socket = socket.clone();
+        thread::spawn(move || {
+            socket.messages_come(1);
+            socket.messages_come(1);
+        })
+    };
+    assert_eq!(socket.recv(), Ok(()));
+    world.join().unwrap();
+    assert_eq!(socket.try_recv(), Ok(true), "nobody told, nobody looked");
+}
+
+/// The same, and there is no next one: the I/O thread takes the socket.
+fn spinner_that_goes() {
+    let socket = Arc::new(Socket::default());
+    let world = {
+        let socket = socket.clone();
+        thread::spawn(move || {
+            socket.messages_come(1);
+            socket.messages_come(1);
+            socket.callers_end();
+        })
+    };
+    assert_eq!(socket.recv(), Ok(()));
+    socket.attend();
+    world.join().unwrap();
+    assert_eq!(socket.unread(), 0, "nobody reads on");
+}
+
+/// The same, and a user's loop waits for the next message.
+fn spinner_that_exports() {
+    let socket = Arc::new(Socket::default());
+    let world = {
+        let socket = socket.clone();
+        thread::spawn(move || {
+            socket.messages_come(1);
+            socket.messages_come(1);
+        })
+    };
+    assert_eq!(socket.recv(), Ok(()));
+    if !socket.holds_message() {
+        assert_eq!(socket.recv_when_told(), Ok(()));
+    }
+    world.join().unwrap();
+}
+
+/// A call spins while a poller waits.
+fn poller_and_spinner() {
+    run(&[POLLER, RECEIVER, |socket| {
+        socket.messages_come(1);
+        socket.messages_come(1);
+    }]);
+}
+
 /// A user's loop receives while another thread sends.
 fn loop_and_sender() {
     run(&[LOOP, SENDER, |socket| socket.messages_come(1)]);
@@ -163,6 +236,15 @@ fn what_a_call_leaves_is_read() {
 }
 
 #[test]
+fn silence_ends_where_somebody_counts_on_events() {
+    holds("spinner_that_sleeps", spinner_that_sleeps);
+    holds("spinner_that_looks", spinner_that_looks);
+    holds("spinner_that_goes", spinner_that_goes);
+    holds("spinner_that_exports", spinner_that_exports);
+    holds("poller_and_spinner", poller_and_spinner);
+}
+
+#[test]
 fn a_poller_and_a_call_are_woken() {
     holds("poller_and_receiver", poller_and_receiver);
     holds("receiver_beside_poller", receiver_beside_poller);
@@ -185,7 +267,7 @@ fn closing_wakes_all() {
 
 #[test]
 fn planted_bugs_are_found() {
-    let models: [(Fault, fn()); 16] = [
+    let models: [(Fault, fn()); 21] = [
         (Fault::WorkerKeepsEvents, receiver_and_worker),
         (Fault::WorkerLeavesToCall, publisher_and_worker),
         (Fault::SleepsBesideSleeper, two_receivers),
@@ -202,6 +284,11 @@ fn planted_bugs_are_found() {
         (Fault::DescriptorIsNotRaised, loop_and_receiver),
         (Fault::DescriptorIsLoweredLate, loop_and_call),
         (Fault::SleepsOnClosed, close_under_receivers),
+        (Fault::SleeperLeavesSilence, spinner_that_sleeps),
+        (Fault::LookerLeavesSilence, spinner_that_looks),
+        (Fault::WorkerLeavesSilence, spinner_that_goes),
+        (Fault::SpinnerSilencesAll, poller_and_spinner),
+        (Fault::ExporterLeavesSilence, spinner_that_exports),
     ];
     for (fault, model) in models {
         explore(Some(fault), Some(3), model);
