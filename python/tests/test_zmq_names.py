@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -308,3 +309,21 @@ def test_asyncio_sockets_are_awaited() -> None:
         context.destroy(linger=0)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["as it lies", "gathered"])
+def test_a_tensor_has_the_time_that_its_call_gives_it(gaps: bool) -> None:
+    np = pytest.importorskip("numpy", reason="numpy is not installed")
+    tensor = np.arange(24.0).reshape(4, 6)[:, :: 2 if gaps else 1]
+    with zmq.Context() as context:
+        push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+        # By itself it would not wait at all, and nobody is there yet.
+        push.sndtimeo = 0
+        port = push.bind_to_random_port("tcp://127.0.0.1")
+        late = threading.Timer(0.2, pull.connect, [f"tcp://127.0.0.1:{port}"])
+        late.start()
+        push.send_tensor(tensor, timeout=30)
+        assert np.array_equal(pull.recv_tensor(timeout=30).numpy(), tensor)
+        late.join()
+        push.close()
+        pull.close()

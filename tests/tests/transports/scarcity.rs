@@ -111,11 +111,12 @@ fn cannot_greet(ours: &Ours, why: &str) {
 /// Leaves none of the descriptors that doorbells may have: given up with a connection, they
 /// would do for the next.
 fn forgo_doorbells() {
-    let half = 200;
-    let lower: Vec<_> = (0..half).map(|_| File::open("/dev/null")).collect();
+    let used = 200;
+    let lower: Vec<_> = (0..used).map(|_| File::open("/dev/null")).collect();
     assert!(lower.iter().all(Result::is_ok));
     std::mem::forget(lower);
-    Limited::Descriptors.set(2 * half);
+    // More than an eighth of those that there may be.
+    Limited::Descriptors.set(2 * used);
 }
 
 /// From now on there is no descriptor but those that are open.

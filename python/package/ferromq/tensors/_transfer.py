@@ -125,8 +125,9 @@ class TensorCalls(_native.Socket):
         the same shape and type, which the answer then shows. That copies nothing
         either where ``out`` lies in C's order and is longer than 32 KiB, but for what
         was read together with the header; unless the tensor was on its way already, lies
-        in another order, or came over shm, inproc or by CURVE. A message that is no tensor, or of a type unknown here, or that does
-        not fit, raises a TensorError and can be received by another call."""
+        in another order, or came over shm, inproc or by CURVE. A message that is no tensor,
+        or of a type unknown here, or that does not fit, raises a TensorError and can be
+        received by another call."""
         if out is None:
             found = self._recv_plain(timeout)
             if isinstance(found, tuple):

@@ -143,14 +143,21 @@ class Socket(_socket.Socket):
         return tracker
 
     def send_multipart(  # type: ignore[override]
-        self, msg_parts: Any, flags: int = 0, copy: bool = True, track: bool = False, **_: Any
+        self,
+        msg_parts: Any,
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        *,
+        timeout: float | None = None,
+        **_: Any,
     ) -> Tracker | None:
         """Sends a message of several frames."""
         parts = [*self._parts, *msg_parts]
         if flags & c.SNDMORE:
             self._parts_left(parts)
             return None
-        tracker = self._send_parts(parts, flags, copy, track)
+        tracker = self._send_parts(parts, flags, copy, track, timeout)
         if self._parts:
             self._parts_left([])
         return tracker
@@ -159,12 +166,19 @@ class Socket(_socket.Socket):
         self._parts[:] = parts
         self._set_partial(bool(parts or self._rest))
 
-    def _send_parts(self, parts: list[Any], flags: int, copy: bool, track: bool) -> Tracker | None:
+    def _send_parts(
+        self,
+        parts: list[Any],
+        flags: int,
+        copy: bool,
+        track: bool,
+        timeout: float | None = None,
+    ) -> Tracker | None:
         if len(parts) == 1 and self.type_name == "ROUTER":
             # libzmq's habit, which programs of the guide rely on: a peer is named, and
             # is sent nothing.
             return None
-        timeout = 0 if flags & c.NOBLOCK else None
+        timeout = 0 if flags & c.NOBLOCK else timeout
         if copy and not track:
             _native_send_multipart(self, parts, timeout=timeout)
             return None

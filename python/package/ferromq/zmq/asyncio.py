@@ -35,7 +35,13 @@ class Socket(_sockets.Socket):
         await self.send_multipart([data], flags)
 
     async def send_multipart(  # type: ignore[override]
-        self, msg_parts: Any, flags: int = 0, copy: bool = True, **_: Any
+        self,
+        msg_parts: Any,
+        flags: int = 0,
+        copy: bool = True,
+        *,
+        timeout: float | None = None,
+        **_: Any,
     ) -> None:
         """Sends a message of several frames."""
         parts = [*self._parts, *msg_parts]
@@ -47,9 +53,8 @@ class Socket(_sockets.Socket):
             return
         if flags & c.NOBLOCK:
             return _native_send_multipart(self, parts, timeout=0)
-        await self._waiting().until(
-            lambda: self.try_send_multipart(parts) or None, True, self.option("send_timeout")
-        )
+        limit = self.option("send_timeout") if timeout is None else timeout
+        await self._waiting().until(lambda: self.try_send_multipart(parts) or None, True, limit)
 
     async def send_string(  # type: ignore[override]
         self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **_: Any
