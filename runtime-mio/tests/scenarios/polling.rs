@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferromq_mio::{AnySocket, Error, Interest, Message, Options, PollEvent, Poller, SocketType};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::common::raw::RawPeer;
 use crate::common::*;
@@ -250,6 +251,48 @@ fn a_mandatory_router_is_writable_only_with_a_peer_that_has_room() {
     let _peer = RawPeer::connect(&real, "DEALER", &[("Identity", b"me")]);
     await_peers(&router, 1);
     assert!(router.readiness().unwrap().writable);
+}
+
+/// How long this thread has run.
+fn run_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap()
+}
+
+#[test]
+fn a_poller_sleeps_that_waits_for_room_where_a_message_is() {
+    let _watchdog = Watchdog::start();
+    let context = context();
+    let (rep, real) = bound(
+        &context,
+        SocketType::Rep,
+        Options::new(),
+        "tcp://127.0.0.1:*",
+    );
+    let req = connected(&context, SocketType::Req, Options::new(), &real);
+    req.send("question").unwrap();
+    until("the request is there", || {
+        rep.readiness().unwrap().readable.then_some(())
+    });
+    // An event that nobody has seen yet.
+    let other = connected(&context, SocketType::Req, Options::new(), &real);
+    await_peers(&rep, 2);
+    other.send("another").unwrap();
+    let mut poller = Poller::new();
+    poller.add(&rep, 0, Interest::Writable);
+    let (mut events, patience) = (Vec::new(), Duration::from_millis(300));
+    let before = run_time();
+    poller.wait(&mut events, Some(patience)).unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    let took = run_time() - before;
+    assert!(
+        took < patience / 2,
+        "{took:?} of {patience:?} were not slept"
+    );
+    // What it waited for takes a call.
+    recv(&rep);
+    poller.wait(&mut events, Some(PATIENCE)).unwrap();
+    assert_eq!(events.len(), 1);
 }
 
 #[test]
