@@ -120,23 +120,9 @@ fn spinner_that_sleeps() {
     ]);
 }
 
-/// The same, and the next one does not wait.
-fn spinner_that_looks() {
-    let socket = Arc::new(Socket::default());
-    let world = {
-        let socket = socket.clone();
-        thread::spawn(move || {
-            socket.messages_come(1);
-            socket.messages_come(1);
-        })
-    };
-    assert_eq!(socket.recv(), Ok(()));
-    world.join().unwrap();
-    assert_eq!(socket.try_recv(), Ok(true), "nobody told, nobody looked");
-}
-
-/// The same, and there is no next one: the I/O thread takes the socket.
-fn spinner_that_goes() {
+/// A call has received the first of two messages, spinning; `next` is what comes then, and
+/// is given the world's thread.
+fn after_a_spin(next: fn(&Socket, thread::JoinHandle<()>)) {
     let socket = Arc::new(Socket::default());
     let world = {
         let socket = socket.clone();
@@ -147,26 +133,34 @@ fn spinner_that_goes() {
         })
     };
     assert_eq!(socket.recv(), Ok(()));
-    socket.attend();
-    world.join().unwrap();
-    assert_eq!(socket.unread(), 0, "nobody reads on");
+    next(&socket, world);
+}
+
+/// A call spins and leaves the link silent; the next one does not wait.
+fn spinner_that_looks() {
+    after_a_spin(|socket, world| {
+        world.join().unwrap();
+        assert_eq!(socket.try_recv(), Ok(true), "nobody told, nobody looked");
+    });
+}
+
+/// The same, and there is no next one: the I/O thread takes the socket.
+fn spinner_that_goes() {
+    after_a_spin(|socket, world| {
+        socket.attend();
+        world.join().unwrap();
+        assert_eq!(socket.unread(), 0, "nobody reads on");
+    });
 }
 
 /// The same, and a user's loop waits for the next message.
 fn spinner_that_exports() {
-    let socket = Arc::new(Socket::default());
-    let world = {
-        let socket = socket.clone();
-        thread::spawn(move || {
-            socket.messages_come(1);
-            socket.messages_come(1);
-        })
-    };
-    assert_eq!(socket.recv(), Ok(()));
-    if !socket.holds_message() {
-        assert_eq!(socket.recv_when_told(), Ok(()));
-    }
-    world.join().unwrap();
+    after_a_spin(|socket, world| {
+        if !socket.holds_message() {
+            assert_eq!(socket.recv_when_told(), Ok(()));
+        }
+        world.join().unwrap();
+    });
 }
 
 /// A call spins while a poller waits.
